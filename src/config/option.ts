@@ -1,0 +1,170 @@
+import { formatByteSize, formatDurationMs, parseByteSize, parseDurationMs } from "./units.ts";
+
+/**
+ * What one key of the properties file is: its one description, from which come parsing, validation, the example config,
+ * the key table of the README, `check`'s output and the hiding of secrets.
+ */
+export interface Option<T> {
+  /** The key, as in the file. */
+  readonly key: string;
+  /** For people: "duration", "size", "true or false", "one of a, b". */
+  readonly typeName: string;
+  /** Meaning, in full sentences. Starts with a capital, ends with a full stop. */
+  readonly doc: string;
+  /** The value when the key isn't set. */
+  readonly defaultValue: T;
+  /** How the default is written in the file; undefined when there is none. */
+  readonly defaultText: string | undefined;
+  /** True when the key must be set (by whoever uses this component). */
+  readonly required: boolean;
+  /** Never printed. */
+  readonly secret: boolean;
+  /** Set when the key should no longer be used: what to use instead. */
+  readonly deprecated: string | undefined;
+  /** The allowed values of an enumeration, in their own letter case. */
+  readonly values: readonly string[] | undefined;
+  /** Reads the value (already trimmed, not empty). @throws RangeError with what is wrong and what to write. */
+  parse(text: string): T;
+}
+
+/** The options of a component: a field of its config each. */
+export type OptionSpecs<Config> = { readonly [Field in keyof Config]: Option<Config[Field]> };
+
+/** The typed config that a set of options yields. */
+export type ConfigOf<Specs> = { readonly [Field in keyof Specs]: Specs[Field] extends Option<infer T> ? T : never };
+
+interface Common {
+  readonly doc: string;
+  readonly secret?: boolean;
+  readonly deprecated?: string;
+}
+/** No default: the value is undefined when the key isn't set. */
+type Optional = Common & { readonly default?: undefined; readonly required?: false };
+type Required = Common & { readonly required: true; readonly default?: undefined };
+type WithDefault<D> = Common & { readonly default: D; readonly required?: false };
+
+type Settings<D> = Optional | Required | WithDefault<D>;
+/** T where there is always a value, T | undefined otherwise. */
+type Value<T, S> = S extends { required: true } ? T
+  : S extends { default: infer D } ? (D extends undefined ? T | undefined : T)
+  : T | undefined;
+
+interface Kind<T> {
+  readonly typeName: string;
+  readonly values?: readonly string[];
+  parse(text: string): T;
+}
+
+function build<T, S extends Settings<string>>(key: string, kind: Kind<T>, settings: S): Option<Value<T, S>> {
+  const defaultText = settings.default;
+  return {
+    key,
+    typeName: kind.typeName,
+    doc: settings.doc,
+    defaultValue: (defaultText === undefined || defaultText === "" ? undefined : kind.parse(defaultText)) as Value<
+      T,
+      S
+    >,
+    defaultText,
+    required: settings.required ?? false,
+    secret: settings.secret ?? false,
+    deprecated: settings.deprecated,
+    values: kind.values,
+    parse: kind.parse as (text: string) => Value<T, S>,
+  };
+}
+
+function bounded(
+  typeName: string,
+  parseNumber: (text: string) => number,
+  format: (value: number) => string,
+  min: number,
+  max: number,
+): Kind<number> {
+  return {
+    typeName,
+    parse(text) {
+      const value = parseNumber(text);
+      if (value < min) throw new RangeError(`must be at least ${format(min)}`);
+      if (value > max) throw new RangeError(`must be at most ${format(max)}`);
+      return value;
+    },
+  };
+}
+
+function parsePlainNumber(text: string): number {
+  if (!/^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text)) throw new RangeError("not a number");
+  return Number(text);
+}
+
+function parseWholeNumber(text: string): number {
+  const value = Number(text);
+  if (!/^[+-]?\d+$/.test(text) || !Number.isSafeInteger(value)) throw new RangeError("not a whole number");
+  return value;
+}
+
+interface Range {
+  readonly min?: number;
+  readonly max?: number;
+}
+
+/**
+ * The kinds of options. `default` is written as it would be in the file, so that the example shows it as a user would
+ * write it; an empty default means "not set" and shows the key with an empty value.
+ */
+export const option = {
+  string<S extends Settings<string>>(key: string, settings: S): Option<Value<string, S>> {
+    return build(key, { typeName: "text", parse: (text) => text }, settings);
+  },
+
+  boolean<S extends Settings<"true" | "false">>(key: string, settings: S): Option<Value<boolean, S>> {
+    const parse = (text: string) => {
+      const lower = text.toLowerCase();
+      if (lower !== "true" && lower !== "false") throw new RangeError("must be true or false");
+      return lower === "true";
+    };
+    return build(key, { typeName: "true or false", parse }, settings);
+  },
+
+  integer<S extends Settings<string> & Range>(key: string, settings: S): Option<Value<number, S>> {
+    const { min = 0, max = Number.MAX_SAFE_INTEGER } = settings;
+    return build(key, bounded("whole number", parseWholeNumber, String, min, max), settings);
+  },
+
+  number<S extends Settings<string> & Range>(key: string, settings: S): Option<Value<number, S>> {
+    const { min = 0, max = Infinity } = settings;
+    return build(key, bounded("number", parsePlainNumber, String, min, max), settings);
+  },
+
+  /** ms. `min` and `max` too. */
+  duration<S extends Settings<string> & Range>(key: string, settings: S): Option<Value<number, S>> {
+    const { min = 0, max = Infinity } = settings;
+    return build(key, bounded("duration", parseDurationMs, formatDurationMs, min, max), settings);
+  },
+
+  /** Bytes. `min` and `max` too. */
+  size<S extends Settings<string> & Range>(key: string, settings: S): Option<Value<number, S>> {
+    const { min = 0, max = Number.MAX_SAFE_INTEGER } = settings;
+    return build(key, bounded("size", parseByteSize, formatByteSize, min, max), settings);
+  },
+
+  /** One of `values`, in any letter case; the value comes out as it is written in `values`. */
+  enumeration<const V extends readonly string[], S extends Settings<V[number]>>(
+    key: string,
+    values: V,
+    settings: S,
+  ): Option<Value<V[number], S>> {
+    const parse = (text: string): V[number] => {
+      const found = values.find((value) => value.toLowerCase() === text.toLowerCase());
+      if (found === undefined) throw new RangeError(`must be one of ${values.join(", ")}`);
+      return found;
+    };
+    return build(key, { typeName: `one of ${values.join(", ")}`, values, parse }, settings);
+  },
+
+  /** Comma-separated; blanks around the items are dropped, empty items too. */
+  list<S extends Settings<string>>(key: string, settings: S): Option<Value<readonly string[], S>> {
+    const parse = (text: string) => text.split(",").map((item) => item.trim()).filter((item) => item !== "");
+    return build(key, { typeName: "comma-separated list", parse }, settings);
+  },
+};

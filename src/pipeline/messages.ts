@@ -1,0 +1,93 @@
+/**
+ * What passes between the loop (main isolate) and a pipeline worker. Messages of one port arrive in order, once.
+ *
+ *     loop                                   worker
+ *     batch(unit 7, ...)  ----------------->  decode into the page builders of unit 7
+ *                         <-----------------  accepted (bytes it now holds)
+ *     seal(unit 7, seal 12) --------------->  pages -> encode -> compress
+ *                         <-----------------  sealed(unit 7, seal 12, output)
+ *
+ * Records of one split go to one worker until that worker's builders are sealed; then the split may go on in another
+ * worker, whose seal has a higher number. So pieces sorted by seal hold every split's rows in order.
+ */
+import type { Page } from "../columnar/page.ts";
+import type { TableName } from "../columnar/types.ts";
+import type { RecordBatch, SplitId } from "../source/source.ts";
+
+/** Identifies a unit while it is in memory: 1, 2, 3 ... in the order in which units were opened. */
+export type UnitId = number;
+
+export type ToWorker =
+  | { readonly type: "batch"; readonly unit: UnitId; readonly batch: RecordBatch }
+  | { readonly type: "seal"; readonly unit: UnitId; readonly seal: number };
+
+export type FromWorker =
+  | { readonly type: "ready" }
+  | {
+    readonly type: "accepted";
+    readonly unit: UnitId;
+    readonly batchByteLength: number;
+    readonly bufferedByteLength: number;
+  }
+  | { readonly type: "sealed"; readonly unit: UnitId; readonly seal: number; readonly output: SealedOutput }
+  | { readonly type: "failed"; readonly message: string; readonly code: string };
+
+/** Where rows go together: rows of one group stand in one object. */
+export interface ObjectGroup {
+  readonly project: string;
+  /** Null when the objects' key has no {table}: all collections of a project stand in one object. */
+  readonly collection: string | null;
+  /** Start of the event hour or day, epoch ms, when the key has {hour} or {date}; else null. */
+  readonly timeMs: number | null;
+}
+
+/** Encoded, compressed rows of one group: a part of an object's contents. */
+export interface EncodedPiece {
+  readonly group: ObjectGroup;
+  /** Compressed: raw deflate up to a sync flush, a whole zstd frame, or the bytes themselves. */
+  readonly bytes: Uint8Array;
+  /** CRC-32 (IEEE) of the bytes before compression; 0 unless the compression is gzip. */
+  readonly crc32: number;
+  /** Bytes before compression. */
+  readonly rawByteLength: number;
+  readonly rowCount: number;
+  /** Rows by collection. */
+  readonly tables: readonly { readonly collection: string; readonly rowCount: number }[];
+  /** Least and greatest event time of the rows, epoch ms; NaN when none has one. */
+  readonly minEventTime: number;
+  readonly maxEventTime: number;
+}
+
+/** Dead letters as NDJSON lines, compressed like a piece. */
+export interface DeadLetterPiece {
+  readonly bytes: Uint8Array;
+  readonly crc32: number;
+  readonly rawByteLength: number;
+  readonly rowCount: number;
+  /** Row counts by error code. */
+  readonly codes: Readonly<Record<string, number>>;
+}
+
+/** What became of one split's records between two seals. */
+export interface SplitCounts {
+  readonly split: SplitId;
+  /** Records in, and where they went: rows + deadLetters + sum(dropped) = records. */
+  readonly records: number;
+  readonly recordBytes: number;
+  readonly rows: number;
+  readonly deadLetters: number;
+  /** Dropped by a rule of the config, by reason: "empty", "collection", "dead-letter". */
+  readonly dropped: Readonly<Record<string, number>>;
+}
+
+export interface SealedOutput {
+  /** For object targets; empty for page targets. */
+  readonly pieces: readonly EncodedPiece[];
+  /** For page targets; empty for object targets. */
+  readonly pages: readonly Page[];
+  readonly deadLetters: DeadLetterPiece | null;
+  readonly counts: readonly SplitCounts[];
+  readonly tables: readonly TableName[];
+  /** ms of the worker's CPU spent on each stage since the last seal. */
+  readonly stageMs: { readonly decode: number; readonly encode: number; readonly compress: number };
+}

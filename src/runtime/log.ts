@@ -1,0 +1,16 @@
+/** Fields of a log line. Never put a secret or a record's contents here. */
+export type LogFields = Readonly<Record<string, string | number | bigint | boolean | null | undefined>>;
+
+/**
+ * Structured logs: a constant message plus fields. WARN: something failed and was recovered from. ERROR: somebody
+ * must act. `error` is rendered with its causes.
+ */
+export interface Logger {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields, error?: unknown): void;
+  error(message: string, fields?: LogFields, error?: unknown): void;
+}
+
+/** Swallows everything. For tests and for commands whose output is the result. */
+export const silentLog: Logger = { debug() {}, info() {}, warn() {}, error() {} };

@@ -1,0 +1,63 @@
+/**
+ * What every stage counts, in one place, from which the status line, the summary and a metrics endpoint are served.
+ * Names end in their unit (`_total`, `_bytes`, `_seconds`). Labels come from small closed sets (a trigger, an error
+ * code), never from data, so that nothing grows without a bound.
+ */
+export type Labels = Readonly<Record<string, string>>;
+
+export interface MetricSample {
+  readonly name: string;
+  readonly kind: "counter" | "gauge";
+  readonly labels: Labels;
+  readonly value: number;
+}
+
+function seriesKey(name: string, labels: Labels): string {
+  let key = name;
+  for (const label of Object.keys(labels).sort()) key += `|${label}=${labels[label]}`;
+  return key;
+}
+
+/** Counters (only grow) and gauges (set to the current value), each a series by name and labels. */
+export class Metrics {
+  readonly #series = new Map<string, { name: string; kind: "counter" | "gauge"; labels: Labels; value: number }>();
+
+  /** Adds `amount` (>= 0) to a counter. */
+  count(name: string, amount = 1, labels: Labels = {}): void {
+    this.#entry(name, "counter", labels).value += amount;
+  }
+
+  /** Sets a gauge. */
+  gauge(name: string, value: number, labels: Labels = {}): void {
+    this.#entry(name, "gauge", labels).value = value;
+  }
+
+  /** The sum of all series with this name (0 when there are none). */
+  total(name: string): number {
+    let sum = 0;
+    for (const entry of this.#series.values()) if (entry.name === name) sum += entry.value;
+    return sum;
+  }
+
+  /** The value of one series (0 when it was never touched). */
+  value(name: string, labels: Labels = {}): number {
+    return this.#series.get(seriesKey(name, labels))?.value ?? 0;
+  }
+
+  /** Every series as it is now, sorted by name. */
+  samples(): MetricSample[] {
+    return [...this.#series.values()].map((entry) => ({ ...entry })).sort((a, b) =>
+      a.name < b.name ? -1 : a.name > b.name ? 1 : 0
+    );
+  }
+
+  #entry(name: string, kind: "counter" | "gauge", labels: Labels) {
+    const key = seriesKey(name, labels);
+    let entry = this.#series.get(key);
+    if (entry === undefined) {
+      entry = { name, kind, labels, value: 0 };
+      this.#series.set(key, entry);
+    }
+    return entry;
+  }
+}

@@ -1,0 +1,12 @@
+import type { Clock } from "./clock.ts";
+import type { Logger } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
+import type { Random } from "./random.ts";
+
+/** Time, chance, words and numbers: all that a component may take from the outside besides its own protocol. */
+export interface Runtime {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}

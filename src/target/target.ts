@@ -1,0 +1,97 @@
+import type { Page } from "../columnar/page.ts";
+import type { TableName } from "../columnar/types.ts";
+import type { OptionSpecs } from "../config/option.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { CheckResult, Epoch, Position, SplitId } from "../source/source.ts";
+
+/** The records [start, next) of one split, read in one epoch. */
+export interface FlushRange {
+  readonly split: SplitId;
+  readonly epoch: Epoch;
+  readonly start: Position;
+  readonly next: Position;
+}
+
+/** A sealed set of ranges that is written, and then committed, as a whole. */
+export interface FlushUnit {
+  /**
+   * Made from the ranges' splits and positions alone, so the same ranges have the same name whenever and by whomever
+   * they are written: what a retry writes replaces what it wrote before. Safe as a file name, at most 120 characters.
+   */
+  readonly name: string;
+  /** Sorted by split, one range a split. */
+  readonly ranges: readonly FlushRange[];
+}
+
+/** Takes the pages of one table in one unit. */
+export interface Inserter {
+  /** In the order of the rows. The page is the inserter's from here on; its arrays are not used again. */
+  addPage(page: Page): void;
+  /**
+   * Writes what was added. When this resolves the rows are durable, and the checkpoint may move past them.
+   *
+   * @throws RetriableError to have the whole unit inserted again (from `insert` on); any other error ends the process,
+   * and nothing of the unit is committed.
+   */
+  commit(signal: AbortSignal): Promise<void>;
+}
+
+/**
+ * A target that takes rows as columns: a database, an API, a format of its own. The loop calls `open` once, then for each
+ * unit `insert` once a table, `addPage` for each page, `commit` once, several tables at a time; `close` once at the end.
+ * A unit may come again after a failed commit or a crash, with the same name and rows.
+ */
+export interface PageTarget {
+  readonly kind: "pages";
+  open(signal: AbortSignal): Promise<void>;
+  insert(table: TableName, unit: FlushUnit): Inserter;
+  close(): Promise<void>;
+}
+
+/** An object to store. */
+export interface StoredObject {
+  /** Key below the target's root, segments separated by "/", already safe: no empty, "." or ".." segments. */
+  readonly key: string;
+  /** The contents, in order. Not to be changed; the same arrays come again with a retry. */
+  readonly chunks: readonly Uint8Array[];
+  /** Sum of the chunks' lengths. */
+  readonly byteLength: number;
+  /** SHA-256 of the contents, raw (32 bytes), so that stores need not compute it again and servers can check it. */
+  readonly sha256: Uint8Array;
+  readonly contentType: string;
+  /** "data" for rows; manifests and dead letters are stored beside them. */
+  readonly purpose: "data" | "manifest" | "dead-letter";
+}
+
+/**
+ * A target that stores finished objects under keys: a directory, a bucket. Rows have been encoded and compressed before
+ * they get here. `put` is called for several objects at a time and must replace an object of the same key whole:
+ * readers see the old or the new one, never a part.
+ */
+export interface ObjectTarget {
+  readonly kind: "objects";
+  open(signal: AbortSignal): Promise<void>;
+  /**
+   * Durable when resolved.
+   *
+   * @throws RetriableError to be called again later; any other error ends the process.
+   */
+  put(object: StoredObject, signal: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}
+
+export type Target = PageTarget | ObjectTarget;
+
+/** What a target is told besides its own options. */
+export interface TargetContext {
+  readonly runtime: Runtime;
+}
+
+/** One line of the registry: the options a target reads, and how it is built from them. */
+export interface TargetComponent<Config> {
+  readonly doc: string;
+  readonly options: OptionSpecs<Config>;
+  create(config: Config, context: TargetContext): Target;
+  /** Tries what a run would need (reachable, exists, may write) without leaving data behind. */
+  check(config: Config, context: TargetContext, signal: AbortSignal): Promise<CheckResult[]>;
+}
