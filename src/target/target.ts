@@ -82,9 +82,17 @@ export interface ObjectTarget {
 
 export type Target = PageTarget | ObjectTarget;
 
+/** Standard output, as the process's owner hands it on (Deno.stdout has this shape). */
+export interface OutputStream {
+  /** Writes some of the bytes and resolves to how many, once there is room for them. */
+  write(bytes: Uint8Array): Promise<number>;
+}
+
 /** What a target is told besides its own options. */
 export interface TargetContext {
   readonly runtime: Runtime;
+  /** For targets that write rows to standard output. Nobody else writes to it; logs go to standard error. */
+  readonly stdout?: OutputStream;
 }
 
 /** One line of the registry: the options a target reads, and how it is built from them. */

@@ -1,0 +1,156 @@
+import { statfs } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { option } from "../config/option.ts";
+import { formatByteSize } from "../config/units.ts";
+import { FatalError, InvariantError } from "../runtime/errors.ts";
+import type { CheckResult } from "../source/source.ts";
+import { describe, fileError } from "./file/errors.ts";
+import { DirectoryTree, keySegments, makeDirectory, syncDirectory } from "./file/directory.ts";
+import {
+  createTemporary,
+  removeStaleTemporaries,
+  removeTemporaryDirectory,
+  TEMPORARY_DIRECTORY,
+  type TemporaryFile,
+} from "./file/temporary.ts";
+import type { ObjectTarget, StoredObject, TargetComponent, TargetContext } from "./target.ts";
+
+export interface FileTargetConfig {
+  readonly directory: string;
+}
+
+/**
+ * Stores objects as files below a directory: written under a temporary name, synced, renamed, and the rename synced, so
+ * that a reader sees a whole file or none, and a power cut after `put` resolved loses nothing.
+ */
+class FileTarget implements ObjectTarget {
+  readonly kind = "objects";
+  readonly #directory: string;
+  readonly #context: TargetContext;
+  /** Writes that go on after their signal aborted, until they have tidied up after themselves. */
+  readonly #running = new Set<Promise<void>>();
+  #tree: { readonly root: string; readonly directories: DirectoryTree } | undefined;
+  #writes = 0;
+  readonly #instance: string;
+
+  constructor(config: FileTargetConfig, context: TargetContext) {
+    this.#directory = resolve(config.directory);
+    this.#context = context;
+    this.#instance = context.runtime.random.hex(6);
+  }
+
+  async open(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    try {
+      await makeDirectory(this.#directory);
+      const root = await Deno.realPath(this.#directory);
+      await makeDirectory(join(root, TEMPORARY_DIRECTORY));
+      const removed = await removeStaleTemporaries(root);
+      if (removed > 0) this.#context.runtime.log.info("removed stale temporary files", { removed, root });
+      this.#tree = { root, directories: new DirectoryTree(root) };
+    } catch (error) {
+      throw fileError(`write below ${this.#directory}`, error);
+    }
+  }
+
+  async put(object: StoredObject, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const write = this.#write(object, signal).catch((error) => {
+      throw signal.aborted ? signal.reason : fileError(`write ${join(this.#directory, object.key)}`, error);
+    });
+    const settled = write.catch(() => {}).finally(() => this.#running.delete(settled));
+    this.#running.add(settled);
+    await untilAborted(write, signal);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#running);
+    const tree = this.#tree;
+    this.#tree = undefined;
+    if (tree !== undefined) await removeTemporaryDirectory(tree.root);
+  }
+
+  async #write(object: StoredObject, signal: AbortSignal): Promise<void> {
+    const segments = keySegments(object.key);
+    if (segments[0] === TEMPORARY_DIRECTORY) throw new FatalError(`keys below ${TEMPORARY_DIRECTORY} are reserved`);
+    const tree = this.#tree;
+    if (tree === undefined) throw new InvariantError("put on a file target that is not open");
+    const directory = await tree.directories.directory(segments.slice(0, -1));
+    const temporary = await createTemporary(tree.root, `${this.#instance}-${this.#writes++}`);
+    try {
+      await writeDurably(temporary, object.chunks, signal);
+      await Deno.rename(temporary.path, join(directory, segments[segments.length - 1]));
+    } catch (error) {
+      await Deno.remove(temporary.path).catch(() => {}); // the next open removes what this can't
+      throw error;
+    }
+    await syncDirectory(directory);
+  }
+}
+
+async function writeDurably({ file }: TemporaryFile, chunks: readonly Uint8Array[], signal: AbortSignal) {
+  try {
+    for (const chunk of chunks) {
+      for (let offset = 0; offset < chunk.length;) {
+        signal.throwIfAborted();
+        offset += await file.write(chunk.subarray(offset));
+      }
+    }
+    await file.sync();
+    signal.throwIfAborted();
+  } finally {
+    file.close();
+  }
+}
+
+/** `work`, or the signal's rejection as soon as it aborts; `work` then goes on by itself. */
+function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}
+
+/** The directory itself, or the nearest one above it that exists. */
+async function nearestExisting(path: string): Promise<string> {
+  for (let current = path;; current = dirname(current)) {
+    try {
+      await Deno.stat(current);
+      return current;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound) || dirname(current) === current) throw error;
+    }
+  }
+}
+
+async function checkDirectory(directory: string, context: TargetContext): Promise<CheckResult[]> {
+  const what = `directory ${directory} can be written`;
+  try {
+    const existing = await nearestExisting(directory);
+    const probe = join(existing, `${TEMPORARY_DIRECTORY}-check-${context.runtime.random.hex(6)}`);
+    await Deno.writeFile(probe, new Uint8Array(1), { createNew: true });
+    await Deno.remove(probe);
+    const { bavail, bsize } = await statfs(existing);
+    const free = formatByteSize(Math.floor(bavail * bsize / 2 ** 20) * 2 ** 20);
+    const detail = existing === directory
+      ? `yes, ${free} free`
+      : `yes, it will be created below ${existing}, ${free} free`;
+    return [{ ok: true, what, detail }];
+  } catch (error) {
+    return [{ ok: false, what, detail: describe(fileError(`write to ${directory}`, error)) }];
+  }
+}
+
+/** Files in a local directory. */
+export const fileTarget: TargetComponent<FileTargetConfig> = {
+  doc: "Writes files below a directory. Each appears whole, under its final name, once it is on the disk.",
+  options: {
+    directory: option.string("target.file.directory", {
+      default: "./out",
+      doc: "The directory that files are written below. It is created when it is missing. Keep it on one file system.",
+    }),
+  },
+  create: (config, context) => new FileTarget(config, context),
+  check: (config, context) => checkDirectory(resolve(config.directory), context),
+};

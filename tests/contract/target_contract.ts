@@ -1,0 +1,178 @@
+import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { CollectorError } from "../../src/runtime/errors.ts";
+import type { ObjectTarget, StoredObject } from "../../src/target/target.ts";
+import { contents, patternBytes, storedObject } from "../support/stored_object.ts";
+
+/** A fresh, empty backend and how to look into it without the target. */
+export interface ObjectBackend {
+  /** A new target over this backend, not yet open. */
+  create(): ObjectTarget;
+  /** The object's bytes as a reader gets them; undefined when there is none under this key. */
+  read(key: string): Promise<Uint8Array | undefined>;
+  /** All that a reader finds, and all that a crashed or unfinished write could leave (uploads, temporary files). */
+  list(): Promise<string[]>;
+  /** Makes the backend fail, until the returned function is called. */
+  fail(): Promise<() => Promise<void>>;
+  stop(): Promise<void>;
+}
+
+export interface ObjectTargetHarness {
+  start(): Promise<ObjectBackend>;
+  /** Keys beyond plain ones that readers of this target must find under the same name. */
+  readonly oddKeys: readonly string[];
+}
+
+const NEVER = new AbortController().signal;
+const MB = 2 ** 20;
+
+/** Large enough for several parts and many chunks; chunk borders fall in odd places. */
+function largeObject(key: string, seed: number): StoredObject {
+  const chunks = [7, 3 * MB + 1, 0, 1, 6 * MB, 2, 4 * MB + 13].map((length, i) => patternBytes(length, seed + i));
+  return storedObject(key, ...chunks);
+}
+
+async function assertStored(backend: ObjectBackend, object: StoredObject): Promise<void> {
+  const stored = await backend.read(object.key);
+  assert(stored !== undefined, `nothing is stored under ${object.key}`);
+  assertSame(stored, object);
+}
+
+/** Not assertEquals: its message for megabytes of bytes takes minutes. */
+function assertSame(actual: Uint8Array, object: StoredObject): void {
+  assertEquals(actual.length, object.byteLength);
+  const expected = contents(object);
+  assertEquals(actual.findIndex((byte, i) => byte !== expected[i]), -1, "first byte that differs");
+}
+
+/** What every target that stores objects must do. Registers one test a promise. */
+export function objectTargetContract(name: string, harness: ObjectTargetHarness): void {
+  const cases = { ...storing(harness), ...replacing(), ...failing(), ...ending() };
+  for (const [title, run] of Object.entries(cases)) {
+    Deno.test(`${name} target ${title}`, async () => {
+      const backend = await harness.start();
+      const target = backend.create();
+      try {
+        await target.open(NEVER);
+        await run(target, backend);
+      } finally {
+        await target.close();
+        await backend.stop();
+      }
+    });
+  }
+}
+
+type Case = (target: ObjectTarget, backend: ObjectBackend) => Promise<void>;
+
+function storing(harness: ObjectTargetHarness): Record<string, Case> {
+  return {
+    "stores an object that readers find equal": async (target, backend) => {
+      const object = storedObject("project/events/1.ndjson.gz", "one\n", "two\n");
+      await target.put(object, NEVER);
+      await assertStored(backend, object);
+    },
+    "stores an empty object": async (target, backend) => {
+      for (const object of [storedObject("empty/none"), storedObject("empty/chunk", "")]) {
+        await target.put(object, NEVER);
+        await assertStored(backend, object);
+      }
+    },
+    "stores a large object of many chunks": async (target, backend) => {
+      const object = largeObject("large.bin", 1);
+      await target.put(object, NEVER);
+      await assertStored(backend, object);
+    },
+    "stores many objects at a time": async (target, backend) => {
+      const objects = Array.from(
+        { length: 40 },
+        (_, i) => storedObject(`many/${i % 3}/${i}`, patternBytes(i * 100, i)),
+      );
+      await Promise.all(objects.map((object) => target.put(object, NEVER)));
+      for (const object of objects) await assertStored(backend, object);
+      assertEquals((await backend.list()).length, objects.length);
+    },
+    "stores odd keys under their own names": async (target, backend) => {
+      for (const key of harness.oddKeys) await target.put(storedObject(key, key), NEVER);
+      for (const key of harness.oddKeys) await assertStored(backend, storedObject(key, key));
+      assertEquals((await backend.list()).sort(), [...harness.oddKeys].sort());
+    },
+  };
+}
+
+function replacing(): Record<string, Case> {
+  return {
+    "replaces an object of the same key": async (target, backend) => {
+      const long = storedObject("a/b", "the first, longer one"), short = storedObject("a/b", "second");
+      for (const object of [long, short, short]) await target.put(object, NEVER);
+      await assertStored(backend, short);
+      assertEquals(await backend.list(), ["a/b"]);
+    },
+    "stores one of two objects put under the same key at a time": async (target, backend) => {
+      const objects = [largeObject("same", 1), largeObject("same", 2)];
+      await Promise.all(objects.map((object) => target.put(object, NEVER)));
+      const stored = await backend.read("same");
+      assert(stored !== undefined);
+      assertSame(stored, stored[0] === contents(objects[0])[0] ? objects[0] : objects[1]);
+    },
+    "shows readers the old object or the new one while it is replaced": async (target, backend) => {
+      const versions = [largeObject("seen", 1), largeObject("seen", 50)];
+      await target.put(versions[0], NEVER);
+      let writing = true;
+      const writes = (async () => {
+        for (let i = 1; i < 4; i++) await target.put(versions[i % 2], NEVER);
+      })().finally(() => writing = false);
+      while (writing) {
+        const stored = await backend.read("seen");
+        assert(stored !== undefined, "the object was missing while it was replaced");
+        assertSame(stored, stored[0] === contents(versions[0])[0] ? versions[0] : versions[1]);
+      }
+      await writes;
+    },
+  };
+}
+
+function failing(): Record<string, Case> {
+  return {
+    "fails while its backend does, leaves nothing, and stores once it recovered": async (target, backend) => {
+      const small = storedObject("recovered/small", "x"), large = largeObject("recovered/large", 3);
+      const heal = await backend.fail();
+      try {
+        const [first, second] = await Promise.all([small, large].map((o) => assertRejects(() => target.put(o, NEVER))));
+        for (const error of [first, second]) assertInstanceOf(error, CollectorError);
+      } finally {
+        await heal();
+      }
+      assertEquals((await backend.list()).filter((key) => key.startsWith("recovered/")), []);
+      for (const object of [small, large]) {
+        await target.put(object, NEVER);
+        await assertStored(backend, object);
+      }
+    },
+  };
+}
+
+function ending(): Record<string, Case> {
+  return {
+    "rejects with the signal's reason when it aborts, and leaves nothing": async (target, backend) => {
+      const reason = new Error("stopping");
+      const aborted = await assertRejects(() => target.put(storedObject("aborted/1", "x"), AbortSignal.abort(reason)));
+      assertEquals(aborted, reason);
+      const controller = new AbortController();
+      const put = assertRejects(() => target.put(largeObject("aborted/2", 1), controller.signal));
+      controller.abort(reason);
+      assertEquals(await put, reason);
+      await target.close();
+      assertEquals(await backend.list(), []);
+    },
+    "closes twice, and stores again when opened anew": async (target, backend) => {
+      await target.put(storedObject("first", "1"), NEVER);
+      await target.close();
+      await target.close();
+      const again = backend.create();
+      await again.open(NEVER);
+      await again.put(storedObject("second", "2"), NEVER);
+      await again.close();
+      assertEquals((await backend.list()).sort(), ["first", "second"]);
+    },
+  };
+}
