@@ -1,3 +1,4 @@
+import { nearest } from "./suggest.ts";
 import { formatByteSize, formatDurationMs, parseByteSize, parseDurationMs } from "./units.ts";
 
 /**
@@ -15,6 +16,8 @@ export interface Option<T> {
   readonly defaultValue: T;
   /** How the default is written in the file; undefined when there is none. */
   readonly defaultText: string | undefined;
+  /** For people: what happens when the key isn't set and has no default ("no limit", "the SDK's own"). */
+  readonly whenUnset: string | undefined;
   /** True when the key must be set (by whoever uses this component). */
   readonly required: boolean;
   /** Never printed. */
@@ -35,6 +38,7 @@ export type ConfigOf<Specs> = { readonly [Field in keyof Specs]: Specs[Field] ex
 
 interface Common {
   readonly doc: string;
+  readonly whenUnset?: string;
   readonly secret?: boolean;
   readonly deprecated?: string;
 }
@@ -66,6 +70,7 @@ function build<T, S extends Settings<string>>(key: string, kind: Kind<T>, settin
       S
     >,
     defaultText,
+    whenUnset: settings.whenUnset,
     required: settings.required ?? false,
     secret: settings.secret ?? false,
     deprecated: settings.deprecated,
@@ -108,13 +113,33 @@ interface Range {
   readonly max?: number;
 }
 
+interface Check {
+  /** Looks at the text, or at each item of a list. @throws RangeError with what is wrong and what to write. */
+  readonly check?: (text: string) => void;
+}
+
+function parseOneOf<V extends string>(text: string, values: readonly V[]): V {
+  const found = values.find((value) => value.toLowerCase() === text.toLowerCase());
+  if (found !== undefined) return found;
+  const meant = nearest(text.replaceAll(/['"]/g, ""), values);
+  throw new RangeError(`must be one of ${values.join(", ")}${meant === undefined ? "" : `; did you mean ${meant}?`}`);
+}
+
+function splitList(text: string): string[] {
+  return text.split(",").map((item) => item.trim()).filter((item) => item !== "");
+}
+
 /**
  * The kinds of options. `default` is written as it would be in the file, so that the example shows it as a user would
  * write it; an empty default means "not set" and shows the key with an empty value.
  */
 export const option = {
-  string<S extends Settings<string>>(key: string, settings: S): Option<Value<string, S>> {
-    return build(key, { typeName: "text", parse: (text) => text }, settings);
+  string<S extends Settings<string> & Check>(key: string, settings: S): Option<Value<string, S>> {
+    const parse = (text: string) => {
+      settings.check?.(text);
+      return text;
+    };
+    return build(key, { typeName: "text", parse }, settings);
   },
 
   boolean<S extends Settings<"true" | "false">>(key: string, settings: S): Option<Value<boolean, S>> {
@@ -129,6 +154,14 @@ export const option = {
   integer<S extends Settings<string> & Range>(key: string, settings: S): Option<Value<number, S>> {
     const { min = 0, max = Number.MAX_SAFE_INTEGER } = settings;
     return build(key, bounded("whole number", parseWholeNumber, String, min, max), settings);
+  },
+
+  /** A whole number, or the word "auto" for what fits this machine; `whenUnset` says what that is. */
+  integerOrAuto<S extends Settings<string> & Range>(key: string, settings: S): Option<Value<number | "auto", S>> {
+    const { min = 0, max = Number.MAX_SAFE_INTEGER } = settings;
+    const integer = bounded("whole number", parseWholeNumber, String, min, max);
+    const parse = (text: string) => text.toLowerCase() === "auto" ? "auto" as const : integer.parse(text);
+    return build(key, { typeName: "whole number or auto", parse }, settings);
   },
 
   number<S extends Settings<string> & Range>(key: string, settings: S): Option<Value<number, S>> {
@@ -154,17 +187,27 @@ export const option = {
     values: V,
     settings: S,
   ): Option<Value<V[number], S>> {
-    const parse = (text: string): V[number] => {
-      const found = values.find((value) => value.toLowerCase() === text.toLowerCase());
-      if (found === undefined) throw new RangeError(`must be one of ${values.join(", ")}`);
-      return found;
-    };
+    const parse = (text: string): V[number] => parseOneOf(text, values);
     return build(key, { typeName: `one of ${values.join(", ")}`, values, parse }, settings);
   },
 
   /** Comma-separated; blanks around the items are dropped, empty items too. */
-  list<S extends Settings<string>>(key: string, settings: S): Option<Value<readonly string[], S>> {
-    const parse = (text: string) => text.split(",").map((item) => item.trim()).filter((item) => item !== "");
+  list<S extends Settings<string> & Check>(key: string, settings: S): Option<Value<readonly string[], S>> {
+    const parse = (text: string) => {
+      const items = splitList(text);
+      for (const item of items) settings.check?.(item);
+      return items;
+    };
     return build(key, { typeName: "comma-separated list", parse }, settings);
+  },
+
+  /** A list whose items are each one of `values`, in any letter case; they come out as written in `values`. */
+  listOf<const V extends readonly string[], S extends Settings<string>>(
+    key: string,
+    values: V,
+    settings: S,
+  ): Option<Value<readonly V[number][], S>> {
+    const parse = (text: string): V[number][] => splitList(text).map((item) => parseOneOf<V[number]>(item, values));
+    return build(key, { typeName: `comma-separated list of ${values.join(", ")}`, values, parse }, settings);
   },
 };

@@ -26,11 +26,14 @@ function parse(text: string, units: Readonly<Record<string, number>>, what: stri
   if (match === null) {
     throw new RangeError(`not a ${what}: write a number and a unit, as in ${what === "size" ? "64MB" : "15s"}`);
   }
-  const factor = units[match[2]];
-  if (factor === undefined) {
-    throw new RangeError(`unknown unit "${match[2]}": use one of ${Object.keys(units).join(", ")}`);
+  const unit = match[2];
+  if (!Object.hasOwn(units, unit)) {
+    const names = Object.keys(units);
+    const meant = names.filter((name) => name.toLowerCase() === unit.toLowerCase());
+    const hint = meant.length === 1 ? `; did you mean ${meant[0]}?` : "";
+    throw new RangeError(`unknown unit "${unit}": use one of ${names.join(", ")}${hint}`);
   }
-  return Number(match[1]) * factor;
+  return Number(match[1]) * units[unit];
 }
 
 /** "1.5h" -> 5400000 (ms). @throws RangeError saying what to write. */

@@ -1,4 +1,5 @@
 import type { OptionSpecs } from "../config/option.ts";
+import type { ConfigProblem } from "../runtime/errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
 /** One ordered part of a source: "topic/3", "stream/shardId-000000000001", "events.ndjson/5f2c81d09a3b". */
@@ -156,6 +157,8 @@ export interface SourceContext {
 export interface SourceComponent<Config> {
   readonly doc: string;
   readonly options: OptionSpecs<Config>;
+  /** Looks at several values together; only called when each is right by itself. Returns a problem for each thing wrong. */
+  validate?(config: Config): readonly ConfigProblem[];
   create(config: Config, context: SourceContext): Source;
   /** Tries what a run would need, without reading data or taking ownership. */
   check(config: Config, context: SourceContext, signal: AbortSignal): Promise<CheckResult[]>;

@@ -1,6 +1,7 @@
 import type { Page } from "../columnar/page.ts";
 import type { TableName } from "../columnar/types.ts";
 import type { OptionSpecs } from "../config/option.ts";
+import type { ConfigProblem } from "../runtime/errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { CheckResult, Epoch, Position, SplitId } from "../source/source.ts";
 
@@ -99,6 +100,8 @@ export interface TargetContext {
 export interface TargetComponent<Config> {
   readonly doc: string;
   readonly options: OptionSpecs<Config>;
+  /** Looks at several values together; only called when each is right by itself. Returns a problem for each thing wrong. */
+  validate?(config: Config): readonly ConfigProblem[];
   create(config: Config, context: TargetContext): Target;
   /** Tries what a run would need (reachable, exists, may write) without leaving data behind. */
   check(config: Config, context: TargetContext, signal: AbortSignal): Promise<CheckResult[]>;

@@ -1,0 +1,115 @@
+/** Given texts -> typed values of one group of options. */
+
+import type { ConfigProblem } from "../runtime/errors.ts";
+import { type Environment, interpolate } from "./environment.ts";
+import type { Given } from "./given.ts";
+import type { Option } from "./option.ts";
+import { redact } from "./secrets.ts";
+
+/** One line of the effective config. */
+export interface ListingEntry {
+  /** Heading under which the key is described. */
+  readonly section: string;
+  readonly key: string;
+  /** As it was written, secrets hidden; undefined when there is no value. */
+  readonly text: string | undefined;
+  /** "collector.properties:12", "environment COLLECTOR_TARGET", "--set" or "default". */
+  readonly origin: string;
+}
+
+/** Where values come from and findings go while a config is read. */
+export interface Reading {
+  /** The value that counts for each key. */
+  readonly given: ReadonlyMap<string, Given>;
+  readonly environment: Environment;
+  readonly problems: ConfigProblem[];
+  readonly warnings: ConfigProblem[];
+  readonly listing: ListingEntry[];
+}
+
+/** What stands for a value that could not be read; the problem has been noted. */
+const INVALID = Symbol("invalid");
+
+/**
+ * The typed config of a group of options; undefined when a value is wrong or missing (noted in `reading.problems`).
+ *
+ * @param neededBy says whose required keys these are: "stream.source=kafka".
+ */
+export function readOptions(
+  specs: Readonly<Record<string, Option<unknown>>>,
+  { section, neededBy }: { section: string; neededBy: string },
+  reading: Reading,
+): Record<string, unknown> | undefined {
+  const config: Record<string, unknown> = {};
+  let valid = true;
+  for (const [field, option] of Object.entries(specs)) {
+    const value = readOption(option, { section, neededBy }, reading);
+    if (value === INVALID) valid = false;
+    else config[field] = value;
+  }
+  return valid ? config : undefined;
+}
+
+function readOption<T>(
+  option: Option<T>,
+  { section, neededBy }: { section: string; neededBy: string },
+  reading: Reading,
+): T | typeof INVALID {
+  const { key } = option;
+  const given = reading.given.get(key);
+  const text = given === undefined ? "" : expand(given, reading);
+  if (text === undefined) return INVALID;
+  const list = (shown: string | undefined, origin: string) => {
+    const visible = shown === undefined ? undefined : redact(shown, option.secret);
+    reading.listing.push({ section, key, text: visible, origin });
+  };
+  if (given === undefined || text === "") {
+    list(option.defaultText === "" ? undefined : option.defaultText, "default");
+    if (!option.required) return option.defaultValue;
+    reading.problems.push({ origin: given?.origin, key, message: `not set, but ${neededBy} needs it` });
+    return INVALID;
+  }
+  if (option.deprecated !== undefined) {
+    reading.warnings.push({ origin: given.origin, key, message: `deprecated: ${option.deprecated}` });
+  }
+  list(text, given.origin);
+  return parseGiven(option, text, given, reading);
+}
+
+/** The text with its `${ENV:...}` replaced; undefined when one is wrong. */
+function expand({ key, text, layer, origin }: Given, reading: Reading): string | undefined {
+  if (layer !== "file") return text;
+  const { text: expanded, problems } = interpolate(text, reading.environment);
+  for (const message of problems) reading.problems.push({ origin, key, message });
+  return problems.length > 0 ? undefined : expanded.trim();
+}
+
+function parseGiven<T>(option: Option<T>, text: string, { key, origin }: Given, reading: Reading): T | typeof INVALID {
+  try {
+    return option.parse(text);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const inner = /^(['"])(.*)\1$/.exec(text)?.[2].trim();
+    const unquoted = inner === undefined ? INVALID : tryParse(option, inner);
+    if (unquoted !== INVALID) {
+      reading.warnings.push({ origin, key, message: `the quotes are not needed: write ${key}=${inner}` });
+      return unquoted;
+    }
+    const got = option.secret ? "" : ` (got "${shorten(redact(text, false))}")`;
+    reading.problems.push({ origin, key, message: `${error.message}${got}` });
+    return INVALID;
+  }
+}
+
+function tryParse<T>(option: Option<T>, text: string): T | typeof INVALID {
+  try {
+    return option.parse(text);
+  } catch (error) {
+    if (error instanceof RangeError) return INVALID;
+    throw error;
+  }
+}
+
+function shorten(text: string): string {
+  return text.length <= 80 ? text : `${text.slice(0, 77)}...`;
+}

@@ -1,0 +1,139 @@
+/**
+ * The config: what the user gave -> typed values for each part, or every problem at once.
+ *
+ * Order of precedence, the strongest first: `--set key=value`, environment `COLLECTOR_*`, environment `RAKAM_*`, the file,
+ * the default. An empty value in the file or after `--set` means "not set"; an empty variable counts as not given.
+ */
+
+import { ConfigError, type ConfigProblem } from "../runtime/errors.ts";
+import type { SourceComponent } from "../source/source.ts";
+import type { TargetComponent } from "../target/target.ts";
+import { type ConfigInput, gatherGiven } from "./given.ts";
+import { classifyKeys } from "./keys.ts";
+import { type ListingEntry, type Reading, readOptions } from "./read.ts";
+import {
+  type AnySections,
+  optionsOf,
+  type Registry,
+  type SectionConfigs,
+  type SelectedSource,
+  type SelectedTarget,
+} from "./section.ts";
+import { readSelection } from "./selection.ts";
+
+/** The typed config: a field a section, and the components that it names. */
+export type CollectorConfig<Sections> = SectionConfigs<Sections> & {
+  readonly source: SelectedSource;
+  readonly target: SelectedTarget;
+};
+
+/** What came of a config that can be used. */
+export interface Resolution<Sections> {
+  readonly config: CollectorConfig<Sections>;
+  /** What the user should change, but need not. To be logged as warnings. */
+  readonly warnings: readonly ConfigProblem[];
+  /** What has no effect, one sentence each. For `check`, and the debug log. */
+  readonly notes: readonly string[];
+  /** The values in effect, in the order of the docs, secrets hidden. */
+  readonly listing: readonly ListingEntry[];
+}
+
+/**
+ * Resolves a config against what the registry knows.
+ *
+ * @throws ConfigError with everything that is wrong, sorted as the file is.
+ */
+export function resolveConfig<Sections extends AnySections>(
+  input: ConfigInput & { readonly registry: Registry<Sections> },
+): Resolution<Sections> {
+  const { registry } = input;
+  const all = gatherGiven(input);
+  const given = new Map(all.values.map((value) => [value.key, value]));
+  const reading: Reading = {
+    given,
+    environment: input.environment,
+    problems: [...all.problems],
+    warnings: [...all.warnings],
+    listing: [],
+  };
+  const selected = readSelection(registry, reading);
+  const notes = classifyKeys(all.values, { registry, selected }, reading);
+  const config: Record<string, unknown> = {};
+  for (const [name, section] of Object.entries(registry.sections)) {
+    config[name] = readValidated(section, { section: section.title, neededBy: "the collector" }, reading);
+  }
+  config.source = readSource(registry, selected.source, reading);
+  config.target = readTarget(registry, selected.target, reading);
+  if (reading.problems.length > 0) throw new ConfigError(sortByOrigin(reading.problems, input));
+  return {
+    config: config as unknown as CollectorConfig<Sections>,
+    warnings: sortByOrigin(reading.warnings, input),
+    notes,
+    listing: reading.listing,
+  };
+}
+
+interface Validated {
+  readonly options: object;
+  validate?(config: object): readonly ConfigProblem[];
+}
+
+function readValidated(
+  group: Validated,
+  where: { section: string; neededBy: string },
+  reading: Reading,
+): object | undefined {
+  const config = readOptions(optionsOf(group), where, reading);
+  if (config === undefined) return undefined;
+  for (const problem of group.validate?.(config) ?? []) {
+    reading.problems.push({ ...problem, origin: problem.origin ?? reading.given.get(problem.key)?.origin });
+  }
+  return config;
+}
+
+function readSource(
+  registry: Registry<unknown>,
+  name: string | undefined,
+  reading: Reading,
+): SelectedSource | undefined {
+  if (name === undefined) return undefined;
+  const where = { section: `Source: ${name}`, neededBy: `stream.source=${name}` };
+  const component: SourceComponent<object> | undefined = registry.sources[name];
+  const config = readValidated(component ?? registry.plannedSources[name], where, reading);
+  if (component === undefined || config === undefined) return undefined;
+  return {
+    name,
+    config,
+    create: (context) => component.create(config, context),
+    check: (context, signal) => component.check(config, context, signal),
+  };
+}
+
+function readTarget(
+  registry: Registry<unknown>,
+  name: string | undefined,
+  reading: Reading,
+): SelectedTarget | undefined {
+  if (name === undefined) return undefined;
+  const component: TargetComponent<object> = registry.targets[name];
+  const config = readValidated(component, { section: `Target: ${name}`, neededBy: `target=${name}` }, reading);
+  if (config === undefined) return undefined;
+  return {
+    name,
+    config,
+    create: (context) => component.create(config, context),
+    check: (context, signal) => component.check(config, context, signal),
+  };
+}
+
+/** By line of the file; then the environment, `--set`, and what has no place; as found among equals. */
+function sortByOrigin(problems: readonly ConfigProblem[], { file }: ConfigInput): ConfigProblem[] {
+  const order = ({ origin }: ConfigProblem): number => {
+    if (origin === undefined) return Infinity;
+    if (origin === "--set") return Number.MAX_SAFE_INTEGER;
+    if (file !== null && origin.startsWith(`${file.name}:`)) return Number(origin.slice(file.name.length + 1));
+    return Number.MAX_SAFE_INTEGER - 1;
+  };
+  const byOrder = (a: ConfigProblem, b: ConfigProblem) => order(a) === order(b) ? 0 : order(a) - order(b);
+  return [...problems].sort(byOrder);
+}

@@ -1,0 +1,170 @@
+/** The options of the parts that are always there: buffers and threads, objects, the process itself. */
+
+import { type ConfigOf, option } from "../config/option.ts";
+import type { Section } from "../config/section.ts";
+
+const pipelineOptions = {
+  streamMaxFlushDurationMs: option.duration("stream.max-flush-duration", {
+    default: "15s",
+    min: 1,
+    doc: "Records wait at most this long as a page that is being built (the stream buffer); then the page is sealed, " +
+      "encoded and compressed.",
+  }),
+  streamMemoryMaxFlushRatio: option.number("stream.memory-max-flush-ratio", {
+    default: "0.1",
+    min: 0.001,
+    max: 1,
+    doc: "Pages are also sealed when together they hold this share of the usable memory.",
+  }),
+  middlewareMaxFlushDurationMs: option.duration("middleware.max-flush-duration", {
+    default: "60s",
+    min: 1,
+    doc: "Sealed pages wait at most this long (the middleware buffer); then they are written to the target and the " +
+      "source's positions are committed. Longer makes fewer and larger files, and more to read again after a crash.",
+  }),
+  middlewareMaxFlushRecords: option.integer("middleware.max-flush-records", {
+    min: 1,
+    whenUnset: "no limit",
+    doc: "The target is also written to after this many records.",
+  }),
+  middlewareMaxFlushByteLength: option.size("middleware.max-flush-size", {
+    min: 1,
+    whenUnset: "no limit",
+    doc: "The target is also written to after this many bytes of records, as the source delivered them.",
+  }),
+  memoryHeapRatio: option.number("memory.heap-ratio", {
+    default: "0.6",
+    min: 0.01,
+    max: 1,
+    doc: "Share of the memory that this process may use (the machine's, or less where a container limits it) that " +
+      "buffers may fill. Close to it the collector writes to the target early; at it the source waits.",
+  }),
+  memoryLimitByteLength: option.size("memory.limit", {
+    min: 8 * 2 ** 20,
+    whenUnset: "found out, see memory.heap-ratio",
+    doc: "What buffers may fill, in bytes. Takes the place of memory.heap-ratio.",
+  }),
+  committerThreadCount: option.integerOrAuto("committer.thread.count", {
+    default: "auto",
+    min: 1,
+    max: 1024,
+    whenUnset: "one for each core",
+    doc: "Writes to the target that may be under way at a time. auto: one for each core.",
+  }),
+  workers: option.integerOrAuto("pipeline.workers", {
+    default: "auto",
+    max: 256,
+    doc: "Threads that decode, encode and compress. auto: one for each core. 0: none, all work is done in one thread.",
+  }),
+} as const;
+
+/** Buffers, memory and threads. Durations in ms, sizes in bytes. */
+export type PipelineConfig = ConfigOf<typeof pipelineOptions>;
+
+export const pipelineSection: Section<PipelineConfig> = {
+  title: "Buffers, memory and threads",
+  doc: "When rows are written to the target, and what the process may use. Whatever comes first counts.",
+  options: pipelineOptions,
+};
+
+/** What may stand in braces in `target.key-template`. */
+const PLACEHOLDERS = ["project", "table", "date", "hour"];
+
+function checkKeyTemplate(template: string): void {
+  for (const [, name] of template.matchAll(/\{([^{}]*)\}/g)) {
+    if (!PLACEHOLDERS.includes(name)) {
+      throw new RangeError(`unknown placeholder {${name}}: use {${PLACEHOLDERS.join("}, {")}}`);
+    }
+  }
+  if (/[{}]/.test(template.replaceAll(/\{[^{}]*\}/g, ""))) throw new RangeError("a brace has no counterpart");
+  const segments = template.split("/");
+  if (segments.some((segment) => segment === "" || segment === "." || segment === "..")) {
+    throw new RangeError('must be segments separated by single slashes, none of them empty, "." or ".."');
+  }
+  // deno-lint-ignore no-control-regex -- control characters are what must not be in a key
+  if (/[\x00-\x1f\x7f\\]/.test(template)) throw new RangeError("must not hold backslashes or control characters");
+  if (segments[0] === "_manifests" || segments[0] === "_dead-letters") {
+    throw new RangeError(`"${segments[0]}" is where the collector keeps its own objects`);
+  }
+}
+
+function checkExtension(extension: string): void {
+  if (!/^\.[A-Za-z0-9._-]{1,64}$/.test(extension)) {
+    throw new RangeError("must start with a dot and hold only letters, digits, dots, dashes and underscores");
+  }
+}
+
+const objectOptions = {
+  keyTemplate: option.string("target.key-template", {
+    default: "{project}",
+    check: checkKeyTemplate,
+    doc:
+      "Where an object goes, below the target's root: {project}, {table} (the collection), {date} and {hour} of the " +
+      "rows' event time in UTC (2026-11-01, 00 to 23). As in {project}/{table}/dt={date}/hour={hour}. Rows with the same " +
+      "place go into one object.",
+  }),
+  extension: option.string("target.extension", {
+    whenUnset: ".ndjson.gz, .ndjson.zst or .ndjson, as target.compression says",
+    check: checkExtension,
+    doc: "How objects' names end. Set it to .ndjson.gzip for readers of the original's files.",
+  }),
+  maxObjectByteLength: option.size("target.aws.s3-max-data-size", {
+    default: "256MB",
+    min: 1,
+    doc:
+      "An object is closed, and everything buffered is written, when it has this many compressed bytes. Counts for " +
+      "files too, whatever its name says.",
+  }),
+  manifest: option.boolean("target.manifest", {
+    default: "true",
+    doc: "Write a manifest below _manifests/ with every flush, before positions are committed: which positions it " +
+      "covers, and its objects with rows, bytes, checksums and event times.",
+  }),
+  deadLetterDirectory: option.string("dead-letter.directory", {
+    whenUnset: "_dead-letters/ in the target",
+    doc: "A local directory for records that can't be decoded, in place of the target.",
+  }),
+} as const;
+
+/** How objects (files, S3 objects) are named and closed. */
+export type ObjectsConfig = ConfigOf<typeof objectOptions>;
+
+export const objectsSection: Section<ObjectsConfig> = {
+  title: "Objects",
+  doc: "How rows become files or S3 objects. Of no effect for targets that take rows as pages, but for dead letters.",
+  options: objectOptions,
+};
+
+const processOptions = {
+  shutdownTimeoutMs: option.duration("shutdown.timeout", {
+    default: "60s",
+    min: 1000,
+    max: 3_600_000,
+    doc:
+      "After SIGTERM or SIGINT, what is in memory is written and committed within this time; what isn't done then is " +
+      "given up, uncommitted, and read again by the next run. A second signal ends the process at once.",
+  }),
+  logLevel: option.enumeration("log.level", ["debug", "info", "warn", "error"], {
+    default: "info",
+    doc: "The least important log lines to print.",
+  }),
+  logFormat: option.enumeration("log.format", ["auto", "pretty", "json"], {
+    default: "auto",
+    doc: "pretty is for people, json for machines; auto is pretty on a terminal and json elsewhere. Logs go to " +
+      "standard error.",
+  }),
+  statusIntervalMs: option.duration("status.interval", {
+    default: "5s",
+    max: 86_400_000,
+    doc: "How often a line on a terminal says what is going on: rows, bytes, memory. 0s: never.",
+  }),
+} as const;
+
+/** Shutdown and what is said about the work. Durations in ms. */
+export type ProcessConfig = ConfigOf<typeof processOptions>;
+
+export const processSection: Section<ProcessConfig> = {
+  title: "Process",
+  doc: "How the process ends, and what it says meanwhile.",
+  options: processOptions,
+};

@@ -1,0 +1,43 @@
+/**
+ * Everything that a config can name. A source or target becomes usable by its line here: from its option specs come its
+ * config, validation, docs and example; the contract tests run over these two tables.
+ */
+
+import type { AnySections, PlannedComponent, Registry } from "./config/section.ts";
+import { objectsSection, pipelineSection, processSection } from "./pipeline/options.ts";
+import { kafkaOptions } from "./source/kafka/options.ts";
+import { kinesisOptions } from "./source/kinesis/options.ts";
+import type { SourceComponent } from "./source/source.ts";
+import { fileTarget } from "./target/file.ts";
+import type { TargetComponent } from "./target/target.ts";
+
+/** By their names in `stream.source`. */
+export const SOURCES = {} satisfies Record<string, SourceComponent<object>>;
+
+/** By their names in `target`. */
+export const TARGETS = {
+  file: fileTarget,
+} satisfies Record<string, TargetComponent<object>>;
+
+/** The parts that are always there. */
+export const SECTIONS = {
+  pipeline: pipelineSection,
+  objects: objectsSection,
+  process: processSection,
+} satisfies AnySections;
+
+/** Sources whose keys are known but which this build doesn't have. */
+const PLANNED_SOURCES: Readonly<Record<string, PlannedComponent>> = {
+  kafka: { doc: "Reads topics of Apache Kafka as a consumer group.", options: kafkaOptions },
+  kinesis: {
+    doc: "Reads a stream of Amazon Kinesis, sharing it with others by a lease table.",
+    options: kinesisOptions,
+  },
+};
+
+export const REGISTRY = {
+  sections: SECTIONS,
+  sources: SOURCES,
+  targets: TARGETS,
+  plannedSources: PLANNED_SOURCES,
+} satisfies Registry<AnySections>;
