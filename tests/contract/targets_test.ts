@@ -1,6 +1,9 @@
 import { join, relative } from "node:path";
 import { fileTarget } from "../../src/target/file.ts";
+import { s3Target } from "../../src/target/s3.ts";
 import type { ObjectTarget } from "../../src/target/target.ts";
+import { type S3Server, startS3 } from "../support/s3_server.ts";
+import { s3Config } from "../support/s3_config.ts";
 import { testRuntime } from "../support/stored_object.ts";
 import { type ObjectBackend, objectTargetContract } from "./target_contract.ts";
 
@@ -40,4 +43,44 @@ objectTargetContract("file", {
     "back\\slash",
     "a:b*c|d\"e'f",
   ],
+});
+
+let s3: S3Server | undefined;
+let buckets = 0;
+
+/** A bucket of its own on a server that all these tests share. */
+async function bucketBackend(): Promise<ObjectBackend> {
+  const server = s3 ??= await startS3();
+  const bucket = `bucket-${buckets++}`;
+  server.createBucket(bucket);
+  const config = s3Config(server, { bucket, partByteLength: 5 * 2 ** 20, requestTimeoutMs: 5_000 });
+  return {
+    create: () => s3Target.create(config, { runtime: testRuntime() }) as ObjectTarget,
+    read: (key) => server.get(key, bucket),
+    list: async () => [...await server.list("", bucket), ...server.uploads(bucket)],
+    fail() {
+      server.faults.always(() => ({ status: 500 }));
+      return Promise.resolve(() => Promise.resolve(server.faults.clear()));
+    },
+    stop: () => Promise.resolve(),
+  };
+}
+
+objectTargetContract("s3", {
+  start: bucketBackend,
+  oddKeys: [
+    "p/dt=2026-11-01/hour=00/a b+c%20&?#.ndjson.gz",
+    "_manifests/1.json",
+    "..dots/...",
+    "ünï/日本/😀",
+    "a:b*c|d\"e'f(g)!~,;@$",
+    "xml<&>x",
+  ],
+});
+
+Deno.test({
+  name: "the S3 server of the contract stops",
+  fn: async () => await s3?.close(),
+  sanitizeOps: false,
+  sanitizeResources: false,
 });

@@ -1,0 +1,78 @@
+import { InvariantError, RetriableError } from "../runtime/errors.ts";
+import { retry, type RetryPolicy } from "../runtime/retry.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { checkStore } from "./s3/check.ts";
+import type { ObjectStore } from "./s3/object_store.ts";
+import { s3Options, type S3Settings, s3Settings, type S3TargetConfig } from "./s3/options.ts";
+import { withTimeLimit } from "./s3/time_limit.ts";
+import { Uploader } from "./s3/upload.ts";
+import { describe } from "./s3/errors.ts";
+import type { ObjectTarget, StoredObject, TargetComponent } from "./target.ts";
+
+/** Makes the store: over the network, or the simulation's. @throws FatalError when it can't be. */
+export type OpenStore = (settings: S3Settings, runtime: Runtime) => Promise<ObjectStore>;
+
+const OPEN_RETRIES: RetryPolicy = { baseDelayMs: 200, maxDelayMs: 2_000, maxAttempts: 3 };
+
+/** Stores objects in a bucket. A key holds the whole object or what it held before, since S3 never shows a part. */
+export class S3Target implements ObjectTarget {
+  readonly kind = "objects";
+  readonly #settings: S3Settings;
+  readonly #runtime: Runtime;
+  readonly #openStore: OpenStore;
+  #opened: { readonly store: ObjectStore; readonly uploader: Uploader } | undefined;
+
+  constructor(settings: S3Settings, runtime: Runtime, openStore: OpenStore) {
+    this.#settings = settings;
+    this.#runtime = runtime;
+    this.#openStore = openStore;
+  }
+
+  /**
+   * Finds credentials and asks for the bucket. A bucket that isn't there ends it; a store that doesn't answer does not,
+   * since puts are tried until it does.
+   */
+  async open(signal: AbortSignal): Promise<void> {
+    const store = await this.#openStore(this.#settings, this.#runtime);
+    this.#opened = { store, uploader: new Uploader(store, this.#settings, this.#runtime) };
+    const limit = {
+      what: describe({ operation: "HeadBucket", settings: this.#settings }),
+      limitMs: this.#settings.requestTimeoutMs,
+      clock: this.#runtime.clock,
+      signal,
+    };
+    const ask = () => withTimeLimit(limit, (signal) => store.describeBucket(signal));
+    try {
+      await retry("s3 HeadBucket", ask, { policy: OPEN_RETRIES, runtime: this.#runtime, signal });
+    } catch (error) {
+      if (!(error instanceof RetriableError)) throw error;
+      this.#runtime.log.warn("the bucket does not answer yet, going on", { bucket: this.#settings.bucket }, error);
+    }
+  }
+
+  async put(object: StoredObject, signal: AbortSignal): Promise<void> {
+    if (this.#opened === undefined) throw new InvariantError("put on an s3 target that is not open");
+    await this.#opened.uploader.put(object, signal);
+  }
+
+  async close(): Promise<void> {
+    const opened = this.#opened;
+    this.#opened = undefined;
+    await opened?.uploader.close();
+    opened?.store.close();
+  }
+}
+
+/** The SDK is loaded only when it is used: that takes 80 ms. */
+async function openSdkStore(settings: S3Settings, runtime: Runtime): Promise<ObjectStore> {
+  const { openObjectStore } = await import("./s3/connect.ts");
+  return await openObjectStore(settings, runtime.clock);
+}
+
+/** Objects in a bucket of S3 or of a store that speaks it. */
+export const s3Target: TargetComponent<S3TargetConfig> = {
+  doc: "Stores objects in a bucket of Amazon S3 or of another store that speaks its protocol.",
+  options: s3Options,
+  create: (config, { runtime }) => new S3Target(s3Settings(config), runtime, openSdkStore),
+  check: (config, { runtime }, signal) => checkStore(s3Settings(config), runtime, openSdkStore, signal),
+};

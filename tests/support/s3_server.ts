@@ -1,0 +1,294 @@
+import { type FauxqsServer, startFauxqs } from "fauxqs";
+import { type Misbehaviour, type RawAnswer, startFront } from "./http_front.ts";
+import { type RawRequest, verifySignature } from "./sigv4.ts";
+
+/** The requests of S3 that the target makes. */
+export type S3Operation =
+  | "PutObject"
+  | "CreateMultipartUpload"
+  | "UploadPart"
+  | "CompleteMultipartUpload"
+  | "AbortMultipartUpload"
+  | "ListMultipartUploads"
+  | "HeadBucket"
+  | "Other";
+
+export interface S3Request extends RawRequest {
+  readonly operation: S3Operation;
+  /** Decoded; "" for requests about the bucket. */
+  readonly key: string;
+}
+
+/** What to do wrong. */
+export type S3Fault =
+  /** Answers with an error instead of doing it. */
+  | {
+    readonly status: number;
+    readonly code?: string;
+    readonly message?: string;
+    readonly headers?: Readonly<Record<string, string>>;
+  }
+  /** Answers with this, whatever it is, instead of doing it. */
+  | { readonly answer: RawAnswer }
+  /** Never answers and does nothing. */
+  | "hang"
+  /** Does it, and never answers. */
+  | "do and hang"
+  /** Closes the connection and does nothing. */
+  | "close"
+  /** Does it, and closes the connection without an answer. */
+  | "lose answer"
+  /** Does it, and closes the connection in the middle of the answer. */
+  | "truncate answer";
+
+export interface S3Faults {
+  /** The next `times` (default 1) requests of these operations (default any) fare like this. Rules are used in order. */
+  add(fault: S3Fault, options?: { times?: number; operations?: readonly S3Operation[] }): void;
+  /** Faults for good; a function that may look at the request. Undefined: none. */
+  always(fault: ((request: S3Request) => S3Fault | undefined) | undefined): void;
+  /** Forgets all faults. */
+  clear(): void;
+}
+
+export interface S3Server {
+  readonly endpoint: string;
+  readonly bucket: string;
+  readonly accessKey: string;
+  readonly secretAccessKey: string;
+  /** Lines of a config that reach this server. */
+  readonly config: Readonly<Record<string, string>>;
+  readonly faults: S3Faults;
+  /** All requests so far, faulty ones too. */
+  readonly requests: S3Request[];
+  /** Connections that are open now. */
+  connections(): number;
+  /** Moves the server's clock this far ahead of this machine's. */
+  setSkewMs(skewMs: number): void;
+  /** Makes another bucket. */
+  createBucket(bucket: string): void;
+  /** Keys of the stored objects, sorted. */
+  list(prefix?: string, bucket?: string): Promise<string[]>;
+  /** An object's contents, or undefined. */
+  get(key: string, bucket?: string): Promise<Uint8Array | undefined>;
+  /** An object's headers, or undefined. */
+  head(key: string, bucket?: string): Promise<Headers | undefined>;
+  /** Keys of the unfinished uploads. */
+  uploads(bucket?: string): string[];
+  close(): Promise<void>;
+}
+
+export interface S3ServerOptions {
+  readonly bucket?: string;
+  readonly accessKey?: string;
+  readonly secretAccessKey?: string;
+}
+
+/**
+ * An S3 server in this process: fauxqs behind a front that checks signatures and misbehaves when it is told to. A single
+ * PUT may have 12 MB at the most (a limit of fauxqs); larger objects go in parts.
+ */
+export async function startS3(options: S3ServerOptions = {}): Promise<S3Server> {
+  const { bucket = "events", accessKey = "AKIATEST", secretAccessKey = "test/secret+key" } = options;
+  const store = await startFauxqs({ port: 0, host: "127.0.0.1", logger: false });
+  store.createBucket(bucket);
+  const origin = `http://127.0.0.1:${store.port}`;
+  const requests: S3Request[] = [];
+  const faults = new FaultList();
+  const uploads = new UploadList();
+  let skewMs = 0;
+  const front = startFront(async (raw) => {
+    const request = classify(raw);
+    requests.push(request);
+    const date = { date: new Date(Date.now() + skewMs).toUTCString() };
+    const refusal = verifySignature(raw, { accessKey, secretAccessKey }, Date.now() + skewMs);
+    const fault = faults.next(request) ?? refusal;
+    const doIt = async () => uploads.listing(request) ?? uploads.watch(request, await forward(request, origin));
+    return await answer(fault, doIt, date);
+  });
+  const endpoint = `http://127.0.0.1:${front.port}`;
+  return {
+    endpoint,
+    bucket,
+    accessKey,
+    secretAccessKey,
+    config: {
+      "target.aws.s3-bucket": bucket,
+      "target.aws.s3-endpoint": endpoint,
+      "target.aws.region": "us-east-1",
+      "target.access-key": accessKey,
+      "target.secret-access-key": secretAccessKey,
+    },
+    faults,
+    requests,
+    connections: () => front.connections(),
+    setSkewMs: (ms) => skewMs = ms,
+    createBucket: (name) => store.createBucket(name),
+    ...inspection(origin, bucket),
+    uploads: (name = bucket) => uploads.keys(name),
+    close: () => stop(store, front),
+  };
+}
+
+async function stop(store: FauxqsServer, front: { close(): Promise<void> }): Promise<void> {
+  await front.close();
+  await store.stop();
+}
+
+class FaultList implements S3Faults {
+  #rules: { fault: S3Fault; times: number; operations: readonly S3Operation[] | undefined }[] = [];
+  #always: ((request: S3Request) => S3Fault | undefined) | undefined;
+
+  add(fault: S3Fault, { times = 1, operations }: { times?: number; operations?: readonly S3Operation[] } = {}): void {
+    this.#rules.push({ fault, times, operations });
+  }
+
+  always(fault: ((request: S3Request) => S3Fault | undefined) | undefined): void {
+    this.#always = fault;
+  }
+
+  clear(): void {
+    this.#rules = [];
+    this.#always = undefined;
+  }
+
+  next(request: S3Request): S3Fault | undefined {
+    const index = this.#rules.findIndex(({ operations }) => operations?.includes(request.operation) ?? true);
+    if (index < 0) return this.#always?.(request);
+    const rule = this.#rules[index];
+    if (--rule.times <= 0) this.#rules.splice(index, 1);
+    return rule.fault;
+  }
+}
+
+/** Unfinished uploads, which fauxqs keeps but does not list. */
+class UploadList {
+  readonly #uploads = new Map<string, { readonly bucket: string; readonly key: string }>();
+
+  keys(bucket: string): string[] {
+    return [...this.#uploads.values()].filter((upload) => upload.bucket === bucket).map(({ key }) => key).sort();
+  }
+
+  /** Takes note of what an answer says about uploads, and passes it on. */
+  watch(request: S3Request, answer: RawAnswer): RawAnswer {
+    const xml = new TextDecoder().decode(answer.body);
+    if (answer.status >= 300 || xml.includes("<Error>")) return answer;
+    const uploadId = new URLSearchParams(request.target.split("?")[1]).get("uploadId") ?? "";
+    if (request.operation === "CreateMultipartUpload") {
+      const created = /<UploadId>([^<]*)</.exec(xml)?.[1] ?? "";
+      this.#uploads.set(created, { bucket: bucketOf(request), key: request.key });
+    } else if (/^(Complete|Abort)/.test(request.operation)) this.#uploads.delete(uploadId);
+    return answer;
+  }
+
+  listing(request: S3Request): RawAnswer | undefined {
+    if (request.operation !== "ListMultipartUploads") return undefined;
+    const prefix = new URLSearchParams(request.target.split("?")[1]).get("prefix") ?? "";
+    const found = [...this.#uploads].filter(([, { bucket, key }]) =>
+      bucket === bucketOf(request) && key.startsWith(prefix)
+    );
+    const uploads = found.map(([id, { key }]) =>
+      `<Upload><Key>${encodeXml(key)}</Key><UploadId>${id}</UploadId></Upload>`
+    );
+    const xml = `<ListMultipartUploadsResult>${uploads.join("")}</ListMultipartUploadsResult>`;
+    return { status: 200, headers: { "content-type": "application/xml" }, body: new TextEncoder().encode(xml) };
+  }
+}
+
+function bucketOf(request: RawRequest): string {
+  return decodeURIComponent(request.target.split("?")[0].split("/")[1]);
+}
+
+function classify(raw: RawRequest): S3Request {
+  const url = new URL(raw.target, "http://s3");
+  const key = decodeURIComponent(url.pathname.split("/").slice(2).join("/"));
+  const has = (name: string) => url.searchParams.has(name);
+  const names: Record<string, S3Operation> = {
+    PUT: has("partNumber") ? "UploadPart" : "PutObject",
+    POST: has("uploads") ? "CreateMultipartUpload" : has("uploadId") ? "CompleteMultipartUpload" : "Other",
+    DELETE: has("uploadId") ? "AbortMultipartUpload" : "Other",
+    GET: has("uploads") ? "ListMultipartUploads" : "Other",
+    HEAD: key === "" ? "HeadBucket" : "Other",
+  };
+  return { ...raw, key, operation: names[raw.method] ?? "Other" };
+}
+
+async function answer(
+  fault: S3Fault | undefined,
+  doIt: () => Promise<RawAnswer>,
+  date: { date: string },
+): Promise<RawAnswer | Misbehaviour> {
+  if (fault === "hang" || fault === "close") return fault;
+  if (typeof fault === "object") return "answer" in fault ? fault.answer : errorAnswer(fault, date);
+  const proper = await doIt();
+  if (fault === "do and hang") return "hang";
+  if (fault === "lose answer") return "close";
+  if (fault === "truncate answer") return { truncate: proper };
+  return { ...proper, headers: { ...proper.headers, ...date } };
+}
+
+function errorAnswer(fault: Exclude<S3Fault, string | { answer: RawAnswer }>, date: { date: string }): RawAnswer {
+  const { status, code = "InternalError", message = "We encountered an internal error.", headers } = fault;
+  const body =
+    `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>${message}</Message></Error>`;
+  return {
+    status,
+    headers: { "content-type": "application/xml", ...date, ...headers },
+    body: new TextEncoder().encode(body),
+  };
+}
+
+/** Headers that belong to one connection and are made anew. */
+const HOP_BY_HOP = ["connection", "keep-alive", "transfer-encoding", "content-length", "date"];
+
+async function forward(request: S3Request, origin: string): Promise<RawAnswer> {
+  const headers = new Headers([...request.headers]);
+  const response = await fetch(origin + request.target, {
+    method: request.method,
+    headers,
+    body: request.method === "PUT" || request.method === "POST" ? request.body.slice() : undefined,
+  });
+  const body = new Uint8Array(await response.arrayBuffer());
+  const kept = [...response.headers].filter(([name]) => !HOP_BY_HOP.includes(name));
+  return { status: response.status, headers: Object.fromEntries(kept), body };
+}
+
+function inspection(origin: string, defaultBucket: string): Pick<S3Server, "list" | "get" | "head"> {
+  const object = (bucket: string, key: string) =>
+    `${origin}/${bucket}/${key.split("/").map(encodeURIComponent).join("/")}`;
+  const keys = (xml: string) => [...xml.matchAll(/<Key>([^<]*)<\/Key>/g)].map(([, key]) => decodeXml(key)).sort();
+  return {
+    async list(prefix = "", bucket = defaultBucket) {
+      const found: string[] = [];
+      for (let token = "";;) {
+        const query = new URLSearchParams({ "list-type": "2", prefix, ...(token && { "continuation-token": token }) });
+        const xml = await (await fetch(`${origin}/${bucket}?${query}`)).text();
+        found.push(...keys(xml));
+        token = decodeXml(/<NextContinuationToken>([^<]*)</.exec(xml)?.[1] ?? "");
+        if (token === "") return found.sort();
+      }
+    },
+    async get(key, bucket = defaultBucket) {
+      const response = await fetch(object(bucket, key));
+      const body = new Uint8Array(await response.arrayBuffer());
+      return response.status === 200 ? body : undefined;
+    },
+    async head(key, bucket = defaultBucket) {
+      const response = await fetch(object(bucket, key), { method: "HEAD" });
+      await response.body?.cancel();
+      return response.status === 200 ? response.headers : undefined;
+    },
+  };
+}
+
+function encodeXml(text: string): string {
+  return text.replace(/[<>&"']/g, (char) => `&#${char.charCodeAt(0)};`);
+}
+
+function decodeXml(text: string): string {
+  const entities: Record<string, string> = { lt: "<", gt: ">", amp: "&", quot: '"', apos: "'" };
+  return text.replace(
+    /&(?:#x([0-9a-fA-F]+)|#(\d+)|(\w+));/g,
+    (_, hex, decimal, name) =>
+      name !== undefined ? entities[name] ?? "" : String.fromCodePoint(hex ? parseInt(hex, 16) : Number(decimal)),
+  );
+}
