@@ -11,7 +11,6 @@
  * worker, whose seal has a higher number. So pieces sorted by seal hold every split's rows in order.
  */
 import type { Page } from "../columnar/page.ts";
-import type { TableName } from "../columnar/types.ts";
 import type { RecordBatch, SplitId } from "../source/source.ts";
 
 /** Identifies a unit while it is in memory: 1, 2, 3 ... in the order in which units were opened. */
@@ -22,22 +21,36 @@ export type ToWorker =
   | { readonly type: "seal"; readonly unit: UnitId; readonly seal: number };
 
 export type FromWorker =
-  | { readonly type: "ready" }
   | {
     readonly type: "accepted";
-    readonly unit: UnitId;
+    /** As the loop counted the batch when it sent it. */
     readonly batchByteLength: number;
+    /** Memory that the worker holds in its builders now. */
     readonly bufferedByteLength: number;
+    /** True when the builders are as full as they should get (rows, tables): seal them. */
+    readonly wantsSeal: boolean;
   }
-  | { readonly type: "sealed"; readonly unit: UnitId; readonly seal: number; readonly output: SealedOutput }
-  | { readonly type: "failed"; readonly message: string; readonly code: string };
+  | {
+    readonly type: "sealed";
+    readonly unit: UnitId;
+    readonly seal: number;
+    readonly bufferedByteLength: number;
+    readonly output: SealedOutput;
+  }
+  | {
+    /** The worker can't go on: a record that the config says to stop at, or a bug. Nothing more comes from it. */
+    readonly type: "failed";
+    readonly code: string;
+    readonly message: string;
+  };
 
 /** Where rows go together: rows of one group stand in one object. */
 export interface ObjectGroup {
+  /** Empty when the objects' key has no {project}: rows of all projects stand in one object. */
   readonly project: string;
   /** Null when the objects' key has no {table}: all collections of a project stand in one object. */
   readonly collection: string | null;
-  /** Start of the event hour or day, epoch ms, when the key has {hour} or {date}; else null. */
+  /** Start of the event hour, day, month or year, epoch ms, as fine as the key's placeholders; null when it has none. */
   readonly timeMs: number | null;
 }
 
@@ -51,8 +64,8 @@ export interface EncodedPiece {
   /** Bytes before compression. */
   readonly rawByteLength: number;
   readonly rowCount: number;
-  /** Rows by collection. */
-  readonly tables: readonly { readonly collection: string; readonly rowCount: number }[];
+  /** Rows by table. */
+  readonly tables: readonly { readonly project: string; readonly collection: string; readonly rowCount: number }[];
   /** Least and greatest event time of the rows, epoch ms; NaN when none has one. */
   readonly minEventTime: number;
   readonly maxEventTime: number;
@@ -85,9 +98,10 @@ export interface SealedOutput {
   readonly pieces: readonly EncodedPiece[];
   /** For page targets; empty for object targets. */
   readonly pages: readonly Page[];
+  /** Bytes that the pages' arrays hold. */
+  readonly pageByteLength: number;
   readonly deadLetters: DeadLetterPiece | null;
   readonly counts: readonly SplitCounts[];
-  readonly tables: readonly TableName[];
   /** ms of the worker's CPU spent on each stage since the last seal. */
   readonly stageMs: { readonly decode: number; readonly encode: number; readonly compress: number };
 }

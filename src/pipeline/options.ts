@@ -48,7 +48,6 @@ const pipelineOptions = {
     default: "auto",
     min: 1,
     max: 1024,
-    whenUnset: "one for each core",
     doc: "Writes to the target that may be under way at a time. auto: one for each core.",
   }),
   workers: option.integerOrAuto("pipeline.workers", {
@@ -67,47 +66,7 @@ export const pipelineSection: Section<PipelineConfig> = {
   options: pipelineOptions,
 };
 
-/** What may stand in braces in `target.key-template`. */
-const PLACEHOLDERS = ["project", "table", "date", "hour"];
-
-function checkKeyTemplate(template: string): void {
-  for (const [, name] of template.matchAll(/\{([^{}]*)\}/g)) {
-    if (!PLACEHOLDERS.includes(name)) {
-      throw new RangeError(`unknown placeholder {${name}}: use {${PLACEHOLDERS.join("}, {")}}`);
-    }
-  }
-  if (/[{}]/.test(template.replaceAll(/\{[^{}]*\}/g, ""))) throw new RangeError("a brace has no counterpart");
-  const segments = template.split("/");
-  if (segments.some((segment) => segment === "" || segment === "." || segment === "..")) {
-    throw new RangeError('must be segments separated by single slashes, none of them empty, "." or ".."');
-  }
-  // deno-lint-ignore no-control-regex -- control characters are what must not be in a key
-  if (/[\x00-\x1f\x7f\\]/.test(template)) throw new RangeError("must not hold backslashes or control characters");
-  if (segments[0] === "_manifests" || segments[0] === "_dead-letters") {
-    throw new RangeError(`"${segments[0]}" is where the collector keeps its own objects`);
-  }
-}
-
-function checkExtension(extension: string): void {
-  if (!/^\.[A-Za-z0-9._-]{1,64}$/.test(extension)) {
-    throw new RangeError("must start with a dot and hold only letters, digits, dots, dashes and underscores");
-  }
-}
-
 const objectOptions = {
-  keyTemplate: option.string("target.key-template", {
-    default: "{project}",
-    check: checkKeyTemplate,
-    doc:
-      "Where an object goes, below the target's root: {project}, {table} (the collection), {date} and {hour} of the " +
-      "rows' event time in UTC (2026-11-01, 00 to 23). As in {project}/{table}/dt={date}/hour={hour}. Rows with the same " +
-      "place go into one object.",
-  }),
-  extension: option.string("target.extension", {
-    whenUnset: ".ndjson.gz, .ndjson.zst or .ndjson, as target.compression says",
-    check: checkExtension,
-    doc: "How objects' names end. Set it to .ndjson.gzip for readers of the original's files.",
-  }),
   maxObjectByteLength: option.size("target.aws.s3-max-data-size", {
     default: "256MB",
     min: 1,
@@ -126,12 +85,12 @@ const objectOptions = {
   }),
 } as const;
 
-/** How objects (files, S3 objects) are named and closed. */
+/** When objects (files, S3 objects) are closed, and what is written beside them. */
 export type ObjectsConfig = ConfigOf<typeof objectOptions>;
 
 export const objectsSection: Section<ObjectsConfig> = {
-  title: "Objects",
-  doc: "How rows become files or S3 objects. Of no effect for targets that take rows as pages, but for dead letters.",
+  title: "Flushes to objects",
+  doc: "When files and S3 objects are closed, and what is written beside them.",
   options: objectOptions,
 };
 

@@ -45,7 +45,8 @@ export interface BytesColumn {
 
 /**
  * Records of one split, covering every position in [start, next), in one buffer. It may hold no rows: control records
- * and filtered ranges still move the position. The arrays are handed over with it (transferred to a worker).
+ * and filtered ranges still move the position. The arrays are handed over with it (transferred to a worker): their
+ * buffers belong to this batch alone.
  */
 export interface RecordBatch {
   readonly split: SplitId;

@@ -26,7 +26,7 @@ export interface FlushUnit {
 
 /** Takes the pages of one table in one unit. */
 export interface Inserter {
-  /** In the order of the rows. The page is the inserter's from here on; its arrays are not used again. */
+  /** In the order of the rows. Nobody else uses the page any more; don't change it: after a failed commit it comes again. */
   addPage(page: Page): void;
   /**
    * Writes what was added. When this resolves the rows are durable, and the checkpoint may move past them.

@@ -1,0 +1,376 @@
+/**
+ * The loop: poll -> dispatch to the pipeline -> write the unit -> commit.
+ *
+ *     open unit --flush--> waiting for its seals --> being written --> waiting for older units --> committed
+ *
+ * Batches go into the open unit. A trigger flushes it: its workers' builders are sealed, and the next batch opens the
+ * next unit. Units are written as their seals come back, several at a time, and committed strictly in order, so that a
+ * position is committed only when every row before it is durable. What is held in memory, in whatever state, counts
+ * against one limit: at a share of it the open unit is flushed early, at the limit the source is paused.
+ */
+import { SplitTracker } from "./checkpoint/split_tracker.ts";
+import { Dispatcher, type SealTrigger } from "./pipeline/dispatcher.ts";
+import type { SealedOutput } from "./pipeline/messages.ts";
+import type { WorkerPort } from "./pipeline/port.ts";
+import { type FlushTrigger, Unit } from "./pipeline/unit.ts";
+import { withAbort } from "./runtime/abort.ts";
+import { Condition } from "./runtime/condition.ts";
+import { FatalError, isAbort, SplitLostError } from "./runtime/errors.ts";
+import type { Runtime } from "./runtime/runtime.ts";
+import type { Epoch, Position, RecordBatch, Source, SourceHandler, SplitId } from "./source/source.ts";
+import type { UnitWriter } from "./target/unit_writer.ts";
+
+/** The loop's numbers, from the config and the machine. Durations in ms, sizes in bytes; Infinity means no limit. */
+export interface CollectorLimits {
+  /** Builders are sealed at this age. */
+  readonly streamMaxAgeMs: number;
+  /** All workers' builders together. */
+  readonly streamMaxByteLength: number;
+  /** A unit is flushed at this age, and at these sizes. */
+  readonly unitMaxAgeMs: number;
+  readonly unitMaxRecords: number;
+  readonly unitMaxRecordByteLength: number;
+  /** A unit is flushed when its largest object has this many bytes. */
+  readonly objectMaxByteLength: number;
+  /** All that is held in memory. */
+  readonly memoryByteLength: number;
+  /** From the wish to stop until everything uncommitted is dropped. */
+  readonly shutdownTimeoutMs: number;
+}
+
+export interface CollectorParts {
+  readonly source: Source;
+  readonly writer: UnitWriter;
+  readonly ports: readonly WorkerPort[];
+  readonly limits: CollectorLimits;
+  readonly runtime: Runtime;
+}
+
+/** Batches are at most this large, so that no worker waits long and memory is counted finely. */
+const POLL_BYTE_LENGTH = 1 << 20;
+const POLL_ROWS = 300_000;
+/** A worker's builders: large enough to compress well, small enough to spread one split over all workers. */
+const SEAL_BYTE_LENGTH = 8 << 20;
+/** Share of the memory limit at which the open unit is flushed early. */
+const EARLY_FLUSH_RATIO = 0.6;
+/** An early flush pays only when the open unit holds at least this share of the limit. */
+const EARLY_FLUSH_LEAST_RATIO = 0.2;
+/** Ages are looked at this often at least. */
+const TICK_MAX_MS = 250;
+
+/** A unit on its way from its flush to its commit. */
+interface PendingUnit {
+  readonly unit: Unit;
+  /** Resolves when every seal has come back. */
+  sealed(): void;
+  /** Settles when the unit is committed or given up; never rejects. */
+  readonly done: Promise<void>;
+}
+
+export class Collector implements SourceHandler {
+  readonly #source: Source;
+  readonly #writer: UnitWriter;
+  readonly #limits: CollectorLimits;
+  readonly #runtime: Runtime;
+  readonly #dispatcher: Dispatcher;
+  readonly #tracker = new SplitTracker();
+  /** Ends everything at once: the first failure, or the shutdown deadline. */
+  readonly #kill = new AbortController();
+  /** Something changed: memory, backlog, ownership, a unit. */
+  readonly #changed = new Condition();
+  readonly #pending: PendingUnit[] = [];
+  #open: Unit | null = null;
+  #lastUnit = 0;
+  /** Commits go one after the other, in the order of the units. */
+  #lastCommit: Promise<void> = Promise.resolve();
+  #paused = false;
+
+  constructor(parts: CollectorParts) {
+    this.#source = parts.source;
+    this.#writer = parts.writer;
+    this.#limits = parts.limits;
+    this.#runtime = parts.runtime;
+    const { streamMaxByteLength, memoryByteLength } = parts.limits;
+    const workerCount = parts.ports.length;
+    const sealByteLength = Math.min(
+      SEAL_BYTE_LENGTH,
+      streamMaxByteLength / workerCount,
+      memoryByteLength / workerCount / 4,
+    );
+    this.#dispatcher = new Dispatcher(
+      parts.ports,
+      { sealByteLength, backlogByteLength: 2 * sealByteLength },
+      {
+        sealed: (unit, seal, output) => this.#onSealed(unit, seal, output),
+        sealing: (trigger: SealTrigger) => this.#runtime.metrics.count("collector_seals_total", 1, { trigger }),
+        progress: () => this.#changed.notify(),
+        failed: (error) => this.#fail(error),
+      },
+      parts.runtime.clock,
+    );
+  }
+
+  /**
+   * Collects until the source ends or `stop` aborts; then flushes and commits what is in memory.
+   *
+   * @throws the first failure; what was not committed then is read again after a restart.
+   */
+  async run(stop: AbortSignal): Promise<void> {
+    const ended = new AbortController();
+    const deadline = this.#enforceDeadline(stop, ended.signal);
+    const ticking = this.#tick(ended.signal);
+    try {
+      await this.#writer.open(this.#kill.signal);
+      const signal = AbortSignal.any([stop, this.#kill.signal]);
+      const trigger = await this.#openAndPoll(signal, stop);
+      this.#flush(trigger);
+      await this.#settle();
+    } finally {
+      ended.abort();
+      await Promise.all([deadline, ticking]);
+      if (!this.#kill.signal.aborted) this.#kill.abort(new FatalError("the collector has ended"));
+      this.#dispatcher.close();
+      await Promise.allSettled([this.#source.close(), this.#writer.close()]);
+    }
+  }
+
+  async assigned(split: SplitId, epoch: Epoch, start: Position, options: { committed: boolean }): Promise<void> {
+    const held = this.#tracker.epochOf(split);
+    if (held !== undefined && this.#open?.has(split)) this.#flush("lost");
+    this.#tracker.assign(split, epoch, start);
+    this.#runtime.log.info("split assigned", { split, epoch, start, committed: options.committed });
+    if (!options.committed) await this.#source.commit(split, epoch, start, this.#kill.signal);
+  }
+
+  async revoking(splits: readonly SplitId[], deadlineMs: number): Promise<void> {
+    for (const split of splits) this.#tracker.revoke(split);
+    if (splits.some((split) => this.#open?.has(split))) this.#flush("revoke");
+    const concerned = this.#pending.filter(({ unit }) => splits.some((split) => unit.has(split)));
+    const timeout = new AbortController();
+    const expired = this.#runtime.clock.sleep(deadlineMs, timeout.signal).then(() => true, () => false);
+    const written = Promise.all(concerned.map(({ done }) => done)).then(() => false);
+    if (await Promise.race([written, expired])) {
+      this.#runtime.log.warn(
+        "splits given up before what was read of them was written; the next owner reads it again",
+        {
+          splits: splits.join(" "),
+          deadlineMs,
+        },
+      );
+    }
+    timeout.abort();
+    for (const split of splits) this.#tracker.release(split);
+  }
+
+  lost(splits: readonly SplitId[]): void {
+    for (const split of splits) this.#tracker.release(split);
+    if (splits.some((split) => this.#open?.has(split))) this.#flush("lost");
+    this.#runtime.log.warn("splits lost; nothing more is committed for them", { splits: splits.join(" ") });
+  }
+
+  /** Polls until the end or the wish to stop. Returns why it stopped. */
+  async #openAndPoll(signal: AbortSignal, stop: AbortSignal): Promise<"end" | "shutdown"> {
+    try {
+      await this.#source.open(this, signal);
+      while (true) {
+        await this.#waitForRoom(signal);
+        const batch = await this.#source.poll({ maxBytes: this.#pollByteLength(), maxRows: POLL_ROWS }, signal);
+        if (batch === "end") return "end";
+        await this.#accept(batch, signal);
+      }
+    } catch (error) {
+      this.#throwFailure();
+      if (stop.aborted && (error === stop.reason || isAbort(error))) return "shutdown";
+      throw error;
+    }
+  }
+
+  #pollByteLength(): number {
+    return Math.min(POLL_BYTE_LENGTH, Math.max(64 << 10, this.#limits.memoryByteLength / 16));
+  }
+
+  /** Puts the batch into the open unit, once its worker has room. */
+  async #accept(batch: RecordBatch, signal: AbortSignal): Promise<void> {
+    while (!this.#dispatcher.hasRoom(batch.split)) await this.#changed.wait(signal);
+    if (!this.#tracker.accept(batch)) return; // given up while it waited: whoever owns it now reads it
+    if (this.#open !== null && !this.#open.fits(batch)) this.#flush("lost");
+    this.#open ??= new Unit(++this.#lastUnit, this.#runtime.clock.monotonicMs());
+    const unit = this.#open;
+    unit.add(batch);
+    this.#runtime.metrics.count("collector_records_total", batch.rowCount);
+    this.#runtime.metrics.count("collector_record_bytes_total", batch.offsets[batch.rowCount] - batch.offsets[0]);
+    this.#dispatcher.dispatch(unit.id, batch);
+    if (unit.recordCount >= this.#limits.unitMaxRecords) this.#flush("rows");
+    else if (unit.recordByteLength >= this.#limits.unitMaxRecordByteLength) this.#flush("bytes");
+  }
+
+  /** Memory that counts against the limit, bytes. */
+  get heldByteLength(): number {
+    let total = this.#dispatcher.heldByteLength + (this.#open?.heldByteLength ?? 0);
+    for (const { unit } of this.#pending) total += unit.heldByteLength;
+    return total;
+  }
+
+  async #waitForRoom(signal: AbortSignal): Promise<void> {
+    const { memoryByteLength } = this.#limits;
+    while (true) {
+      const held = this.heldByteLength;
+      this.#runtime.metrics.gauge("collector_memory_held_bytes", held);
+      const openHeld = held - this.#pending.reduce((sum, { unit }) => sum + unit.heldByteLength, 0);
+      if (held >= EARLY_FLUSH_RATIO * memoryByteLength && openHeld >= EARLY_FLUSH_LEAST_RATIO * memoryByteLength) {
+        this.#flush("memory");
+      }
+      if (held + this.#pollByteLength() <= memoryByteLength) return this.#resume();
+      if (this.#pending.length === 0) this.#flush("memory");
+      if (this.#pending.length === 0) return this.#resume(); // nothing that a wait could free: one huge record
+      this.#pause();
+      await this.#changed.wait(signal);
+    }
+  }
+
+  #pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#runtime.metrics.count("collector_pauses_total");
+    this.#runtime.log.info("memory limit reached, source paused until writes catch up", {
+      heldBytes: this.heldByteLength,
+      limitBytes: this.#limits.memoryByteLength,
+    });
+    this.#source.pause(this.#tracker.splits());
+  }
+
+  #resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#source.resume(this.#tracker.splits());
+  }
+
+  /** Closes the open unit and sends it on its way; nothing happens when there is none. */
+  #flush(trigger: FlushTrigger): void {
+    const unit = this.#open;
+    if (unit === null) return;
+    this.#open = null;
+    unit.trigger = trigger;
+    this.#runtime.metrics.count("collector_flushes_total", 1, { trigger });
+    const seals = Promise.withResolvers<void>();
+    const done = this.#finish(unit, seals.promise).catch((error) => this.#fail(error)).finally(() => {
+      this.#pending.splice(this.#pending.indexOf(pending), 1);
+      this.#changed.notify();
+    });
+    const pending: PendingUnit = { unit, sealed: seals.resolve, done };
+    this.#pending.push(pending);
+    this.#dispatcher.sealUnit(unit.id);
+    if (this.#dispatcher.pendingSeals(unit.id) === 0) seals.resolve();
+  }
+
+  /** Waits for the unit's seals, writes it, waits for older units' commits, commits it. */
+  async #finish(unit: Unit, seals: Promise<void>): Promise<void> {
+    const earlier = this.#lastCommit;
+    const committed = Promise.withResolvers<void>();
+    this.#lastCommit = committed.promise;
+    const { signal } = this.#kill;
+    await withAbort(seals, signal);
+    const ranges = unit.ranges();
+    // Nothing of it may be committed any more: its next owners write it.
+    if (ranges.some(({ split, epoch }) => this.#tracker.mayCommit(split, epoch))) {
+      await this.#writer.write(unit.toSealed(), signal);
+    }
+    await withAbort(earlier, signal);
+    await Promise.all(ranges.map(({ split, epoch, next }) => this.#commit(split, epoch, next)));
+    committed.resolve();
+  }
+
+  async #commit(split: SplitId, epoch: Epoch, next: Position): Promise<void> {
+    if (!this.#tracker.mayCommit(split, epoch)) return;
+    this.#kill.signal.throwIfAborted();
+    try {
+      await this.#source.commit(split, epoch, next, this.#kill.signal);
+      this.#tracker.committed(split, epoch, next);
+      this.#runtime.metrics.count("collector_commits_total");
+    } catch (error) {
+      if (!(error instanceof SplitLostError)) throw error;
+      this.#runtime.log.warn("split lost before its commit; the next owner reads it again", { split, epoch }, error);
+      this.#tracker.release(split, epoch);
+    }
+  }
+
+  #onSealed(unitId: number, seal: number, output: SealedOutput): void {
+    this.#count(output);
+    if (this.#open?.id === unitId) {
+      this.#open.addOutput(seal, output);
+      if (this.#open.largestObjectByteLength >= this.#limits.objectMaxByteLength) this.#flush("bytes");
+      return;
+    }
+    const pending = this.#pending.find(({ unit }) => unit.id === unitId);
+    if (pending === undefined) return;
+    pending.unit.addOutput(seal, output);
+    if (this.#dispatcher.pendingSeals(unitId) === 0) pending.sealed();
+  }
+
+  #count({ counts, deadLetters, stageMs }: SealedOutput): void {
+    const { metrics } = this.#runtime;
+    for (const { rows, dropped } of counts) {
+      metrics.count("collector_rows_total", rows);
+      for (const [reason, count] of Object.entries(dropped)) {
+        metrics.count("collector_dropped_total", count, { reason });
+      }
+    }
+    for (const [code, count] of Object.entries(deadLetters?.codes ?? {})) {
+      metrics.count("collector_dead_letters_total", count, { code });
+    }
+    for (const [stage, ms] of Object.entries(stageMs)) {
+      metrics.count("collector_stage_seconds_total", ms / 1000, { stage });
+    }
+  }
+
+  /** Looks at the ages of builders and of the open unit until `signal` aborts. */
+  async #tick(signal: AbortSignal): Promise<void> {
+    const { streamMaxAgeMs, unitMaxAgeMs } = this.#limits;
+    const periodMs = Math.max(5, Math.min(TICK_MAX_MS, streamMaxAgeMs / 4, unitMaxAgeMs / 4));
+    while (!signal.aborted) {
+      try {
+        await this.#runtime.clock.sleep(periodMs, signal);
+      } catch {
+        return;
+      }
+      if (this.#open !== null && this.#runtime.clock.monotonicMs() - this.#open.openedAtMs >= unitMaxAgeMs) {
+        this.#flush("age");
+      }
+      this.#dispatcher.sealAged(streamMaxAgeMs);
+      this.#runtime.metrics.gauge("collector_memory_held_bytes", this.heldByteLength);
+    }
+  }
+
+  /** Waits until every unit on its way is committed. */
+  async #settle(): Promise<void> {
+    while (this.#pending.length > 0) await Promise.all(this.#pending.map(({ done }) => done));
+    this.#throwFailure();
+  }
+
+  async #enforceDeadline(stop: AbortSignal, ended: AbortSignal): Promise<void> {
+    try {
+      if (!stop.aborted) {
+        await new Promise((resolve, reject) => {
+          stop.addEventListener("abort", resolve, { once: true });
+          ended.addEventListener("abort", reject, { once: true });
+        });
+      }
+      await this.#runtime.clock.sleep(this.#limits.shutdownTimeoutMs, ended);
+    } catch {
+      return;
+    }
+    this.#fail(
+      new FatalError("shutdown.timeout passed before everything was written; the rest is read again after a restart"),
+    );
+  }
+
+  #fail(error: unknown): void {
+    if (this.#kill.signal.aborted) return;
+    this.#kill.abort(error);
+    this.#changed.notify();
+  }
+
+  #throwFailure(): void {
+    if (this.#kill.signal.aborted) throw this.#kill.signal.reason;
+  }
+}

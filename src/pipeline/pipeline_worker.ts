@@ -1,0 +1,113 @@
+import type { DecodeConfig } from "../decode/options.ts";
+import { detachPages, StreamBuffer } from "../decode/stream_buffer.ts";
+import { type Compression, compressPiece } from "../encode/compression.ts";
+import { Encoder } from "../encode/encoder.ts";
+import type { Grouping } from "../encode/group.ts";
+import type { RowFormat } from "../encode/row_writer.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { CollectorError, InvariantError } from "../runtime/errors.ts";
+import type { FromWorker, SealedOutput, ToWorker, UnitId } from "./messages.ts";
+import { batchByteLength } from "./port.ts";
+
+/** What a worker needs to know. Plain data: it is the first message to the worker. */
+export interface WorkerConfig {
+  readonly decode: DecodeConfig;
+  readonly encode: {
+    readonly rowFormat: RowFormat;
+    readonly compression: Compression;
+    readonly level: number;
+    /** Null for targets that take pages: rows aren't encoded then. */
+    readonly grouping: Grouping | null;
+  };
+}
+
+/** Sends a message to the loop; the buffers are handed over with it. */
+export type PostToLoop = (message: FromWorker, transfer: ArrayBuffer[]) => void;
+
+/**
+ * What runs in a pipeline worker, whether that is a Web Worker or the main isolate: records in, and with each seal
+ * encoded pieces (or pages) out. Holds the rows of one unit at a time.
+ */
+export class PipelineWorker {
+  readonly #config: WorkerConfig;
+  readonly #buffer: StreamBuffer;
+  readonly #encoder: Encoder | null;
+  readonly #post: PostToLoop;
+  readonly #clock: Clock;
+  #unit: UnitId | null = null;
+  #decodeMs = 0;
+  #failed = false;
+
+  constructor(config: WorkerConfig, post: PostToLoop, clock: Clock) {
+    const { grouping, ...encode } = config.encode;
+    this.#config = config;
+    this.#buffer = new StreamBuffer(config.decode);
+    this.#encoder = grouping === null ? null : new Encoder({ ...encode, grouping, clock });
+    this.#post = post;
+    this.#clock = clock;
+  }
+
+  /** Does what the message says and answers it. Never throws: a failure is the last message. */
+  handle(message: ToWorker): void {
+    if (this.#failed) return;
+    try {
+      if (message.type === "batch") this.#append(message);
+      else this.#seal(message);
+    } catch (error) {
+      this.#failed = true;
+      const code = error instanceof CollectorError ? error.code : "WORKER";
+      this.#post({
+        type: "failed",
+        code,
+        message: error instanceof CollectorError ? error.message : String((error as Error)?.stack ?? error),
+      }, []);
+    }
+  }
+
+  #append(message: Extract<ToWorker, { type: "batch" }>): void {
+    if (this.#unit !== null && this.#unit !== message.unit) {
+      throw new InvariantError(`Got a batch of unit ${message.unit} while unit ${this.#unit} isn't sealed`);
+    }
+    this.#unit = message.unit;
+    const byteLength = batchByteLength(message.batch);
+    const startMs = this.#clock.monotonicMs();
+    this.#buffer.append(message.batch);
+    this.#decodeMs += this.#clock.monotonicMs() - startMs;
+    this.#post({
+      type: "accepted",
+      batchByteLength: byteLength,
+      bufferedByteLength: this.#buffer.byteLength,
+      wantsSeal: this.#buffer.wantsSeal,
+    }, []);
+  }
+
+  #seal(message: Extract<ToWorker, { type: "seal" }>): void {
+    if (this.#unit !== message.unit) {
+      throw new InvariantError(`Cannot seal unit ${message.unit}: holding ${this.#unit}`);
+    }
+    const output = this.#output();
+    this.#buffer.reset();
+    this.#unit = null;
+    this.#decodeMs = 0;
+    this.#post({
+      type: "sealed",
+      unit: message.unit,
+      seal: message.seal,
+      bufferedByteLength: this.#buffer.byteLength,
+      output,
+    }, buffersOf(output));
+  }
+
+  #output(): SealedOutput {
+    const { pages, deadLetters, counts } = this.#buffer.seal();
+    const common = { counts, deadLetters: this.#compressDeadLetters(deadLetters) };
+    const decode = this.#decodeMs;
+    if (this.#encoder === null) {
+      const detached = detachPages(pages);
+      const pageByteLength = detached.transfer.reduce((sum, buffer) => sum + buffer.byteLength, 0);
+      return { ...common, pieces: [], pages: detached.pages, pageByteLength, stageMs: { decode, encode: 0, compress: 0 } };
+    }
+    const pieces = this.#encoder.encodePages(pages);
+    return { ...common, pieces, pages: [], pageByteLength: 0, stageMs: { decode, ...this.#encoder.takeStageMs() } };
+  }
+}

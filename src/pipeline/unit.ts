@@ -1,0 +1,112 @@
+import { type Epoch, type Position, type RecordBatch, splitParent, splitPart } from "../source/source.ts";
+import type { FlushRange, FlushUnit } from "../target/target.ts";
+import { createHash } from "node:crypto";
+import type { SealedOutput, UnitId } from "./messages.ts";
+
+/** Why a unit was flushed. "idle": positions moved but no rows came. */
+export type FlushTrigger = "age" | "rows" | "bytes" | "memory" | "revoke" | "lost" | "end" | "shutdown";
+
+/** A unit whose rows have all come back from the workers: ready to be written. */
+export interface SealedUnit extends FlushUnit {
+  readonly trigger: FlushTrigger;
+  /** In the order of the rows. */
+  readonly outputs: readonly SealedOutput[];
+}
+
+function outputByteLength(output: SealedOutput): number {
+  let total = output.deadLetters?.bytes.byteLength ?? 0;
+  for (const piece of output.pieces) total += piece.bytes.byteLength;
+  return total + output.pageByteLength;
+}
+
+/** "events/3" at 120 to 250 -> "events-3_000000000120_000000000250"; safe characters only. */
+function rangeName(range: FlushRange): string {
+  const safe = (text: string) => text.replace(/[^A-Za-z0-9.-]/g, "-").replace(/^\.+/, "-");
+  const position = (text: Position) => safe(text.split(":").map((part) => part.padStart(12, "0")).join("."));
+  const short = (text: string, length: number) => safe(text).slice(0, length);
+  const split = `${short(splitParent(range.split).split("/").at(-1)!, 24)}-${short(splitPart(range.split), 20)}`;
+  return `${split}_${position(range.start)}`;
+}
+
+/**
+ * The unit's name: its first range for people and for the order of listings, a hash of all of them for the rest. Epochs
+ * are left out: whoever reads the same ranges again, in a later epoch, writes the same names.
+ */
+export function unitName(ranges: readonly FlushRange[]): string {
+  const hash = createHash("sha256");
+  for (const { split, start, next } of ranges) hash.update(JSON.stringify([split, start, next]));
+  return `${rangeName(ranges[0]).slice(0, 102)}_${hash.digest("hex").slice(0, 16)}`;
+}
+
+interface OpenRange {
+  readonly epoch: Epoch;
+  readonly start: Position;
+  next: Position;
+}
+
+/** A unit while it takes batches and until its last seal has come back. */
+export class Unit {
+  readonly id: UnitId;
+  /** Monotonic ms. */
+  readonly openedAtMs: number;
+  readonly #ranges = new Map<string, OpenRange>();
+  readonly #outputs: { readonly seal: number; readonly output: SealedOutput }[] = [];
+  /** Encoded bytes by group, to know when the largest object is full. */
+  readonly #groupByteLength = new Map<string, number>();
+  /** Records of the batches it took. */
+  recordCount = 0;
+  /** Bytes of their values. */
+  recordByteLength = 0;
+  /** Bytes of the pieces, pages and dead letters that have come back. */
+  heldByteLength = 0;
+  /** Bytes of the largest group's pieces so far: the size that its object will have. */
+  largestObjectByteLength = 0;
+  /** Set when the unit takes no more batches. */
+  trigger: FlushTrigger | null = null;
+
+  constructor(id: UnitId, openedAtMs: number) {
+    this.id = id;
+    this.openedAtMs = openedAtMs;
+  }
+
+  /** Whether the batch can go into this unit: a split's range has one epoch. */
+  fits(batch: RecordBatch): boolean {
+    const range = this.#ranges.get(batch.split);
+    return range === undefined || range.epoch === batch.epoch;
+  }
+
+  add(batch: RecordBatch): void {
+    const range = this.#ranges.get(batch.split);
+    if (range === undefined) {
+      this.#ranges.set(batch.split, { epoch: batch.epoch, start: batch.start, next: batch.next });
+    } else range.next = batch.next;
+    this.recordCount += batch.rowCount;
+    this.recordByteLength += batch.offsets[batch.rowCount] - batch.offsets[0];
+  }
+
+  has(split: string): boolean {
+    return this.#ranges.has(split);
+  }
+
+  addOutput(seal: number, output: SealedOutput): void {
+    this.#outputs.push({ seal, output });
+    this.heldByteLength += outputByteLength(output);
+    for (const { group, bytes } of output.pieces) {
+      const key = JSON.stringify([group.project, group.collection, group.timeMs]);
+      const total = (this.#groupByteLength.get(key) ?? 0) + bytes.byteLength;
+      this.#groupByteLength.set(key, total);
+      if (total > this.largestObjectByteLength) this.largestObjectByteLength = total;
+    }
+  }
+
+  ranges(): FlushRange[] {
+    return [...this.#ranges].map(([split, range]) => ({ split, ...range })).sort((a, b) => a.split < b.split ? -1 : 1);
+  }
+
+  /** Call when every seal has come back. */
+  toSealed(): SealedUnit {
+    const ranges = this.ranges();
+    const outputs = this.#outputs.sort((a, b) => a.seal - b.seal).map(({ output }) => output);
+    return { name: unitName(ranges), ranges, trigger: this.trigger!, outputs };
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * The manifest of a unit: what was read, what was written, what became of the rest. It is stored before the positions
+ * are committed, so every committed position stands in a manifest; an audit compares manifests and never has to trust
+ * a listing. It depends on the unit alone (no clock), so writing it again writes the same bytes, but for the epochs.
+ */
+import type { SplitCounts } from "../pipeline/messages.ts";
+import type { FlushTrigger, SealedUnit } from "../pipeline/unit.ts";
+
+export interface ManifestRange {
+  readonly split: string;
+  /** Decimal. */
+  readonly epoch: string;
+  /** Positions [start, next). */
+  readonly start: string;
+  readonly next: string;
+  /** records = rows + deadLetters + the sum of dropped. */
+  readonly records: number;
+  readonly recordBytes: number;
+  readonly rows: number;
+  readonly deadLetters: number;
+  /** By reason. */
+  readonly dropped: Readonly<Record<string, number>>;
+}
+
+export interface ManifestObject {
+  /** Relative to the target's root. */
+  readonly key: string;
+  readonly byteLength: number;
+  /** Before compression. */
+  readonly rawByteLength: number;
+  /** Of the object as stored, hex. */
+  readonly sha256: string;
+  readonly rows: number;
+  /** Event times of the rows, ISO 8601 in UTC; null when no row has one. */
+  readonly minEventTime: string | null;
+  readonly maxEventTime: string | null;
+  readonly tables: readonly { readonly project: string; readonly collection: string; readonly rows: number }[];
+}
+
+export interface ManifestDeadLetters {
+  readonly key: string;
+  readonly byteLength: number;
+  readonly sha256: string;
+  readonly records: number;
+  /** By error code. */
+  readonly codes: Readonly<Record<string, number>>;
+}
+
+export interface Manifest {
+  readonly version: 1;
+  readonly unit: string;
+  readonly trigger: FlushTrigger;
+  readonly ranges: readonly ManifestRange[];
+  readonly objects: readonly ManifestObject[];
+  readonly deadLetters: ManifestDeadLetters | null;
+}
+
+/** Adds up two sets of counts by name. */
+export function addCounts(into: Record<string, number>, from: Readonly<Record<string, number>>): void {
+  for (const [name, count] of Object.entries(from)) into[name] = (into[name] ?? 0) + count;
+}
+
+/** Each range of the unit with what its seals counted for the split. */
+export function manifestRanges(unit: SealedUnit): ManifestRange[] {
+  const totals = new Map<
+    string,
+    { -readonly [K in keyof Omit<SplitCounts, "split" | "dropped">]: number } & { dropped: Record<string, number> }
+  >();
+  for (const { counts } of unit.outputs) {
+    for (const { split, dropped, ...numbers } of counts) {
+      const total = totals.get(split);
+      if (total === undefined) {
+        totals.set(split, { ...numbers, dropped: { ...dropped } });
+        continue;
+      }
+      total.records += numbers.records;
+      total.recordBytes += numbers.recordBytes;
+      total.rows += numbers.rows;
+      total.deadLetters += numbers.deadLetters;
+      addCounts(total.dropped, dropped);
+    }
+  }
+  const none = { records: 0, recordBytes: 0, rows: 0, deadLetters: 0, dropped: {} };
+  return unit.ranges.map(({ split, epoch, start, next }) => ({
+    split,
+    epoch: epoch.toString(),
+    start,
+    next,
+    ...(totals.get(split) ?? none),
+  }));
+}
+
+/** Epoch ms -> ISO 8601 in UTC; null for NaN and for times that a Date can't hold. */
+export function isoOrNull(epochMs: number): string | null {
+  return Math.abs(epochMs) <= 8.64e15 ? new Date(epochMs).toISOString() : null;
+}
+
+/** Lower-case hex, two characters a byte. */
+export function toHex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,132 @@
+import { createHash } from "node:crypto";
+import type { Compression } from "../encode/compression.ts";
+import { contentTypeOf } from "../encode/options.ts";
+import { assembleObject, splitPieces } from "../encode/object.ts";
+import type { EncodedPiece, ObjectGroup } from "../pipeline/messages.ts";
+import type { SealedUnit } from "../pipeline/unit.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { splitParent } from "../source/source.ts";
+import type { DeadLetterWriter } from "./dead_letter_writer.ts";
+import { escapeName, type KeyTemplate, objectKey } from "./key_template.ts";
+import { isoOrNull, type Manifest, type ManifestObject, manifestRanges, toHex } from "./manifest.ts";
+import type { ObjectSink } from "./object_sink.ts";
+import type { UnitWriter } from "./unit_writer.ts";
+
+export interface ObjectUnitWriterOptions {
+  readonly sink: ObjectSink;
+  readonly deadLetters: DeadLetterWriter;
+  readonly template: KeyTemplate;
+  readonly compression: Compression;
+  /** Of data objects, with its leading dot: ".ndjson.gz". */
+  readonly extension: string;
+  readonly maxObjectByteLength: number;
+  readonly manifests: boolean;
+  readonly runtime: Runtime;
+}
+
+/** The pieces that belong into one object or, when they are too many, into several. */
+interface Group {
+  readonly group: ObjectGroup;
+  readonly pieces: EncodedPiece[];
+}
+
+function groupPieces(unit: SealedUnit): Group[] {
+  const groups = new Map<string, Group>();
+  for (const { pieces } of unit.outputs) {
+    for (const piece of pieces) {
+      const { project, collection, timeMs } = piece.group;
+      const id = JSON.stringify([project, collection, timeMs]);
+      const found = groups.get(id);
+      if (found === undefined) groups.set(id, { group: piece.group, pieces: [piece] });
+      else found.pieces.push(piece);
+    }
+  }
+  return [...groups.values()];
+}
+
+function describe(key: string, pieces: readonly EncodedPiece[]): Omit<ManifestObject, "byteLength" | "sha256"> {
+  const tables = new Map<string, { project: string; collection: string; rows: number }>();
+  let rows = 0, rawByteLength = 0, least = NaN, greatest = NaN;
+  for (const piece of pieces) {
+    rows += piece.rowCount;
+    rawByteLength += piece.rawByteLength;
+    if (!(least <= piece.minEventTime)) least = Number.isNaN(piece.minEventTime) ? least : piece.minEventTime;
+    if (!(greatest >= piece.maxEventTime)) greatest = Number.isNaN(piece.maxEventTime) ? greatest : piece.maxEventTime;
+    for (const { project, collection, rowCount } of piece.tables) {
+      const id = JSON.stringify([project, collection]);
+      const table = tables.get(id);
+      if (table === undefined) tables.set(id, { project, collection, rows: rowCount });
+      else table.rows += rowCount;
+    }
+  }
+  return {
+    key,
+    rawByteLength,
+    rows,
+    minEventTime: isoOrNull(least),
+    maxEventTime: isoOrNull(greatest),
+    tables: [...tables.values()],
+  };
+}
+
+/**
+ * Writes units to a target that stores objects: dead letters, then an object (or several, when it is too large) for each
+ * group of rows, then the manifest. The same unit gives the same keys.
+ */
+export class ObjectUnitWriter implements UnitWriter {
+  readonly #options: ObjectUnitWriterOptions;
+
+  constructor(options: ObjectUnitWriterOptions) {
+    this.#options = options;
+  }
+
+  async open(signal: AbortSignal): Promise<void> {
+    await this.#options.sink.open(signal);
+    await this.#options.deadLetters.open(signal);
+  }
+
+  async write(unit: SealedUnit, signal: AbortSignal): Promise<void> {
+    const deadLetters = await this.#options.deadLetters.write(unit, signal);
+    const objects = (await Promise.all(groupPieces(unit).map((group) => this.#putGroup(unit, group, signal)))).flat();
+    if (!this.#options.manifests) return;
+    await this.#putManifest(
+      {
+        version: 1,
+        unit: unit.name,
+        trigger: unit.trigger,
+        ranges: manifestRanges(unit),
+        objects,
+        deadLetters,
+      },
+      splitParent(unit.ranges[0].split),
+      signal,
+    );
+  }
+
+  async close(): Promise<void> {
+    await this.#options.sink.close();
+    await this.#options.deadLetters.close();
+  }
+
+  #putGroup(unit: SealedUnit, { group, pieces }: Group, signal: AbortSignal): Promise<ManifestObject[]> {
+    const { sink, template, compression, extension, maxObjectByteLength, runtime } = this.#options;
+    const prefix = template.render(group);
+    const parts = splitPieces(pieces, maxObjectByteLength);
+    return Promise.all(parts.map(async (partPieces, part) => {
+      const key = objectKey({ prefix, unitName: unit.name, part, extension });
+      const assembled = assembleObject(partPieces, compression);
+      await sink.put(assembled, { key, contentType: contentTypeOf(compression), purpose: "data" }, signal);
+      const described = describe(key, partPieces);
+      runtime.metrics.count("collector_written_rows_total", described.rows);
+      return { ...described, byteLength: assembled.byteLength, sha256: toHex(assembled.sha256) };
+    }));
+  }
+
+  async #putManifest(manifest: Manifest, parent: string, signal: AbortSignal): Promise<void> {
+    const bytes = new TextEncoder().encode(JSON.stringify(manifest) + "\n");
+    const sha256 = new Uint8Array(createHash("sha256").update(bytes).digest());
+    const key = `_manifests/${escapeName(parent)}/${manifest.unit}.json`;
+    const object = { chunks: [bytes], byteLength: bytes.byteLength, rawByteLength: bytes.byteLength, sha256, crc32: 0 };
+    await this.#options.sink.put(object, { key, contentType: "application/json", purpose: "manifest" }, signal);
+  }
+}

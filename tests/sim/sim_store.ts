@@ -1,0 +1,88 @@
+import { gunzipSync, zstdDecompressSync } from "node:zlib";
+import type { Clock } from "../../src/runtime/clock.ts";
+import { RetriableError } from "../../src/runtime/errors.ts";
+import type { Random } from "../../src/runtime/random.ts";
+import type { ObjectTarget, StoredObject } from "../../src/target/target.ts";
+import type { Manifest } from "../../src/target/manifest.ts";
+import { type FaultRates, unreliable } from "./faults.ts";
+
+function contents(object: StoredObject): Uint8Array {
+  const bytes = new Uint8Array(object.byteLength);
+  let at = 0;
+  for (const chunk of object.chunks) {
+    bytes.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  if (at !== object.byteLength) throw new Error(`${object.key}: byteLength ${object.byteLength}, chunks have ${at}`);
+  if (object.key.endsWith(".gz")) return gunzipSync(bytes);
+  if (object.key.endsWith(".zst")) return zstdDecompressSync(bytes);
+  return bytes;
+}
+
+/** Ids of the records in an object, in the order of its lines. */
+function idsOf(object: StoredObject): string[] {
+  const lines = new TextDecoder().decode(contents(object)).split("\n").filter((line) => line !== "");
+  return lines.map((line) => {
+    const row = JSON.parse(line);
+    return object.purpose === "data" ? row.properties.id : `${row.split}#${row.position}`;
+  });
+}
+
+interface Stored {
+  readonly purpose: StoredObject["purpose"];
+  readonly ids: readonly string[];
+}
+
+/** What the bucket holds, whoever wrote it. Counts every record's copies as objects come and are replaced. */
+export class SimBucket {
+  readonly objects = new Map<string, Stored>();
+  readonly manifests = new Map<string, Manifest>();
+  readonly #copies = { data: new Map<string, number>(), "dead-letter": new Map<string, number>() };
+
+  put(object: StoredObject): void {
+    if (object.purpose === "manifest") {
+      this.manifests.set(object.key, JSON.parse(new TextDecoder().decode(contents(object))));
+      return;
+    }
+    const ids = idsOf(object);
+    const before = this.objects.get(object.key);
+    if (before !== undefined && [...before.ids].sort().join() !== [...ids].sort().join()) {
+      throw new Error(`${object.key} was overwritten with other rows`);
+    }
+    this.#count(before, -1);
+    const stored = { purpose: object.purpose, ids };
+    this.objects.set(object.key, stored);
+    this.#count(stored, 1);
+  }
+
+  /** In how many places the record stands. */
+  copies(id: string, purpose: "data" | "dead-letter"): number {
+    return this.#copies[purpose].get(id) ?? 0;
+  }
+
+  #count(stored: Stored | undefined, by: number): void {
+    if (stored === undefined || stored.purpose === "manifest") return;
+    const copies = this.#copies[stored.purpose];
+    for (const id of stored.ids) copies.set(id, (copies.get(id) ?? 0) + by);
+  }
+}
+
+/** One process's connection to the bucket. Survives: failed puts, lost answers, slow puts, in any number. */
+export class SimObjectTarget implements ObjectTarget {
+  readonly kind = "objects";
+  readonly #bucket: SimBucket;
+  readonly #network: { clock: Clock; random: Random; rates: FaultRates };
+
+  constructor(bucket: SimBucket, network: { clock: Clock; random: Random; rates: FaultRates }) {
+    this.#bucket = bucket;
+    this.#network = network;
+  }
+
+  async open(): Promise<void> {}
+
+  async put(object: StoredObject, signal: AbortSignal): Promise<void> {
+    await unreliable(() => this.#bucket.put(object), (why) => new RetriableError(why), { ...this.#network, signal });
+  }
+
+  async close(): Promise<void> {}
+}
