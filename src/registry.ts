@@ -3,12 +3,15 @@
  * config, validation, docs and example; the contract tests run over these two tables.
  */
 
+import type { ExampleValues } from "./config/docs.ts";
 import type { AnySections, PlannedComponent, Registry } from "./config/section.ts";
+import { encodeConfigProblems, encodeOptions } from "./encode/options.ts";
 import { objectsSection, pipelineSection, processSection } from "./pipeline/options.ts";
 import { kafkaOptions } from "./source/kafka/options.ts";
 import { kinesisOptions } from "./source/kinesis/options.ts";
 import type { SourceComponent } from "./source/source.ts";
 import { fileTarget } from "./target/file.ts";
+import { s3Target } from "./target/s3.ts";
 import type { TargetComponent } from "./target/target.ts";
 
 /** By their names in `stream.source`. */
@@ -17,12 +20,19 @@ export const SOURCES = {} satisfies Record<string, SourceComponent<object>>;
 /** By their names in `target`. */
 export const TARGETS = {
   file: fileTarget,
+  s3: s3Target,
 } satisfies Record<string, TargetComponent<object>>;
 
 /** The parts that are always there. */
 export const SECTIONS = {
-  pipeline: pipelineSection,
+  encode: {
+    title: "Rows in objects",
+    doc: "How rows become files and S3 objects. Of no effect with targets that take rows as pages.",
+    options: encodeOptions,
+    validate: encodeConfigProblems,
+  },
   objects: objectsSection,
+  pipeline: pipelineSection,
   process: processSection,
 } satisfies AnySections;
 
@@ -33,6 +43,14 @@ const PLANNED_SOURCES: Readonly<Record<string, PlannedComponent>> = {
     doc: "Reads a stream of Amazon Kinesis, sharing it with others by a lease table.",
     options: kinesisOptions,
   },
+};
+
+/** What config.example.properties sets: it runs as it is. */
+export const EXAMPLE_VALUES: ExampleValues = {
+  "stream.source": "file",
+  "target": "file",
+  "file.path": "sample:",
+  "target.file.directory": "./out",
 };
 
 export const REGISTRY = {

@@ -1,6 +1,5 @@
 /** Which keys are known, which have no effect, and what the unknown ones were meant to be. */
 
-import type { ConfigProblem } from "../runtime/errors.ts";
 import { variableOfKey } from "./environment.ts";
 import type { Given } from "./given.ts";
 import { legacyKey } from "./legacy.ts";
@@ -78,7 +77,7 @@ function noteUnknown({ key, layer, origin }: Given, known: ReadonlySet<string>, 
   // Variables belong to the machine: only what is nearly a key of ours is a mistake; the rest may be somebody else's.
   const meant = nearest(key, known, NEAR_MISS_EDITS);
   const hint = meant === undefined ? "" : `; did you mean ${variableOfKey(meant, layer)}?`;
-  const problem: ConfigProblem = { origin, key, message: `unknown key${hint}` };
-  if (meant !== undefined && layer === "COLLECTOR_") reading.problems.push(problem);
-  else reading.warnings.push({ ...problem, message: `${problem.message}${hint === "" ? ", ignored" : " Ignored."}` });
+  if (meant !== undefined && layer === "COLLECTOR_") {
+    reading.problems.push({ origin, key, message: `unknown key${hint}` });
+  } else reading.warnings.push({ origin, key, message: `unknown key, ignored${hint}` });
 }

@@ -10,6 +10,8 @@ export interface Option<T> {
   readonly key: string;
   /** For people: "duration", "size", "true or false", "one of a, b". */
   readonly typeName: string;
+  /** For people: "at least 1s", "1 to 1024"; undefined when there are no bounds worth a word. */
+  readonly bounds: string | undefined;
   /** Meaning, in full sentences. Starts with a capital, ends with a full stop. */
   readonly doc: string;
   /** The value when the key isn't set. */
@@ -55,20 +57,20 @@ type Value<T, S> = S extends { required: true } ? T
 
 interface Kind<T> {
   readonly typeName: string;
+  readonly bounds?: string;
   readonly values?: readonly string[];
   parse(text: string): T;
 }
 
 function build<T, S extends Settings<string>>(key: string, kind: Kind<T>, settings: S): Option<Value<T, S>> {
   const defaultText = settings.default;
+  const defaultValue = defaultText === undefined ? undefined : kind.parse(defaultText);
   return {
     key,
     typeName: kind.typeName,
+    bounds: kind.bounds,
     doc: settings.doc,
-    defaultValue: (defaultText === undefined || defaultText === "" ? undefined : kind.parse(defaultText)) as Value<
-      T,
-      S
-    >,
+    defaultValue: defaultValue as Value<T, S>,
     defaultText,
     whenUnset: settings.whenUnset,
     required: settings.required ?? false,
@@ -79,17 +81,29 @@ function build<T, S extends Settings<string>>(key: string, kind: Kind<T>, settin
   };
 }
 
+interface Range {
+  readonly min?: number;
+  readonly max?: number;
+}
+
+function describeBounds({ min = 0, max = Infinity }: Range, format: (value: number) => string): string | undefined {
+  if (min > 0 && max < Infinity) return `${format(min)} to ${format(max)}`;
+  if (max < Infinity) return `at most ${format(max)}`;
+  return min > 0 ? `at least ${format(min)}` : undefined;
+}
+
+/** A kind of number, as it is read and written, within a range. */
 function bounded(
   typeName: string,
-  parseNumber: (text: string) => number,
-  format: (value: number) => string,
-  min: number,
-  max: number,
+  read: (text: string) => number,
+  { format, range }: { format: (value: number) => string; range: Range },
 ): Kind<number> {
+  const { min = 0, max = Number.MAX_SAFE_INTEGER } = range;
   return {
     typeName,
+    bounds: describeBounds(range, format),
     parse(text) {
-      const value = parseNumber(text);
+      const value = read(text);
       if (value < min) throw new RangeError(`must be at least ${format(min)}`);
       if (value > max) throw new RangeError(`must be at most ${format(max)}`);
       return value;
@@ -108,14 +122,9 @@ function parseWholeNumber(text: string): number {
   return value;
 }
 
-interface Range {
-  readonly min?: number;
-  readonly max?: number;
-}
-
 interface Check {
   /** Looks at the text, or at each item of a list. @throws RangeError with what is wrong and what to write. */
-  readonly check?: (text: string) => void;
+  readonly check?: (text: string) => unknown;
 }
 
 function parseOneOf<V extends string>(text: string, values: readonly V[]): V {
@@ -131,7 +140,7 @@ function splitList(text: string): string[] {
 
 /**
  * The kinds of options. `default` is written as it would be in the file, so that the example shows it as a user would
- * write it; an empty default means "not set" and shows the key with an empty value.
+ * write it. An option without a default is undefined when its key isn't set; `whenUnset` says what happens then.
  */
 export const option = {
   string<S extends Settings<string> & Check>(key: string, settings: S): Option<Value<string, S>> {
@@ -152,33 +161,39 @@ export const option = {
   },
 
   integer<S extends Settings<string> & Range>(key: string, settings: S): Option<Value<number, S>> {
-    const { min = 0, max = Number.MAX_SAFE_INTEGER } = settings;
-    return build(key, bounded("whole number", parseWholeNumber, String, min, max), settings);
+    return build(
+      key,
+      bounded("whole number", parseWholeNumber, { format: String, range: settings }),
+      settings,
+    );
   },
 
-  /** A whole number, or the word "auto" for what fits this machine; `whenUnset` says what that is. */
+  /** A whole number, or the word "auto" for what fits this machine; the doc says what that is. */
   integerOrAuto<S extends Settings<string> & Range>(key: string, settings: S): Option<Value<number | "auto", S>> {
-    const { min = 0, max = Number.MAX_SAFE_INTEGER } = settings;
-    const integer = bounded("whole number", parseWholeNumber, String, min, max);
-    const parse = (text: string) => text.toLowerCase() === "auto" ? "auto" as const : integer.parse(text);
-    return build(key, { typeName: "whole number or auto", parse }, settings);
+    const { parse: parseInteger, bounds } = bounded("", parseWholeNumber, {
+      format: String,
+      range: settings,
+    });
+    const parse = (text: string) => text.toLowerCase() === "auto" ? "auto" as const : parseInteger(text);
+    return build(key, { typeName: "whole number or auto", bounds, parse }, settings);
   },
 
   number<S extends Settings<string> & Range>(key: string, settings: S): Option<Value<number, S>> {
-    const { min = 0, max = Infinity } = settings;
-    return build(key, bounded("number", parsePlainNumber, String, min, max), settings);
+    return build(key, bounded("number", parsePlainNumber, { format: String, range: settings }), settings);
   },
 
   /** ms. `min` and `max` too. */
   duration<S extends Settings<string> & Range>(key: string, settings: S): Option<Value<number, S>> {
-    const { min = 0, max = Infinity } = settings;
-    return build(key, bounded("duration", parseDurationMs, formatDurationMs, min, max), settings);
+    return build(
+      key,
+      bounded("duration", parseDurationMs, { format: formatDurationMs, range: settings }),
+      settings,
+    );
   },
 
   /** Bytes. `min` and `max` too. */
   size<S extends Settings<string> & Range>(key: string, settings: S): Option<Value<number, S>> {
-    const { min = 0, max = Number.MAX_SAFE_INTEGER } = settings;
-    return build(key, bounded("size", parseByteSize, formatByteSize, min, max), settings);
+    return build(key, bounded("size", parseByteSize, { format: formatByteSize, range: settings }), settings);
   },
 
   /** One of `values`, in any letter case; the value comes out as it is written in `values`. */

@@ -64,16 +64,18 @@ function readOption<T>(
     reading.listing.push({ section, key, text: visible, origin });
   };
   if (given === undefined || text === "") {
-    list(option.defaultText === "" ? undefined : option.defaultText, "default");
+    list(option.defaultText, "default");
     if (!option.required) return option.defaultValue;
-    reading.problems.push({ origin: given?.origin, key, message: `not set, but ${neededBy} needs it` });
+    const choice = option.values === undefined ? "" : `: ${option.typeName}`;
+    reading.problems.push({ origin: given?.origin, key, message: `not set, but ${neededBy} needs it${choice}` });
     return INVALID;
   }
   if (option.deprecated !== undefined) {
     reading.warnings.push({ origin: given.origin, key, message: `deprecated: ${option.deprecated}` });
   }
-  list(text, given.origin);
-  return parseGiven(option, text, given, reading);
+  const { value, used } = parseGiven(option, text, given, reading);
+  list(used, given.origin);
+  return value;
 }
 
 /** The text with its `${ENV:...}` replaced; undefined when one is wrong. */
@@ -84,20 +86,27 @@ function expand({ key, text, layer, origin }: Given, reading: Reading): string |
   return problems.length > 0 ? undefined : expanded.trim();
 }
 
-function parseGiven<T>(option: Option<T>, text: string, { key, origin }: Given, reading: Reading): T | typeof INVALID {
+interface Parsed<T> {
+  readonly value: T | typeof INVALID;
+  /** The text that the value was read from: without quotes where those were not meant. */
+  readonly used: string;
+}
+
+function parseGiven<T>(option: Option<T>, text: string, { key, origin }: Given, reading: Reading): Parsed<T> {
   try {
-    return option.parse(text);
+    return { value: option.parse(text), used: text };
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    const inner = /^(['"])(.*)\1$/.exec(text)?.[2].trim();
-    const unquoted = inner === undefined ? INVALID : tryParse(option, inner);
-    if (unquoted !== INVALID) {
-      reading.warnings.push({ origin, key, message: `the quotes are not needed: write ${key}=${inner}` });
-      return unquoted;
+    const inner = /^(['"])(.*)\1$/.exec(text)?.[2].trim() ?? "";
+    const value = inner === "" ? INVALID : tryParse(option, inner);
+    if (value !== INVALID) {
+      const shown = option.secret ? "the value without them" : `${key}=${inner}`;
+      reading.warnings.push({ origin, key, message: `quotes are not part of the value: write ${shown}` });
+      return { value, used: inner };
     }
     const got = option.secret ? "" : ` (got "${shorten(redact(text, false))}")`;
     reading.problems.push({ origin, key, message: `${error.message}${got}` });
-    return INVALID;
+    return { value: INVALID, used: text };
   }
 }
 

@@ -58,12 +58,13 @@ export function resolveConfig<Sections extends AnySections>(
   };
   const selected = readSelection(registry, reading);
   const notes = classifyKeys(all.values, { registry, selected }, reading);
-  const config: Record<string, unknown> = {};
+  const config: Record<string, unknown> = {
+    source: readSource(registry, selected.source, reading),
+    target: readTarget(registry, selected.target, reading),
+  };
   for (const [name, section] of Object.entries(registry.sections)) {
     config[name] = readValidated(section, { section: section.title, neededBy: "the collector" }, reading);
   }
-  config.source = readSource(registry, selected.source, reading);
-  config.target = readTarget(registry, selected.target, reading);
   if (reading.problems.length > 0) throw new ConfigError(sortByOrigin(reading.problems, input));
   return {
     config: config as unknown as CollectorConfig<Sections>,
