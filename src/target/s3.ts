@@ -3,7 +3,7 @@ import { retry, type RetryPolicy } from "../runtime/retry.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { checkStore } from "./s3/check.ts";
 import type { ObjectStore } from "./s3/object_store.ts";
-import { s3Options, type S3Settings, s3Settings, type S3TargetConfig } from "./s3/options.ts";
+import { s3ConfigProblems, s3Options, type S3Settings, s3Settings, type S3TargetConfig } from "./s3/options.ts";
 import { withTimeLimit } from "./s3/time_limit.ts";
 import { Uploader } from "./s3/upload.ts";
 import { describe } from "./s3/errors.ts";
@@ -73,6 +73,7 @@ async function openSdkStore(settings: S3Settings, runtime: Runtime): Promise<Obj
 export const s3Target: TargetComponent<S3TargetConfig> = {
   doc: "Stores objects in a bucket of Amazon S3 or of another store that speaks its protocol.",
   options: s3Options,
+  validate: s3ConfigProblems,
   create: (config, { runtime }) => new S3Target(s3Settings(config), runtime, openSdkStore),
   check: (config, { runtime }, signal) => checkStore(s3Settings(config), runtime, openSdkStore, signal),
 };

@@ -1,7 +1,9 @@
 import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { CollectorError } from "../../src/runtime/errors.ts";
-import type { ObjectTarget, StoredObject } from "../../src/target/target.ts";
+import type { Page } from "../../src/columnar/page.ts";
+import type { FlushUnit, ObjectTarget, PageTarget, StoredObject } from "../../src/target/target.ts";
+import { pageOf } from "../unit/encode/pages.ts";
 import { contents, patternBytes, storedObject } from "../support/stored_object.ts";
 
 /** A fresh, empty backend and how to look into it without the target. */
@@ -177,3 +179,90 @@ function ending(): Record<string, Case> {
     },
   };
 }
+
+/** A fresh, empty backend of a target that takes pages. */
+export interface PageBackend {
+  /** A new target over this backend, not yet open. */
+  create(): PageTarget;
+  /** Every row that is stored, as a reader gets it: "project/collection", and the value of its column `id`. */
+  rows(): Promise<readonly { readonly table: string; readonly id: number }[]>;
+  /** Makes the backend hang, until the returned function is called. Undefined where it can't. */
+  stall?(): () => void;
+  stop(): Promise<void>;
+}
+
+const UNIT: FlushUnit = { name: "t-0-0-100", ranges: [{ split: "t/0", epoch: 1n, start: "0", next: "100" }] };
+
+function idPage(collection: string, from: number, rowCount: number): Page {
+  const values = Array.from({ length: rowCount }, (_, i) => from + i);
+  return pageOf([{ name: "id", type: "INTEGER", values }, {
+    name: "text",
+    type: "VARCHAR",
+    values: values.map(String),
+  }], {
+    collection,
+  });
+}
+
+async function insert(target: PageTarget, pages: readonly Page[], signal = NEVER): Promise<void> {
+  const inserter = target.insert(pages[0].table, UNIT);
+  for (const page of pages) inserter.addPage(page);
+  await inserter.commit(signal);
+}
+
+/** What every target that takes pages must do. Registers one test a promise. */
+export function pageTargetContract(name: string, start: () => Promise<PageBackend>): void {
+  for (const [title, run] of Object.entries(PAGE_CASES)) {
+    Deno.test(`${name} target ${title}`, async () => {
+      const backend = await start();
+      const target = backend.create();
+      try {
+        await target.open(NEVER);
+        await run(target, backend);
+      } finally {
+        await target.close();
+        await backend.stop();
+      }
+    });
+  }
+}
+
+const PAGE_CASES: Record<string, (target: PageTarget, backend: PageBackend) => Promise<void>> = {
+  "stores the rows of all pages in their order": async (target, backend) => {
+    await insert(target, [idPage("a", 0, 1000), idPage("a", 1000, 1), idPage("a", 1001, 0), idPage("a", 1001, 3000)]);
+    assertEquals((await backend.rows()).map(({ id }) => id), Array.from({ length: 4001 }, (_, id) => id));
+  },
+  "stores several tables at a time, each in its order": async (target, backend) => {
+    const tables = ["a", "b", "c"];
+    await Promise.all(tables.map((table) => insert(target, [idPage(table, 0, 500), idPage(table, 500, 500)])));
+    const rows = await backend.rows();
+    for (const table of tables) {
+      const ids = rows.filter((row) => row.table === `shop/${table}`).map(({ id }) => id);
+      assertEquals(ids, Array.from({ length: 1000 }, (_, id) => id));
+    }
+    assertEquals(rows.length, 3000);
+  },
+  "stores nothing before commit": async (target, backend) => {
+    target.insert({ project: "shop", collection: "a" }, UNIT).addPage(idPage("a", 0, 10));
+    assertEquals(await backend.rows(), []);
+  },
+  "commits nothing when no page was added": async (target, backend) => {
+    await target.insert({ project: "shop", collection: "a" }, UNIT).commit(NEVER);
+    assertEquals(await backend.rows(), []);
+  },
+  "rejects with the signal's reason when it aborts": async (target, backend) => {
+    const reason = new Error("stopping");
+    assertEquals(await assertRejects(() => insert(target, [idPage("a", 0, 10)], AbortSignal.abort(reason))), reason);
+    const resume = backend.stall?.();
+    if (resume === undefined) return;
+    const controller = new AbortController();
+    const commit = assertRejects(() => insert(target, [idPage("a", 0, 10)], controller.signal));
+    controller.abort(reason);
+    assertEquals(await commit, reason);
+    resume();
+  },
+  "closes twice": async (target) => {
+    await target.close();
+    await target.close();
+  },
+};

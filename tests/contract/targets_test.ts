@@ -1,11 +1,13 @@
 import { join, relative } from "node:path";
+import { consoleTarget } from "../../src/target/console.ts";
 import { fileTarget } from "../../src/target/file.ts";
 import { s3Target } from "../../src/target/s3.ts";
-import type { ObjectTarget } from "../../src/target/target.ts";
+import type { ObjectTarget, PageTarget } from "../../src/target/target.ts";
 import { type S3Server, startS3 } from "../support/s3_server.ts";
+import { MemoryOutput } from "../support/memory_output.ts";
 import { s3Config } from "../support/s3_config.ts";
 import { testRuntime } from "../support/stored_object.ts";
-import { type ObjectBackend, objectTargetContract } from "./target_contract.ts";
+import { type ObjectBackend, objectTargetContract, type PageBackend, pageTargetContract } from "./target_contract.ts";
 
 async function filesBelow(directory: string): Promise<string[]> {
   const found: string[] = [];
@@ -44,6 +46,19 @@ objectTargetContract("file", {
     "a:b*c|d\"e'f",
   ],
 });
+
+function outputBackend(): Promise<PageBackend> {
+  const output = new MemoryOutput(1000);
+  return Promise.resolve({
+    create: () => consoleTarget.create({ rowFormat: "flat" }, { runtime: testRuntime(), stdout: output }) as PageTarget,
+    rows: () =>
+      Promise.resolve(output.rows().map((row) => ({ table: `${row.$schema}/${row.$table}`, id: Number(row.id) }))),
+    stall: () => output.stall(),
+    stop: () => Promise.resolve(),
+  });
+}
+
+pageTargetContract("console", outputBackend);
 
 let s3: S3Server | undefined;
 let buckets = 0;

@@ -1,5 +1,5 @@
 import { type ConfigOf, option } from "../../config/option.ts";
-import { ConfigError, type ConfigProblem } from "../../runtime/errors.ts";
+import type { ConfigProblem } from "../../runtime/errors.ts";
 
 /** S3 accepts no smaller parts (but for the last) and no larger ones: 5 MB and 5 GB. */
 export const MIN_PART_BYTES = 5 * 2 ** 20;
@@ -35,22 +35,24 @@ export const s3Options = {
     doc: "The bucket that objects are stored in. It must exist.",
   }),
   region: option.string("target.aws.region", {
-    doc: "The bucket's region, as in eu-west-1. Without it, AWS_REGION and the shared AWS config are asked.",
+    whenUnset: "AWS_REGION, else what the shared AWS config says",
+    doc: "The bucket's region, as in eu-west-1.",
   }),
   endpoint: option.string("target.aws.s3-endpoint", {
     doc: "Address of another store that speaks S3, as in http://minio:9000. Without a scheme, https is used.",
   }),
   pathStyle: option.boolean("target.aws.s3-path-style", {
-    doc: "Whether the bucket stands in the path of a request's address instead of its host name. " +
-      "Unset: true with target.aws.s3-endpoint, else false.",
+    whenUnset: "true with target.aws.s3-endpoint, else false",
+    doc: "Whether the bucket stands in the path of a request's address instead of its host name.",
   }),
   prefix: option.string("target.aws.s3-prefix", {
     doc: "Stands before the keys of all objects, manifests and dead letters, as in collector/live.",
   }),
   accessKey: option.string("target.access-key", {
     secret: true,
-    doc: "Access key id. Without it, the usual places are asked: environment, shared AWS files, single sign-on, " +
-      "web identity, container, instance profile.",
+    whenUnset:
+      "the SDK's usual places: environment, shared AWS files, single sign-on, web identity, container, instance",
+    doc: "Access key id.",
   }),
   secretAccessKey: option.string("target.secret-access-key", {
     secret: true,
@@ -61,6 +63,7 @@ export const s3Options = {
     doc: "Goes with temporary access keys. They end, and the collector with them: prefer a role.",
   }),
   storageClass: option.enumeration("target.aws.s3-storage-class", STORAGE_CLASSES, {
+    whenUnset: "the bucket's default",
     doc: "Storage class of the objects with rows. Manifests and dead letters have the bucket's default.",
   }),
   encryption: option.enumeration("target.aws.s3-encryption", ["none", "SSE-S3", "SSE-KMS"], {
@@ -68,10 +71,12 @@ export const s3Options = {
     doc: "Encryption at rest that is asked for. none leaves it to the bucket's own setting.",
   }),
   kmsKeyId: option.string("target.aws.s3-kms-key-id", {
-    doc: "Key id, alias or ARN for SSE-KMS. Unset: the account's key for S3.",
+    whenUnset: "the account's key for S3",
+    doc: "Key id, alias or ARN for SSE-KMS.",
   }),
   acl: option.enumeration("target.aws.s3-acl", ACLS, {
-    doc: "Access control list of the objects. Buckets of today refuse any: leave it unset.",
+    whenUnset: "none is sent",
+    doc: "Access control list of the objects. New buckets refuse any but bucket-owner-full-control.",
   }),
   tags: option.list("target.aws.s3-tags", {
     doc: "Tags of the objects, as in team=data,env=live. At most 10.",
@@ -82,7 +87,8 @@ export const s3Options = {
       "the contents are still part of the request's signature.",
   }),
   contentEncoding: option.string("target.aws.s3-content-encoding", {
-    doc: "Content-Encoding of the objects with rows. Unset: none, since readers that see gzip here decompress unasked.",
+    whenUnset: "none",
+    doc: "Content-Encoding of the objects with rows. Many clients decompress what says gzip here without being asked.",
   }),
   partByteLength: option.size("target.aws.s3-part-size", {
     default: "8MB",
@@ -115,23 +121,29 @@ export interface S3Settings extends S3TargetConfig {
   readonly tagging: string | undefined;
 }
 
-/** @throws ConfigError with everything that is wrong in the combination of the keys. */
-export function s3Settings(config: S3TargetConfig): S3Settings {
+/** Everything that is wrong with the keys, one by one and together. */
+export function s3ConfigProblems(config: S3TargetConfig): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
-  const settings = {
-    ...config,
-    prefix: normalizePrefix(config.prefix, problems),
-    endpoint: normalizeEndpoint(config.endpoint, problems),
-    pathStyle: config.pathStyle ?? config.endpoint !== undefined,
-    tagging: tagging(config.tags ?? [], problems),
-  };
   checkBucket(config.bucket, problems);
+  checkPrefix(normalizePrefix(config.prefix), problems);
+  checkEndpoint(config.endpoint, problems);
   checkCredentials(config, problems);
+  checkTags(config.tags ?? [], problems);
   if (config.kmsKeyId !== undefined && config.encryption !== "SSE-KMS") {
     problems.push({ key: s3Options.kmsKeyId.key, message: `needs ${s3Options.encryption.key}=SSE-KMS` });
   }
-  if (problems.length > 0) throw new ConfigError(problems);
-  return settings;
+  return problems;
+}
+
+/** @param config without problems. */
+export function s3Settings(config: S3TargetConfig): S3Settings {
+  return {
+    ...config,
+    prefix: normalizePrefix(config.prefix),
+    endpoint: config.endpoint === undefined ? undefined : withScheme(config.endpoint).replace(/\/+$/, ""),
+    pathStyle: config.pathStyle ?? config.endpoint !== undefined,
+    tagging: tagging(config.tags ?? []),
+  };
 }
 
 function checkBucket(bucket: string, problems: ConfigProblem[]): void {
@@ -154,40 +166,50 @@ function checkCredentials(config: S3TargetConfig, problems: ConfigProblem[]): vo
   }
 }
 
-function normalizePrefix(prefix: string | undefined, problems: ConfigProblem[]): string {
-  const segments = (prefix ?? "").replace(/\/+$/, "").split("/");
-  if (segments.length === 1 && segments[0] === "") return "";
-  if (segments.some((segment) => segment === "" || segment === "." || segment === "..")) {
-    problems.push({
-      key: s3Options.prefix.key,
-      message: 'must not begin with "/" or hold empty, "." or ".." segments',
-    });
-  }
-  return `${segments.join("/")}/`;
+function normalizePrefix(prefix: string | undefined): string {
+  const trimmed = (prefix ?? "").replace(/\/+$/, "");
+  return trimmed === "" ? "" : `${trimmed}/`;
 }
 
-function normalizeEndpoint(endpoint: string | undefined, problems: ConfigProblem[]): string | undefined {
-  if (endpoint === undefined) return undefined;
-  const text = /^[a-z][a-z0-9+.-]*:\/\//i.test(endpoint) ? endpoint : `https://${endpoint}`;
-  const url = URL.parse(text);
-  if (url === null || !/^https?:$/.test(url.protocol) || url.search !== "" || url.username !== "") {
-    problems.push({ key: s3Options.endpoint.key, message: "must be an address as in https://s3.example.com:9000" });
-  }
-  return text.replace(/\/+$/, "");
+function checkPrefix(prefix: string, problems: ConfigProblem[]): void {
+  if (prefix.split("/").slice(0, -1).every((segment) => segment !== "" && segment !== "." && segment !== "..")) return;
+  problems.push({ key: s3Options.prefix.key, message: 'must not begin with "/" or hold empty, "." or ".." segments' });
 }
 
-/** Limits of S3: 10 tags, keys of 128 and values of 256 characters. */
-function tagging(tags: readonly string[], problems: ConfigProblem[]): string | undefined {
+function withScheme(endpoint: string): string {
+  return /^[a-z][a-z0-9+.-]*:\/\//i.test(endpoint) ? endpoint : `https://${endpoint}`;
+}
+
+function checkEndpoint(endpoint: string | undefined, problems: ConfigProblem[]): void {
+  if (endpoint === undefined) return;
+  const url = URL.parse(withScheme(endpoint));
+  if (url !== null && /^https?:$/.test(url.protocol) && url.search + url.hash + url.username + url.password === "") {
+    return;
+  }
+  problems.push({ key: s3Options.endpoint.key, message: "must be an address as in https://s3.example.com:9000" });
+}
+
+function splitTag(tag: string): { name: string; value: string } {
+  const equals = tag.indexOf("=");
+  return { name: tag.slice(0, Math.max(equals, 0)).trim(), value: tag.slice(equals + 1).trim() };
+}
+
+/** Limits of S3: 10 tags, names of 128 and values of 256 characters. */
+function checkTags(tags: readonly string[], problems: ConfigProblem[]): void {
   const problem = (message: string) => problems.push({ key: s3Options.tags.key, message });
-  const encoded = new URLSearchParams();
-  for (const tag of tags) {
-    const equals = tag.indexOf("=");
-    const name = tag.slice(0, equals).trim(), value = tag.slice(equals + 1).trim();
-    if (equals < 0 || name === "") problem(`"${tag}" is not written name=value`);
+  const names = new Set<string>();
+  for (const { name, value } of tags.map(splitTag)) {
+    if (name === "") problem("must be written name=value, name=value");
     else if (name.length > 128 || value.length > 256) problem(`"${name}" is longer than 128, or its value than 256`);
-    else if (encoded.has(name)) problem(`"${name}" comes twice`);
-    else encoded.append(name, value);
+    else if (names.has(name)) problem(`"${name}" comes twice`);
+    names.add(name);
   }
   if (tags.length > 10) problem("at most 10 tags are allowed");
-  return tags.length === 0 ? undefined : encoded.toString().replaceAll("+", "%20");
+}
+
+function tagging(tags: readonly string[]): string | undefined {
+  if (tags.length === 0) return undefined;
+  return tags.map(splitTag).map(({ name, value }) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`).join(
+    "&",
+  );
 }

@@ -1,0 +1,100 @@
+import type { Page } from "../columnar/page.ts";
+import { type ConfigOf, option } from "../config/option.ts";
+import { OutputBuffer } from "../encode/output_buffer.ts";
+import { type RowFormat, rowWriter } from "../encode/row_writer.ts";
+import { withAbort } from "../runtime/abort.ts";
+import { FatalError, InvariantError } from "../runtime/errors.ts";
+import type { Inserter, OutputStream, PageTarget, TargetComponent } from "./target.ts";
+
+const options = {
+  rowFormat: option.enumeration("target.console.row-format", ["flat", "rakam"], {
+    default: "flat",
+    doc: "flat: one flat object a row, with $schema and $table. rakam: as in the original's files.",
+  }),
+};
+
+export type ConsoleTargetConfig = ConfigOf<typeof options>;
+
+/** Rows are written in runs of at most so many, and of about so many bytes unless one row is larger. */
+const CHUNK_ROWS = 256;
+const CHUNK_BYTES = 64 * 1024;
+
+/**
+ * Writes rows to standard output, a line each, and waits while its reader is slow. Durable means: taken by the pipe.
+ * A unit that fails in the middle comes again whole, also its rows that were read already.
+ */
+class ConsoleTarget implements PageTarget {
+  readonly kind = "pages";
+  readonly #format: RowFormat;
+  readonly #output: OutputStream | undefined;
+  /** The last commit in line: they take turns, so that tables don't mix. Never rejects. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(config: ConsoleTargetConfig, output: OutputStream | undefined) {
+    this.#format = config.rowFormat;
+    this.#output = output;
+  }
+
+  open(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  insert(): Inserter {
+    const pages: Page[] = [];
+    return {
+      addPage: (page) => void pages.push(page),
+      commit: async (signal) => {
+        const written = this.#last.then(() => this.#writePages(pages, signal));
+        this.#last = written.catch(() => {});
+        await withAbort(written, signal);
+      },
+    };
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async #writePages(pages: readonly Page[], signal: AbortSignal): Promise<void> {
+    const out = new OutputBuffer(CHUNK_BYTES);
+    for (const page of pages) {
+      const writer = rowWriter(page, this.#format, { project: true, table: true });
+      for (let row = 0; row < page.positionCount;) {
+        signal.throwIfAborted();
+        let next = Math.min(row + CHUNK_ROWS, page.positionCount);
+        while (next > row + 1 && writer.maxByteLength(row, next) > CHUNK_BYTES) next = row + ((next - row) >> 1);
+        out.reset(CHUNK_BYTES);
+        out.reserve(writer.maxByteLength(row, next));
+        writer.write(out, row, next);
+        await this.#write(out.written());
+        row = next;
+      }
+    }
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    if (this.#output === undefined) throw new InvariantError("the console target was given no standard output");
+    try {
+      for (let offset = 0; offset < bytes.length;) offset += await this.#output.write(bytes.subarray(offset));
+    } catch (error) {
+      throw outputError(error);
+    }
+  }
+}
+
+function outputError(error: unknown): FatalError {
+  if (error instanceof Deno.errors.BrokenPipe) {
+    const message = "standard output was closed by its reader; rows after that are neither written nor committed";
+    return new FatalError(message, { cause: error });
+  }
+  const reason = error instanceof Error ? error.message : String(error);
+  return new FatalError(`cannot write to standard output: ${reason}`, { cause: error });
+}
+
+/** Rows on standard output. */
+export const consoleTarget: TargetComponent<ConsoleTargetConfig> = {
+  doc: "Writes rows to standard output as NDJSON, one JSON object a line. Logs go to standard error.",
+  options,
+  create: (config, { stdout }) => new ConsoleTarget(config, stdout),
+  check: () => Promise.resolve([{ ok: true, what: "standard output", detail: "rows will be written there" }]),
+};
