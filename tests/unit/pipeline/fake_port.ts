@@ -1,0 +1,74 @@
+import type { FromWorker, SealedOutput, ToWorker } from "../../../src/pipeline/messages.ts";
+import { batchByteLength, type WorkerPort } from "../../../src/pipeline/port.ts";
+import type { RecordBatch } from "../../../src/source/source.ts";
+
+/** A batch of `rowCount` records of `byteLength` bytes each, from `start` on. */
+export function fakeBatch(
+  split: string,
+  start: number,
+  options: { rowCount?: number; byteLength?: number; epoch?: bigint } = {},
+): RecordBatch {
+  const { rowCount = 1, byteLength = 100, epoch = 1n } = options;
+  return {
+    split,
+    epoch,
+    start: String(start),
+    next: String(start + rowCount),
+    rowCount,
+    bytes: new Uint8Array(rowCount * byteLength),
+    offsets: Uint32Array.from({ length: rowCount + 1 }, (_, i) => i * byteLength),
+    timestamps: new Float64Array(rowCount),
+    positions: new BigInt64Array(rowCount),
+    keys: null,
+    headers: null,
+  };
+}
+
+/** What a worker sends back when it held nothing. */
+export const EMPTY_OUTPUT: SealedOutput = {
+  pieces: [],
+  pages: [],
+  pageByteLength: 0,
+  deadLetters: null,
+  counts: [],
+  stageMs: { decode: 0, encode: 0, compress: 0 },
+};
+
+/** Keeps what was posted until the test answers it. */
+export class FakePort implements WorkerPort {
+  onMessage: (message: FromWorker) => void = () => {};
+  onLost: (error: Error) => void = () => {};
+  readonly posted: ToWorker[] = [];
+  closed = false;
+
+  post(message: ToWorker): void {
+    this.posted.push(message);
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+
+  /** Answers everything posted so far as a worker would. */
+  answer({ wantsSeal = false } = {}): void {
+    for (const message of this.posted.splice(0)) {
+      if (message.type === "batch") {
+        const byteLength = batchByteLength(message.batch);
+        this.onMessage({
+          type: "accepted",
+          batchByteLength: byteLength,
+          bufferedByteLength: 2 * byteLength,
+          wantsSeal,
+        });
+      } else {
+        this.onMessage({
+          type: "sealed",
+          unit: message.unit,
+          seal: message.seal,
+          bufferedByteLength: 0,
+          output: EMPTY_OUTPUT,
+        });
+      }
+    }
+  }
+}
