@@ -1,0 +1,113 @@
+import { dirname } from "node:path";
+import { type Bundle, bundle } from "./bundle.ts";
+import { runDeno } from "./command.ts";
+import { installSubstitute, lacksRuntime } from "./runtime.ts";
+
+/**
+ * All that the compiled program may do. Which hosts, files and variables it needs is for its config to say, so these can't be
+ * narrower; starting programs, loading libraries and fetching code stay forbidden, and so does asking for more.
+ */
+const PERMISSIONS = [
+  "--allow-net", // the brokers, services and endpoints of the config
+  "--allow-env", // COLLECTOR_*, RAKAM_*, ${ENV:...}, and the AWS SDK's own
+  "--allow-read", // the source's files, the config, the AWS SDK's profiles, the system's limit of memory
+  "--allow-write", // the target's files, checkpoints
+  "--allow-sys=homedir,hostname,osRelease,systemMemoryInfo,uid",
+  "--no-prompt",
+];
+
+/**
+ * `--no-code-cache`: else a program writes what it compiled to a file of a known name in the folder for temporary files, where
+ * anybody could put one first. It costs 60 ms of the start. `--no-check`: that is `deno task check`.
+ */
+const COMPILE_FLAGS = ["--no-check", "--no-code-cache", ...PERMISSIONS];
+const COMPILE_TIMEOUT_MS = 15 * 60_000;
+
+/** A compiled program. */
+export interface Built {
+  /** Absolute path of the executable. */
+  readonly path: string;
+  /** Not to be released: made with a substitute for Deno's runtime, since that could not be downloaded. */
+  readonly substitute: boolean;
+  /** It lay there already, made of the same code. */
+  readonly reused: boolean;
+}
+
+/** What `path` was made of, beside it: says whether it still is what the source would give. */
+interface BuildRecord {
+  readonly key: string;
+  readonly substitute: boolean;
+}
+
+export interface BuildOptions {
+  /** Absolute path of the source tree. */
+  readonly root: string;
+  /** Absolute path of the executable to make; its folder is made where missing. */
+  readonly output: string;
+  /** Whether an executable made with a substitute will do when it is up to date; else the download is tried again. */
+  readonly reuseSubstitute: boolean;
+}
+
+async function recordOf(output: string): Promise<BuildRecord | undefined> {
+  try {
+    await Deno.stat(output);
+    return JSON.parse(await Deno.readTextFile(`${output}.json`)) as BuildRecord;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+/** SHA-256 over all that the executable is made of. */
+async function keyOf({ directory, files }: Bundle): Promise<string> {
+  const made = [Deno.version.deno, Deno.build.target, Deno.env.get("DENORT_BIN") ?? "", ...COMPILE_FLAGS];
+  for (const name of files) made.push(name, await Deno.readTextFile(`${directory}/${name}`));
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify(made)));
+  return new Uint8Array(digest).toHex();
+}
+
+async function compile({ directory, main, worker }: Bundle, output: string, runtime?: string): Promise<void> {
+  const env = runtime === undefined ? undefined : { DENORT_BIN: runtime };
+  const args = ["compile", ...COMPILE_FLAGS, "--include", worker, "--output", output, main];
+  await runDeno(args, { cwd: directory, env, timeoutMs: COMPILE_TIMEOUT_MS });
+}
+
+/** Compiles with Deno's own runtime, or with the substitute; returns whether it took the substitute. */
+async function compileAnyhow(bundled: Bundle, output: string): Promise<boolean> {
+  try {
+    await compile(bundled, output);
+    return false;
+  } catch (error) {
+    if (!lacksRuntime(error) || Deno.env.has("DENORT_BIN")) throw error;
+    const directory = await Deno.makeTempDir({ prefix: "collector-runtime-" });
+    try {
+      await compile(bundled, output, await installSubstitute(directory, error));
+      return true;
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
+  }
+}
+
+/**
+ * Makes the executable, or finds that it is already what the source gives.
+ *
+ * @throws {Error} when it can't; what was at `output` stays.
+ */
+export async function build({ root, output, reuseSubstitute }: BuildOptions): Promise<Built> {
+  const directory = await Deno.makeTempDir({ prefix: "collector-bundle-" });
+  try {
+    const bundled = await bundle(root, directory);
+    const key = await keyOf(bundled);
+    const record = await recordOf(output);
+    if (record?.key === key && (reuseSubstitute || !record.substitute)) {
+      return { path: output, substitute: record.substitute, reused: true };
+    }
+    await Deno.mkdir(dirname(output), { recursive: true });
+    const substitute = await compileAnyhow(bundled, output);
+    await Deno.writeTextFile(`${output}.json`, JSON.stringify({ key, substitute } satisfies BuildRecord) + "\n");
+    return { path: output, substitute, reused: false };
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
