@@ -5,11 +5,13 @@
 
 import type { ExampleValues } from "./config/docs.ts";
 import type { AnySections, PlannedComponent, Registry } from "./config/section.ts";
+import { decodeOptions } from "./decode/options.ts";
 import { encodeConfigProblems, encodeOptions } from "./encode/options.ts";
 import { objectsSection, pipelineSection, processSection } from "./pipeline/options.ts";
 import { kafkaOptions } from "./source/kafka/options.ts";
 import { kinesisOptions } from "./source/kinesis/options.ts";
 import type { SourceComponent } from "./source/source.ts";
+import { consoleTarget } from "./target/console.ts";
 import { fileTarget } from "./target/file.ts";
 import { s3Target } from "./target/s3.ts";
 import type { TargetComponent } from "./target/target.ts";
@@ -21,10 +23,16 @@ export const SOURCES = {} satisfies Record<string, SourceComponent<object>>;
 export const TARGETS = {
   file: fileTarget,
   s3: s3Target,
+  console: consoleTarget,
 } satisfies Record<string, TargetComponent<object>>;
 
 /** The parts that are always there. */
 export const SECTIONS = {
+  decode: {
+    title: "Records and rows",
+    doc: "How the bytes of a record become a row of a table, and what becomes of records that can't be read.",
+    options: decodeOptions,
+  },
   encode: {
     title: "Rows in objects",
     doc: "How rows become files and S3 objects. Of no effect with targets that take rows as pages.",

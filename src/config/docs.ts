@@ -84,32 +84,43 @@ export function escapeValue(value: string): string {
   return escaped.replace(/^ /, "\\ ");
 }
 
-const INTRODUCTION = (): string[] => [
-  ...comment(
-    "The collector's config: every key with its meaning and its default. The file runs as it is: it reads the " +
-      "sample events that come with the collector and writes files below ./out.",
-  ),
-  "#",
-  ...comment(
-    "The grammar is that of Java's properties files, in UTF-8. A line like #key=value is the default; a line like " +
-      "#key= is a key that has none. An empty value means: not set. Letter case doesn't count in values to choose from.",
-  ),
-  "#",
-  "# Durations are a number and a unit: 30ms, 15s, 5m, 1.5h, 2d. Sizes too: 512B, 64kB, 256MB, 1GB, in powers of 1024.",
-  "# ${ENV:NAME} stands for an environment variable, ${ENV:NAME:default} has a default, $${ENV:NAME} is the text itself.",
-  "#",
-  "# A value may come from several places. The first that has one counts:",
-  "#   1. collector run --set kafka.topic=events",
-  `#   2. the environment: ${variableOfKey("kafka.topic")}=events (a dot becomes one underscore, a dash two, as in`,
-  `#      ${variableOfKey("stream.max-flush-duration")})`,
-  `#   3. the environment with the other prefix: ${variableOfKey("kafka.topic", "RAKAM_")}=events`,
-  "#   4. the file",
-  "#   5. the default",
-];
+function introduction(): string[] {
+  const dashed = variableOfKey("stream.max-flush-duration");
+  return [
+    ...comment(
+      "The collector's config: every key with its meaning and its default. The file runs as it is: it reads the sample " +
+        "events that come with the collector and writes files below ./out.",
+    ),
+    "#",
+    ...comment(
+      "The grammar is that of Java's properties files, in UTF-8. A line like #key=value shows a default, a line like " +
+        "#key= a key that has none. An empty value means: not set. Letter case doesn't matter where there is a choice " +
+        "of values.",
+    ),
+    "#",
+    ...comment(
+      "Durations are a number and a unit: 30ms, 15s, 5m, 1.5h, 2d. Sizes are in powers of 1024: 512B, 64kB, 256MB, 1GB.",
+    ),
+    "#",
+    ...comment(
+      "${ENV:NAME} in a value stands for an environment variable, ${ENV:NAME:default} is the default when there is no " +
+        "such variable, and $${ENV:NAME} is the text ${ENV:NAME} itself.",
+    ),
+    "#",
+    "# A value may come from several places; the first that has one counts:",
+    "#",
+    "#   1. the command line:   --set kafka.topic=events",
+    `#   2. the environment:    ${variableOfKey("kafka.topic")}=events (a dot is one underscore, a dash is two:`,
+    `#                          ${dashed}=5s)`,
+    `#   3. its older names:    ${variableOfKey("kafka.topic", "RAKAM_")}=events`,
+    "#   4. this file",
+    "#   5. the default",
+  ];
+}
 
 /** The text of config.example.properties. */
 export function exampleProperties(registry: Registry<AnySections>, values: ExampleValues): string {
-  const lines = INTRODUCTION();
+  const lines = introduction();
   for (const { title, doc, options, neededBy } of chaptersOf(registry)) {
     lines.push("", RULE, `# ${title}`, ...comment(doc), RULE);
     for (const option of options) {

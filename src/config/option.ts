@@ -134,8 +134,10 @@ function parseOneOf<V extends string>(text: string, values: readonly V[]): V {
   throw new RangeError(`must be one of ${values.join(", ")}${meant === undefined ? "" : `; did you mean ${meant}?`}`);
 }
 
+/** Items between commas; those inside braces, one or two deep, belong to a glob: "a/{b,c}.json, d" has two items. */
 function splitList(text: string): string[] {
-  return text.split(",").map((item) => item.trim()).filter((item) => item !== "");
+  const items = text.match(/(?:\{(?:[^{}]|\{[^{}]*\})*\}|[^,])+/g) ?? [];
+  return items.map((item) => item.trim()).filter((item) => item !== "");
 }
 
 /**
@@ -206,7 +208,7 @@ export const option = {
     return build(key, { typeName: `one of ${values.join(", ")}`, values, parse }, settings);
   },
 
-  /** Comma-separated; blanks around the items are dropped, empty items too. */
+  /** Comma-separated (commas inside braces don't count); blanks around the items are dropped, empty items too. */
   list<S extends Settings<string> & Check>(key: string, settings: S): Option<Value<readonly string[], S>> {
     const parse = (text: string) => {
       const items = splitList(text);

@@ -70,7 +70,7 @@ function logicalLines(text: string): LogicalLine[] {
     }
     const continued = endsInBackslash(line);
     pending += continued ? line.slice(0, -1) : line;
-    if (continued || pending === "") continue;
+    if (continued) continue;
     lines.push({ text: pending, line: start });
     pending = "";
   }

@@ -87,7 +87,7 @@ function readValidated(
   const config = readOptions(optionsOf(group), where, reading);
   if (config === undefined) return undefined;
   for (const problem of group.validate?.(config) ?? []) {
-    reading.problems.push({ ...problem, origin: problem.origin ?? reading.given.get(problem.key)?.origin });
+    reading.problems.push({ ...problem, origin: reading.given.get(problem.key)?.origin });
   }
   return config;
 }

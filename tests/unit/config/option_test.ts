@@ -24,6 +24,8 @@ Deno.test("options read valid values, boundaries too", () => {
     [option.enumeration("k", ["SSE-S3", "none"], { doc }), "sse-s3", "SSE-S3"],
     [option.list("k", { doc }), " a, ,b,, c ,", ["a", "b", "c"]],
     [option.list("k", { doc }), ",", []],
+    [option.list("k", { doc }), "a/{b,c}.x, {d,{e,f}}/g", ["a/{b,c}.x", "{d,{e,f}}/g"]],
+    [option.list("k", { doc }), "a{b,c}d}e,{f,g", ["a{b,c}d}e", "{f", "g"]],
     [option.listOf("k", ["topic", "Key"], { doc }), "KEY, topic", ["Key", "topic"]],
   ];
   for (const [spec, text, value] of cases) assertEquals(spec.parse(text), value, `${spec.typeName}: ${text}`);

@@ -28,7 +28,14 @@ Deno.test("resolveConfig() gives typed values and defaults", () => {
   const { config, warnings, notes } = resolve(`${MINIMAL}flow.size=1kB\ntape.speed=FAST\nflow.tags=x\n`);
   assertEquals(config.flow, { ageMs: 15_000, byteLength: 1024, fast: false, tags: ["x"] });
   assertEquals(config.source.name, "tape");
-  assertEquals(config.source.config, { reel: "r1", speed: "fast", password: undefined, from: 0, to: 9 });
+  assertEquals(config.source.config, {
+    reel: "r1",
+    speed: "fast",
+    password: undefined,
+    pin: undefined,
+    from: 0,
+    to: 9,
+  });
   assertEquals(config.target.name, "paper");
   assertEquals(config.target.config, { url: undefined, level: "auto" });
   assertEquals(warnings, []);
@@ -134,6 +141,12 @@ Deno.test("resolveConfig() reports a file that is not UTF-8 by its line", () => 
 });
 
 Deno.test("resolveConfig() never prints a secret", () => {
+  assertEquals(problemsOf(`${MINIMAL}tape.pin=31415`), ["c.properties:4: tape.pin: must be at most 9999"]);
+  const quoted = resolve(`${MINIMAL}tape.pin='3141'`);
+  assertEquals(lines(quoted.warnings), [
+    "c.properties:4: tape.pin: quotes are not part of the value: write the value without them",
+  ]);
+  assertEquals(JSON.stringify(quoted.listing).includes("3141"), false);
   const secret = `${MINIMAL}tape.password=hunter2\npaper.level=http://user:hunter2@host/\n`;
   for (const line of problemsOf(secret)) assertEquals(line.includes("hunter2"), false, line);
   assertEquals(problemsOf(secret), ['c.properties:5: paper.level: not a whole number (got "http://***@host/")']);
@@ -160,7 +173,14 @@ Deno.test("resolveConfig() understands quotes around what is no text, with a war
     `stream.source='tape'\ntarget="Paper"\ntape.reel='r'\nflow.max-age="2s"\ntape.speed=' fast '\n`,
   );
   assertEquals(config.flow.ageMs, 2000);
-  assertEquals(config.source.config, { reel: "'r'", speed: "fast", password: undefined, from: 0, to: 9 });
+  assertEquals(config.source.config, {
+    reel: "'r'",
+    speed: "fast",
+    password: undefined,
+    pin: undefined,
+    from: 0,
+    to: 9,
+  });
   assertEquals(lines(warnings), [
     "c.properties:1: stream.source: quotes are not part of the value: write stream.source=tape",
     "c.properties:2: target: quotes are not part of the value: write target=Paper",
@@ -233,6 +253,7 @@ Deno.test("resolveConfig() lists what is in effect, where it came from, secrets 
     "tape.reel=r1 (c.properties:3)",
     "tape.speed=FAST (environment RAKAM_TAPE_SPEED)",
     "tape.password=*** (c.properties:4)",
+    "tape.pin=undefined (default)",
     "tape.from=0 (default)",
     "tape.to=9 (default)",
     "paper.url=http://***@h (c.properties:6)",
