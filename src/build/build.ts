@@ -92,7 +92,8 @@ async function compileAnyhow(bundled: Bundle, output: string): Promise<boolean> 
 /**
  * Makes the executable, or finds that it is already what the source gives.
  *
- * @throws {Error} when it can't; what was at `output` stays.
+ * @throws {RuntimeUnavailableError} when there is nothing to start the program with.
+ * @throws {Error} when it can't be made; what was at `output` stays.
  */
 export async function build({ root, output, reuseSubstitute }: BuildOptions): Promise<Built> {
   const directory = await Deno.makeTempDir({ prefix: "collector-bundle-" });

