@@ -26,7 +26,7 @@ async function simulate(faults: Partial<WorldFaults>, options: Partial<WorldOpti
       recordsPerSplit: 600,
       memoryByteLength: 8 << 20,
       workersPerProcess: 2,
-      worker: simWorkerConfig(seed),
+      ...simWorkerConfig(seed),
       ...options,
       faults: { ...NO_FAULTS, ...faults },
     });

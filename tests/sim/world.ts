@@ -10,11 +10,12 @@
  */
 import { Collector } from "../../src/collector.ts";
 import type { WorkerConfig } from "../../src/pipeline/pipeline_worker.ts";
+import { fileExtensionOf } from "../../src/encode/options.ts";
 import { silentLog } from "../../src/runtime/log.ts";
 import { Metrics } from "../../src/runtime/metrics.ts";
 import { SeededRandom } from "../../src/runtime/random.ts";
 import { DeadLetterWriter } from "../../src/target/dead_letter_writer.ts";
-import { KeyTemplate } from "../../src/target/key_template.ts";
+import { parseKeyTemplate } from "../../src/target/key_template.ts";
 import { ObjectSink } from "../../src/target/object_sink.ts";
 import { ObjectUnitWriter } from "../../src/target/object_unit_writer.ts";
 import { CALM, type FaultRates } from "./faults.ts";
@@ -48,6 +49,8 @@ export interface WorldOptions {
   readonly memoryByteLength: number;
   readonly workersPerProcess: number;
   readonly worker: WorkerConfig;
+  /** Of the objects' keys. */
+  readonly template: string;
 }
 
 const EVENT_PERIOD_MS = 500;
@@ -145,7 +148,7 @@ export class World {
   }
 
   #start(): void {
-    const { worker, memoryByteLength, workersPerProcess, faults, seed } = this.#options;
+    const { worker, template, memoryByteLength, workersPerProcess, faults, seed } = this.#options;
     const random = new SeededRandom(Math.floor(this.#random.next() * 2 ** 32) ^ seed);
     const vanish = new AbortController();
     const clock = new SimClock(this.#time, vanish.signal, {
@@ -161,9 +164,9 @@ export class World {
     const writer = new ObjectUnitWriter({
       sink,
       deadLetters: new DeadLetterWriter({ sink, prefix: "_dead-letters/", compression }),
-      template: KeyTemplate.parse(worker.keyTemplate!),
+      template: parseKeyTemplate(template),
       compression,
-      extension: ".ndjson" + { gzip: ".gz", zstd: ".zst", none: "" }[compression],
+      extension: fileExtensionOf({ compression, fileExtension: undefined }),
       maxObjectByteLength: 40_000,
       manifests: true,
       runtime,
