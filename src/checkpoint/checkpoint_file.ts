@@ -1,0 +1,264 @@
+/**
+ * How far each split was read, in one small JSON file, for sources that have no place of their own for it (files, the
+ * demo). One line a split, so that people can read it:
+ *
+ *     {
+ *       "version": 1, "source": "file", "epoch": "7",
+ *       "splits": {
+ *         "events.ndjson/5f2c81d09a3b": {"position":"1042","details":{"path":"/var/log/events.ndjson", ...}}
+ *       }
+ *     }
+ *
+ * It is replaced whole: written under a temporary name, fsynced, renamed, and the directory fsynced. `<path>.lock` is
+ * held with flock(2) while it is open, so the system frees it when the process dies, however it dies.
+ */
+import { dirname } from "node:path";
+import { FatalError, InvariantError, SplitLostError } from "../runtime/errors.ts";
+import { comparePositions, type Epoch, type Position, type SplitId } from "../source/source.ts";
+
+/** What a source wants to find again beside the position: flat, so that it stays one short line. */
+export type SplitDetails = Readonly<Record<string, string | number | boolean | null>>;
+
+export interface SplitCheckpoint {
+  /** The place of the next record. */
+  readonly position: Position;
+  readonly details: SplitDetails;
+}
+
+interface Contents {
+  epoch: Epoch;
+  splits: Map<SplitId, SplitCheckpoint>;
+}
+
+const VERSION = 1;
+const POSITION = /^\d+(:\d+)*$/;
+
+/**
+ * An opened checkpoint file, or, with a null path, the same thing in memory for sources that can't resume. Each open
+ * is a new epoch: what an earlier process read can't be committed through this one.
+ */
+export class CheckpointFile {
+  readonly path: string | null;
+  readonly epoch: Epoch;
+  /** True when there was no checkpoint file before: this is the very first start. */
+  readonly fresh: boolean;
+  readonly #source: string;
+  readonly #splits: Map<SplitId, SplitCheckpoint>;
+  readonly #lock: Deno.FsFile | null;
+  #closed = false;
+  /** Changes made so far, and how many of them are durable. */
+  #changes = 0;
+  #saved = 0;
+  #saving: Promise<void> | null = null;
+
+  private constructor(
+    options: { path: string | null; source: string; lock: Deno.FsFile | null; fresh: boolean; contents: Contents },
+  ) {
+    this.path = options.path;
+    this.#source = options.source;
+    this.#lock = options.lock;
+    this.fresh = options.fresh;
+    this.epoch = options.contents.epoch + 1n;
+    this.#splits = options.contents.splits;
+  }
+
+  /**
+   * Locks and reads the file (its directory is made), and starts a new epoch, durably.
+   *
+   * @param source which source writes it: a file of another source is refused.
+   * @throws FatalError when another process holds it, or it can't be read or written, or isn't a checkpoint file.
+   */
+  static async open({ path, source }: { path: string | null; source: string }): Promise<CheckpointFile> {
+    if (path === null) {
+      return new CheckpointFile({ path, source, lock: null, fresh: true, contents: emptyContents() });
+    }
+    const lock = await takeLock(path);
+    try {
+      const contents = await readContents(path, source);
+      const file = new CheckpointFile({
+        path,
+        source,
+        lock,
+        fresh: contents === null,
+        contents: contents ?? emptyContents(),
+      });
+      file.#changes++;
+      await file.save();
+      return file;
+    } catch (error) {
+      lock.close();
+      throw error;
+    }
+  }
+
+  get(split: SplitId): SplitCheckpoint | undefined {
+    return this.#splits.get(split);
+  }
+
+  splits(): IterableIterator<[SplitId, SplitCheckpoint]> {
+    return this.#splits.entries();
+  }
+
+  /** Adds a split that isn't there yet. Durable with the next `save` or `commit`. */
+  add(split: SplitId, entry: SplitCheckpoint): void {
+    if (this.#splits.has(split)) throw new InvariantError(`${split} is in the checkpoint file already`);
+    this.#splits.set(split, entry);
+    this.#changes++;
+  }
+
+  /** Replaces the details of a split, if it is there. Durable with the next `save` or `commit`. */
+  describe(split: SplitId, details: SplitDetails): void {
+    const before = this.#splits.get(split);
+    if (before === undefined) return;
+    this.#splits.set(split, { position: before.position, details });
+    this.#changes++;
+  }
+
+  /** Drops a split. Durable with the next `save` or `commit`. */
+  forget(split: SplitId): void {
+    if (this.#splits.delete(split)) this.#changes++;
+  }
+
+  /**
+   * Makes `next` the place where reading goes on; durable when resolved. Commits that come together share one write.
+   *
+   * @throws SplitLostError when `epoch` isn't this file's, or it was closed; nothing was moved.
+   * @throws InvariantError when the split is unknown or `next` is before what was committed.
+   * @throws FatalError when the file can't be written.
+   */
+  async commit(split: SplitId, epoch: Epoch, next: Position): Promise<void> {
+    if (this.#closed) throw new SplitLostError(split, `can't commit ${split}: the source is closed`);
+    if (epoch !== this.epoch) {
+      throw new SplitLostError(split, `can't commit ${split}: it was read in epoch ${epoch}, now is ${this.epoch}`);
+    }
+    const before = this.#splits.get(split);
+    if (before === undefined) throw new InvariantError(`commit of ${split}, which was never assigned`);
+    if (comparePositions(next, before.position) < 0) {
+      throw new InvariantError(`commit of ${split} would go back from ${before.position} to ${next}`);
+    }
+    if (before.position !== next) {
+      this.#splits.set(split, { position: next, details: before.details });
+      this.#changes++;
+    }
+    await this.save();
+  }
+
+  /** Resolves when every change made before the call is durable. @throws FatalError when the file can't be written. */
+  async save(): Promise<void> {
+    const target = this.#changes;
+    while (this.#saved < target) await (this.#saving ??= this.#write().finally(() => this.#saving = null));
+  }
+
+  /** Lets go of the lock. Writes nothing by itself, but a write under way comes to its end. Twice is safe. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#saving?.catch(() => {}); // whoever asked for it gets the error
+    this.#lock?.close();
+  }
+
+  async #write(): Promise<void> {
+    const covered = this.#changes;
+    if (this.path !== null) {
+      try {
+        await replaceFile(this.path, this.#render());
+      } catch (error) {
+        throw new FatalError(`can't write the checkpoint file ${this.path}: ${(error as Error).message}`, {
+          cause: error,
+        });
+      }
+    }
+    this.#saved = covered;
+  }
+
+  #render(): string {
+    const head = `{\n  "version": ${VERSION}, "source": ${JSON.stringify(this.#source)}, "epoch": "${this.epoch}",\n`;
+    const lines = Array.from(
+      this.#splits,
+      ([split, entry]) => `    ${JSON.stringify(split)}: ${JSON.stringify(entry)}`,
+    );
+    return `${head}  "splits": {\n${lines.join(",\n")}\n  }\n}\n`;
+  }
+}
+
+function emptyContents(): Contents {
+  return { epoch: 0n, splits: new Map() };
+}
+
+async function takeLock(path: string): Promise<Deno.FsFile> {
+  const lockPath = `${path}.lock`;
+  let lock: Deno.FsFile;
+  try {
+    await Deno.mkdir(dirname(path), { recursive: true });
+    lock = await Deno.open(lockPath, { create: true, write: true });
+  } catch (error) {
+    throw new FatalError(`can't open the checkpoint's lock ${lockPath}: ${(error as Error).message}`, { cause: error });
+  }
+  if (await lock.tryLock(true)) return lock;
+  lock.close();
+  throw new FatalError(
+    `the checkpoint file ${path} is in use by another collector: stop that one, or give this one a checkpoint file of its own`,
+  );
+}
+
+/** Null when there is no file yet. */
+async function readContents(path: string, source: string): Promise<Contents | null> {
+  let text: string;
+  try {
+    text = await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw new FatalError(`can't read the checkpoint file ${path}: ${(error as Error).message}`, { cause: error });
+  }
+  try {
+    return parseContents(text, source);
+  } catch (error) {
+    throw new FatalError(
+      `can't use the checkpoint file ${path}: ${(error as Error).message}. It says how far everything was read: ` +
+        "restore it from a copy, or delete it to read everything again from the start (rows then come twice)",
+      { cause: error },
+    );
+  }
+}
+
+function parseContents(text: string, source: string): Contents {
+  const root = JSON.parse(text) as Record<string, unknown>;
+  if (!isObject(root)) throw new TypeError("it isn't a JSON object");
+  if (root.version !== VERSION) throw new TypeError(`its version is ${root.version}, this collector knows ${VERSION}`);
+  if (root.source !== source) throw new TypeError(`it belongs to the source "${root.source}", not to "${source}"`);
+  if (typeof root.epoch !== "string" || !/^\d+$/.test(root.epoch)) throw new TypeError("its epoch isn't a number");
+  if (!isObject(root.splits)) throw new TypeError("it has no splits");
+  const splits = new Map<SplitId, SplitCheckpoint>();
+  for (const [split, entry] of Object.entries(root.splits)) {
+    if (!isObject(entry) || !isObject(entry.details)) throw new TypeError(`the entry of ${split} is damaged`);
+    const { position } = entry;
+    if (typeof position !== "string" || !POSITION.test(position)) {
+      throw new TypeError(`the position of ${split} is damaged`);
+    }
+    splits.set(split, { position, details: entry.details as SplitDetails });
+  }
+  return { epoch: BigInt(root.epoch), splits };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+async function replaceFile(path: string, text: string): Promise<void> {
+  const temporary = `${path}.tmp`;
+  const file = await Deno.open(temporary, { create: true, write: true, truncate: true });
+  try {
+    const bytes = new TextEncoder().encode(text);
+    for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
+    await file.sync();
+  } finally {
+    file.close();
+  }
+  await Deno.rename(temporary, path);
+  const directory = await Deno.open(dirname(path));
+  try {
+    await directory.sync();
+  } finally {
+    directory.close();
+  }
+}

@@ -1,0 +1,244 @@
+/**
+ * Reads files line by line. Three things go on, all in one isolate:
+ *
+ *     scan (at open; with follow also every scan interval) --> catalog: what is new, grown, renamed, truncated, gone
+ *     activate: files with unread data --> opened, kept in the checkpoint file, assigned --> open splits
+ *     poll: the open splits in turn --> read --> lines --> a batch
+ *
+ * A file that reached its end leaves its place at once, or, with follow, when another needs it; it comes back when it
+ * grows.
+ */
+import { CheckpointFile } from "../../checkpoint/checkpoint_file.ts";
+import { withAbort } from "../../runtime/abort.ts";
+import { Condition } from "../../runtime/condition.ts";
+import { FatalError, InvariantError, SplitLostError } from "../../runtime/errors.ts";
+import type {
+  Epoch,
+  PollLimit,
+  Position,
+  RecordBatch,
+  Source,
+  SourceContext,
+  SourceHandler,
+  SplitId,
+} from "../source.ts";
+import type { Input } from "./byte_stream.ts";
+import { inputFeed, sampleFeed } from "./feed.ts";
+import { FileCatalog } from "./file_catalog.ts";
+import { type FollowState, scanAndFeed } from "./follow.ts";
+import { type OpenSplit, OpenSplits } from "./open_splits.ts";
+import type { FileConfig } from "./options.ts";
+import { Paths, STANDARD_INPUT } from "./paths.ts";
+import { SplitFeeder } from "./split_feeder.ts";
+import { startAtEnd } from "./start_at_end.ts";
+import type { TrackedFile } from "./tracked_file.ts";
+
+/** Without follow the order of files is nobody's concern, and few at a time make few ranges in a flush. */
+const OPEN_WITHOUT_FOLLOW = 8;
+
+/** What doesn't come from the file system. */
+export interface FileInputs {
+  readonly standardInput: Input;
+  /** The sample events, and when they are said to have arrived (epoch ms). */
+  sample(): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly timeMs: number }>;
+}
+
+/** What there is from `open` on. */
+interface Opened extends FollowState {
+  readonly checkpoints: CheckpointFile;
+}
+
+export class FileSource implements Source {
+  readonly #config: FileConfig;
+  readonly #context: SourceContext;
+  readonly #inputs: FileInputs;
+  readonly #paths: Paths;
+  readonly #changed = new Condition();
+  readonly #closing = new AbortController();
+  #opened: Opened | null = null;
+  #following: Promise<void> | null = null;
+  /** Ends the source at the next poll. */
+  #failure: unknown = null;
+  /** A file that could not be read to its end; it ends the source when all others were read. */
+  #broken: FatalError | null = null;
+
+  constructor(config: FileConfig, context: SourceContext, inputs: FileInputs) {
+    this.#config = config;
+    this.#context = context;
+    this.#inputs = inputs;
+    this.#paths = new Paths(config.path);
+  }
+
+  async open(handler: SourceHandler, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const { follow, offset } = this.#config;
+    const opened = this.#opened = await this.#openState(handler);
+    const alreadyRead = await this.#addInputs(opened);
+    if (follow && offset === "latest" && opened.checkpoints.fresh) {
+      await opened.catalog.scan();
+      await startAtEnd(opened.catalog.unread(), opened.checkpoints);
+    }
+    const { missing } = await scanAndFeed(opened);
+    this.#reportMissing(missing);
+    if (!opened.feeder.hasWork && !follow && (alreadyRead || missing.length === 0)) {
+      const { checkpoint } = this.#config;
+      this.#context.runtime.log.info("everything was read before; delete the checkpoint file to read it again", {
+        checkpoint,
+      });
+    }
+    await withAbort(this.#activate(opened), signal);
+    if (follow && this.#paths.hasFiles) this.#following = this.#follow(opened);
+  }
+
+  async poll(limit: PollLimit, signal: AbortSignal): Promise<RecordBatch | "end"> {
+    const opened = this.#opened;
+    if (opened === null) throw new InvariantError("poll before open");
+    for (;;) {
+      signal.throwIfAborted();
+      if (this.#failure !== null) throw this.#failure;
+      if (opened.feeder.hasWork) await withAbort(this.#activate(opened), signal);
+      const next = opened.open.next();
+      if (next !== null) {
+        const batch = next.reader.take(limit);
+        if (batch !== null) return this.#deliver(opened, next, batch);
+        if (next.reader.ended) await this.#retire(opened, next);
+        else await this.#fill(opened, next, signal);
+      } else if (opened.open.size > 0 || this.#following !== null) {
+        await this.#changed.wait(signal);
+      } else if (!opened.feeder.hasWork) {
+        if (this.#broken !== null) throw this.#broken;
+        return "end";
+      }
+    }
+  }
+
+  pause(splits: readonly SplitId[]): void {
+    for (const split of splits) this.#opened?.open.pause(split);
+  }
+
+  resume(splits: readonly SplitId[]): void {
+    for (const split of splits) this.#opened?.open.resume(split);
+    this.#changed.notify();
+  }
+
+  async commit(split: SplitId, epoch: Epoch, next: Position, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (this.#opened === null) throw new SplitLostError(split, `can't commit ${split}: the source isn't open`);
+    const { checkpoints, catalog } = this.#opened;
+    const file = catalog.get(split);
+    if (epoch === checkpoints.epoch && file !== undefined && BigInt(next) > BigInt(file.delivered)) {
+      throw new InvariantError(
+        `commit of ${split} at ${next}, but records were delivered up to ${file.delivered} only`,
+      );
+    }
+    await withAbort(checkpoints.commit(split, epoch, next), signal);
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new DOMException("the source is closed", "AbortError"));
+    await this.#following;
+    if (this.#opened === null) return;
+    await this.#opened.feeder.settle();
+    for (const { reader } of this.#opened.open) await reader.close();
+    await this.#opened.checkpoints.close();
+  }
+
+  async #openState(handler: SourceHandler): Promise<Opened> {
+    const { follow, rotateWaitMs, maxOpen } = this.#config;
+    const { runtime, maxRecordByteLength } = this.#context;
+    const path = this.#paths.hasFiles || this.#paths.sample ? this.#config.checkpoint : null;
+    const checkpoints = await CheckpointFile.open({ path, source: "file" });
+    const open = new OpenSplits();
+    const catalog = new FileCatalog(this.#paths, checkpoints, { runtime, follow });
+    const feeder = new SplitFeeder({
+      open,
+      checkpoints,
+      handler,
+      maxOpen: follow ? maxOpen : Math.min(maxOpen, OPEN_WITHOUT_FOLLOW),
+      follow,
+      maxRecordByteLength,
+      closing: this.#closing.signal,
+      onBroken: ({ split, file }, error) => this.#reportBroken(split, file, error),
+    });
+    return { open, catalog, feeder, clock: runtime.clock, rotateWaitMs, checkpoints };
+  }
+
+  /** Standard input and the sample events. True when the sample events were all read before. */
+  async #addInputs({ checkpoints, feeder }: Opened): Promise<boolean> {
+    for (const [split, { details }] of [...checkpoints.splits()]) {
+      if (details.path === STANDARD_INPUT) checkpoints.forget(split); // of an earlier run: nobody can go on with it
+    }
+    if (this.#paths.standardInput) feeder.enqueue(inputFeed(this.#inputs.standardInput, this.#context.runtime));
+    if (!this.#paths.sample) return false;
+    const { bytes, timeMs } = await this.#inputs.sample();
+    const feed = await sampleFeed(bytes, timeMs);
+    const alreadyRead = Number(checkpoints.get(feed.split)?.position ?? 0) >= bytes.length;
+    if (!alreadyRead) feeder.enqueue(feed);
+    return alreadyRead;
+  }
+
+  #reportMissing(missing: readonly string[]): void {
+    const { log } = this.#context.runtime;
+    const plain = this.#paths.plain(missing);
+    if (plain.length > 0 && !this.#config.follow) {
+      throw new FatalError(`file.path: there is no ${plain.join(", no ")}`);
+    }
+    for (const path of missing) log.warn("no file matches yet", { path });
+  }
+
+  /** Reads once. Standard input may keep us waiting, so the others go on meanwhile. */
+  async #fill(opened: Opened, next: OpenSplit, signal: AbortSignal): Promise<void> {
+    const filling = next.reader.fill().catch(async (error) => {
+      this.#reportBroken(next.split, next.file, error);
+      await opened.feeder.release(next);
+    });
+    if (next.file !== null) return await withAbort(filling, signal);
+    withAbort(filling, this.#closing.signal).catch(() => {}).finally(() => this.#changed.notify());
+  }
+
+  #deliver({ open }: Opened, next: OpenSplit, batch: RecordBatch): RecordBatch {
+    if (next.file !== null) next.file.delivered = next.reader.delivered;
+    open.served(next, batch.bytes.length);
+    return batch;
+  }
+
+  /** Everything of it was delivered, and nothing more will come (unless the file grows again). */
+  async #retire({ feeder, catalog }: Opened, { file, reader, ...rest }: OpenSplit): Promise<void> {
+    await feeder.release({ file, reader, ...rest });
+    if (file === null) return;
+    file.end = { position: reader.delivered, size: file.size };
+    catalog.save(file);
+  }
+
+  async #follow(opened: Opened): Promise<void> {
+    const { signal } = this.#closing;
+    const { clock, log } = this.#context.runtime;
+    while (!signal.aborted) {
+      try {
+        await clock.sleep(this.#config.scanIntervalMs, signal);
+        await scanAndFeed(opened).catch((error) => log.warn("could not look for files; trying again", {}, error));
+        await this.#activate(opened);
+      } catch (error) {
+        if (!signal.aborted) this.#failure ??= error;
+        return this.#changed.notify();
+      }
+      this.#changed.notify();
+    }
+  }
+
+  #activate({ feeder }: Opened): Promise<void> {
+    return feeder.activate().catch((error) => {
+      this.#failure ??= error; // also when the poll that waited for it was aborted
+      throw error;
+    });
+  }
+
+  #reportBroken(split: SplitId, file: TrackedFile | null, error: unknown): void {
+    const path = file?.path ?? split;
+    const broken = new FatalError(`${path} can't be read to its end: ${(error as Error).message}`, { cause: error });
+    if (file !== null) file.brokenAtSize = file.size;
+    if (this.#config.follow) {
+      this.#context.runtime.log.error("a file can't be read any further", { split, path }, error);
+    } else this.#broken ??= broken;
+  }
+}

@@ -1,0 +1,46 @@
+import { type ConfigOf, option } from "../../config/option.ts";
+
+export const fileOptions = {
+  path: option.list("file.path", {
+    required: true,
+    doc: "Files to read, one JSON record a line: paths and globs (*, ?, [a-z], {a,b}, and ** for any directories), " +
+      '"-" for standard input, "sample:" for the sample events that come with the collector. Compressed files (gzip, ' +
+      "zstd) are recognised by their contents. Names that begin with a dot need a glob that says so.",
+  }),
+  follow: option.boolean("file.follow", {
+    default: "false",
+    doc:
+      "Whether to go on when everything was read: wait for lines that are appended and for files that appear, until " +
+      "the collector is stopped. A last line without a line end is then left until its line end comes; otherwise it is " +
+      "a record too. Files are told apart by device and inode, so rotation by renaming and by truncating is understood.",
+  }),
+  checkpoint: option.string("file.checkpoint", {
+    default: "./out/_checkpoint.json",
+    doc: "The file that says how far every file was read and stored. Each collector needs its own; delete it to read " +
+      "everything again. Standard input can't be read again, so nothing is kept for it.",
+  }),
+  offset: option.enumeration("file.offset", ["earliest", "latest"], {
+    default: "earliest",
+    doc:
+      "Where to begin, with file.follow, in the files that are there at the very first start (without a checkpoint " +
+      "file). Files that appear later are always read from their beginning.",
+  }),
+  scanIntervalMs: option.duration("file.scan-interval", {
+    default: "1s",
+    min: 10,
+    doc: "How often to look, with file.follow, for lines that were appended and for files that appeared or went.",
+  }),
+  rotateWaitMs: option.duration("file.rotate-wait", {
+    default: "5s",
+    doc: "How long to wait, with file.follow, for more lines in a file that was deleted or renamed to something that " +
+      "file.path doesn't name. Then it is closed, and a last line without a line end is a record too.",
+  }),
+  maxOpen: option.integer("file.max-open", {
+    default: "100",
+    min: 1,
+    max: 10_000,
+    doc: "Files open at a time. When there are more with something to read, they take turns.",
+  }),
+};
+
+export type FileConfig = ConfigOf<typeof fileOptions>;
