@@ -1,10 +1,9 @@
 import type { Page } from "../columnar/page.ts";
 import { type ConfigOf, option } from "../config/option.ts";
-import { OutputBuffer } from "../encode/output_buffer.ts";
-import { type RowFormat, rowWriter } from "../encode/row_writer.ts";
+import { Encoder } from "../encode/encoder.ts";
 import { withAbort } from "../runtime/abort.ts";
 import { FatalError, InvariantError } from "../runtime/errors.ts";
-import type { Inserter, OutputStream, PageTarget, TargetComponent } from "./target.ts";
+import type { Inserter, OutputStream, PageTarget, TargetComponent, TargetContext } from "./target.ts";
 
 const options = {
   rowFormat: option.enumeration("target.console.row-format", ["flat", "rakam"], {
@@ -15,9 +14,8 @@ const options = {
 
 export type ConsoleTargetConfig = ConfigOf<typeof options>;
 
-/** Rows are written in runs of at most so many, and of about so many bytes unless one row is larger. */
-const CHUNK_ROWS = 256;
-const CHUNK_BYTES = 64 * 1024;
+/** Bytes of rows that are written at a time. */
+const WRITE_BYTES = 64 * 1024;
 
 /**
  * Writes rows to standard output, a line each, and waits while its reader is slow. Durable means: taken by the pipe.
@@ -25,14 +23,22 @@ const CHUNK_BYTES = 64 * 1024;
  */
 class ConsoleTarget implements PageTarget {
   readonly kind = "pages";
-  readonly #format: RowFormat;
+  readonly #encoder: Encoder;
   readonly #output: OutputStream | undefined;
   /** The last commit in line: they take turns, so that tables don't mix. Never rejects. */
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(config: ConsoleTargetConfig, output: OutputStream | undefined) {
-    this.#format = config.rowFormat;
-    this.#output = output;
+  constructor({ rowFormat }: ConsoleTargetConfig, { runtime, stdout }: TargetContext) {
+    this.#encoder = new Encoder({
+      rowFormat,
+      compression: "none",
+      level: 0,
+      // All rows in one group, so each says its own project and table.
+      grouping: { needsProject: false, needsTable: false, timeUnit: null },
+      clock: runtime.clock,
+      pieceByteLength: WRITE_BYTES,
+    });
+    this.#output = stdout;
   }
 
   open(): Promise<void> {
@@ -56,18 +62,10 @@ class ConsoleTarget implements PageTarget {
   }
 
   async #writePages(pages: readonly Page[], signal: AbortSignal): Promise<void> {
-    const out = new OutputBuffer(CHUNK_BYTES);
     for (const page of pages) {
-      const writer = rowWriter(page, this.#format, { project: true, table: true });
-      for (let row = 0; row < page.positionCount;) {
+      for (const { bytes } of this.#encoder.encodePages([page])) {
         signal.throwIfAborted();
-        let next = Math.min(row + CHUNK_ROWS, page.positionCount);
-        while (next > row + 1 && writer.maxByteLength(row, next) > CHUNK_BYTES) next = row + ((next - row) >> 1);
-        out.reset(CHUNK_BYTES);
-        out.reserve(writer.maxByteLength(row, next));
-        writer.write(out, row, next);
-        await this.#write(out.written());
-        row = next;
+        await this.#write(bytes);
       }
     }
   }
@@ -95,6 +93,6 @@ function outputError(error: unknown): FatalError {
 export const consoleTarget: TargetComponent<ConsoleTargetConfig> = {
   doc: "Writes rows to standard output as NDJSON, one JSON object a line. Logs go to standard error.",
   options,
-  create: (config, { stdout }) => new ConsoleTarget(config, stdout),
+  create: (config, context) => new ConsoleTarget(config, context),
   check: () => Promise.resolve([{ ok: true, what: "standard output", detail: "rows will be written there" }]),
 };

@@ -2,6 +2,7 @@ import { statfs } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { option } from "../config/option.ts";
 import { formatByteSize } from "../config/units.ts";
+import { withAbort } from "../runtime/abort.ts";
 import { FatalError, InvariantError } from "../runtime/errors.ts";
 import type { CheckResult } from "../source/source.ts";
 import { describe, fileError } from "./file/errors.ts";
@@ -60,7 +61,7 @@ class FileTarget implements ObjectTarget {
     });
     const settled = write.catch(() => {}).finally(() => this.#running.delete(settled));
     this.#running.add(settled);
-    await untilAborted(write, signal);
+    await withAbort(write, signal);
   }
 
   async close(): Promise<void> {
@@ -101,15 +102,6 @@ async function writeDurably({ file }: TemporaryFile, chunks: readonly Uint8Array
   } finally {
     file.close();
   }
-}
-
-/** `work`, or the signal's rejection as soon as it aborts; `work` then goes on by itself. */
-function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
 }
 
 /** The directory itself, or the nearest one above it that exists. */

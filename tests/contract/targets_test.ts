@@ -72,7 +72,7 @@ async function bucketBackend(): Promise<ObjectBackend> {
   return {
     create: () => s3Target.create(config, { runtime: testRuntime() }) as ObjectTarget,
     read: (key) => server.get(key, bucket),
-    list: async () => [...await server.list("", bucket), ...server.uploads(bucket)],
+    list: async () => [...await server.list("", bucket), ...server.uploads(bucket).map(({ key }) => key)],
     fail() {
       server.faults.always(() => ({ status: 500 }));
       return Promise.resolve(() => Promise.resolve(server.faults.clear()));

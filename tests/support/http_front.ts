@@ -23,15 +23,21 @@ export interface Front {
   close(): Promise<void>;
 }
 
+export interface FrontHandler {
+  /** Whether to close the connection before the body is read, so that the client sees a reset. The body is empty yet. */
+  resets(request: RawRequest): boolean;
+  handle(request: RawRequest): Promise<RawAnswer | Misbehaviour>;
+}
+
 /** An HTTP/1.1 server of bare sockets, so that it can break off wherever it likes. Requests need a Content-Length. */
-export function startFront(handle: (request: RawRequest) => Promise<RawAnswer | Misbehaviour>): Front {
+export function startFront(handler: FrontHandler): Front {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const connections = new Set<Deno.Conn>();
   const serving = new Set<Promise<void>>();
   const accept = (async () => {
     for await (const connection of listener) {
       connections.add(connection);
-      const served: Promise<void> = serve(connection, handle).catch(() => {}).finally(() => {
+      const served: Promise<void> = serve(connection, handler).catch(() => {}).finally(() => {
         connections.delete(connection);
         serving.delete(served);
         tryClose(connection);
@@ -59,13 +65,12 @@ function tryClose(connection: Deno.Conn): void {
   }
 }
 
-async function serve(
-  connection: Deno.Conn,
-  handle: (request: RawRequest) => Promise<RawAnswer | Misbehaviour>,
-): Promise<void> {
+async function serve(connection: Deno.Conn, handler: FrontHandler): Promise<void> {
   const reader = new Reader(connection);
-  for (let request = await reader.request(); request !== undefined; request = await reader.request()) {
-    const answer = await handle(request);
+  for (let head = await reader.head(); head !== undefined; head = await reader.head()) {
+    if (handler.resets(head)) return;
+    const request = { ...head, body: await reader.body(head) };
+    const answer = await handler.handle(request);
     if (answer === "close") return;
     if (answer === "hang") return await reader.untilClosed();
     if ("truncate" in answer) return await write(connection, answer.truncate, request.method, 0.5);
@@ -99,8 +104,8 @@ class Reader {
     this.#connection = connection;
   }
 
-  /** The next request; undefined when the client has closed the connection. */
-  async request(): Promise<RawRequest | undefined> {
+  /** The next request up to its body; undefined when the client has closed the connection. */
+  async head(): Promise<RawRequest | undefined> {
     let end: number;
     while ((end = headEnd(this.#rest)) < 0) if (!await this.#more()) return undefined;
     const lines = new TextDecoder().decode(this.#rest.subarray(0, end)).split("\r\n");
@@ -112,15 +117,16 @@ class Reader {
         return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
       }),
     );
-    const body = await this.#body(Number(headers.get("content-length") ?? 0));
-    return { method, target, headers, body };
+    return { method, target, headers, body: new Uint8Array(0) };
   }
 
   async untilClosed(): Promise<void> {
     while (await this.#more()) this.#rest = new Uint8Array(0);
   }
 
-  async #body(byteLength: number): Promise<Uint8Array> {
+  /** The body that follows a head. */
+  async body({ headers }: RawRequest): Promise<Uint8Array> {
+    const byteLength = Number(headers.get("content-length") ?? 0);
     const body = new Uint8Array(byteLength);
     let filled = Math.min(this.#rest.length, byteLength);
     body.set(this.#rest.subarray(0, filled));

@@ -9,7 +9,6 @@ export type S3Operation =
   | "UploadPart"
   | "CompleteMultipartUpload"
   | "AbortMultipartUpload"
-  | "ListMultipartUploads"
   | "HeadBucket"
   | "Other";
 
@@ -36,6 +35,8 @@ export type S3Fault =
   | "do and hang"
   /** Closes the connection and does nothing. */
   | "close"
+  /** Closes the connection before it has read the body, and does nothing: the client sees a reset. */
+  | "reset"
   /** Does it, and closes the connection without an answer. */
   | "lose answer"
   /** Does it, and closes the connection in the middle of the answer. */
@@ -72,8 +73,8 @@ export interface S3Server {
   get(key: string, bucket?: string): Promise<Uint8Array | undefined>;
   /** An object's headers, or undefined. */
   head(key: string, bucket?: string): Promise<Headers | undefined>;
-  /** Keys of the unfinished uploads. */
-  uploads(bucket?: string): string[];
+  /** The unfinished uploads, by key. */
+  uploads(bucket?: string): { readonly key: string; readonly partCount: number }[];
   close(): Promise<void>;
 }
 
@@ -96,15 +97,17 @@ export async function startS3(options: S3ServerOptions = {}): Promise<S3Server> 
   const faults = new FaultList();
   const uploads = new UploadList();
   let skewMs = 0;
-  const front = startFront(async (raw) => {
+  const resets = (raw: RawRequest) => faults.next(classify(raw), "reset") === "reset";
+  const handle = async (raw: RawRequest) => {
     const request = classify(raw);
     requests.push(request);
     const date = { date: new Date(Date.now() + skewMs).toUTCString() };
     const refusal = verifySignature(raw, { accessKey, secretAccessKey }, Date.now() + skewMs);
     const fault = faults.next(request) ?? refusal;
-    const doIt = async () => uploads.listing(request) ?? uploads.watch(request, await forward(request, origin));
+    const doIt = async () => uploads.watch(request, await forward(request, origin));
     return await answer(fault, doIt, date);
-  });
+  };
+  const front = startFront({ resets, handle });
   const endpoint = `http://127.0.0.1:${front.port}`;
   return {
     endpoint,
@@ -124,7 +127,7 @@ export async function startS3(options: S3ServerOptions = {}): Promise<S3Server> 
     setSkewMs: (ms) => skewMs = ms,
     createBucket: (name) => store.createBucket(name),
     ...inspection(origin, bucket),
-    uploads: (name = bucket) => uploads.keys(name),
+    uploads: (name = bucket) => uploads.unfinished(name),
     close: () => stop(store, front),
   };
 }
@@ -151,10 +154,12 @@ class FaultList implements S3Faults {
     this.#always = undefined;
   }
 
-  next(request: S3Request): S3Fault | undefined {
+  /** What happens to the request; with `only`, asked before its body is read, whether it is that fault. */
+  next(request: S3Request, only?: "reset"): S3Fault | undefined {
     const index = this.#rules.findIndex(({ operations }) => operations?.includes(request.operation) ?? true);
-    if (index < 0) return this.#always?.(request);
+    if (index < 0) return only === undefined ? this.#always?.(request) : undefined;
     const rule = this.#rules[index];
+    if (only !== undefined && rule.fault !== only) return undefined;
     if (--rule.times <= 0) this.#rules.splice(index, 1);
     return rule.fault;
   }
@@ -162,10 +167,11 @@ class FaultList implements S3Faults {
 
 /** Unfinished uploads, which fauxqs keeps but does not list. */
 class UploadList {
-  readonly #uploads = new Map<string, { readonly bucket: string; readonly key: string }>();
+  readonly #uploads = new Map<string, { readonly bucket: string; readonly key: string; partCount: number }>();
 
-  keys(bucket: string): string[] {
-    return [...this.#uploads.values()].filter((upload) => upload.bucket === bucket).map(({ key }) => key).sort();
+  unfinished(bucket: string): { readonly key: string; readonly partCount: number }[] {
+    const found = [...this.#uploads.values()].filter((upload) => upload.bucket === bucket);
+    return found.map(({ key, partCount }) => ({ key, partCount })).sort((a, b) => a.key < b.key ? -1 : 1);
   }
 
   /** Takes note of what an answer says about uploads, and passes it on. */
@@ -173,24 +179,13 @@ class UploadList {
     const xml = new TextDecoder().decode(answer.body);
     if (answer.status >= 300 || xml.includes("<Error>")) return answer;
     const uploadId = new URLSearchParams(request.target.split("?")[1]).get("uploadId") ?? "";
+    const upload = this.#uploads.get(uploadId);
     if (request.operation === "CreateMultipartUpload") {
       const created = /<UploadId>([^<]*)</.exec(xml)?.[1] ?? "";
-      this.#uploads.set(created, { bucket: bucketOf(request), key: request.key });
-    } else if (/^(Complete|Abort)/.test(request.operation)) this.#uploads.delete(uploadId);
+      this.#uploads.set(created, { bucket: bucketOf(request), key: request.key, partCount: 0 });
+    } else if (request.operation === "UploadPart" && upload !== undefined) upload.partCount++;
+    else if (/^(Complete|Abort)/.test(request.operation)) this.#uploads.delete(uploadId);
     return answer;
-  }
-
-  listing(request: S3Request): RawAnswer | undefined {
-    if (request.operation !== "ListMultipartUploads") return undefined;
-    const prefix = new URLSearchParams(request.target.split("?")[1]).get("prefix") ?? "";
-    const found = [...this.#uploads].filter(([, { bucket, key }]) =>
-      bucket === bucketOf(request) && key.startsWith(prefix)
-    );
-    const uploads = found.map(([id, { key }]) =>
-      `<Upload><Key>${encodeXml(key)}</Key><UploadId>${id}</UploadId></Upload>`
-    );
-    const xml = `<ListMultipartUploadsResult>${uploads.join("")}</ListMultipartUploadsResult>`;
-    return { status: 200, headers: { "content-type": "application/xml" }, body: new TextEncoder().encode(xml) };
   }
 }
 
@@ -206,7 +201,6 @@ function classify(raw: RawRequest): S3Request {
     PUT: has("partNumber") ? "UploadPart" : "PutObject",
     POST: has("uploads") ? "CreateMultipartUpload" : has("uploadId") ? "CompleteMultipartUpload" : "Other",
     DELETE: has("uploadId") ? "AbortMultipartUpload" : "Other",
-    GET: has("uploads") ? "ListMultipartUploads" : "Other",
     HEAD: key === "" ? "HeadBucket" : "Other",
   };
   return { ...raw, key, operation: names[raw.method] ?? "Other" };
@@ -218,6 +212,7 @@ async function answer(
   date: { date: string },
 ): Promise<RawAnswer | Misbehaviour> {
   if (fault === "hang" || fault === "close") return fault;
+  if (fault === "reset") return "close";
   if (typeof fault === "object") return "answer" in fault ? fault.answer : errorAnswer(fault, date);
   const proper = await doIt();
   if (fault === "do and hang") return "hang";
@@ -278,10 +273,6 @@ function inspection(origin: string, defaultBucket: string): Pick<S3Server, "list
       return response.status === 200 ? response.headers : undefined;
     },
   };
-}
-
-function encodeXml(text: string): string {
-  return text.replace(/[<>&"']/g, (char) => `&#${char.charCodeAt(0)};`);
 }
 
 function decodeXml(text: string): string {

@@ -3,7 +3,6 @@ import {
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
   HeadBucketCommand,
-  ListMultipartUploadsCommand,
   PutObjectCommand,
   type S3Client,
   UploadPartCommand,
@@ -129,13 +128,6 @@ export class SdkObjectStore implements ObjectStore {
     } catch (error) {
       if (!(error instanceof UploadGoneError)) throw error;
     }
-  }
-
-  async listUploads(key: string, signal: AbortSignal): Promise<readonly string[]> {
-    const command = new ListMultipartUploadsCommand({ Bucket: this.#settings.bucket, Prefix: key });
-    const send = () => this.#client.send(command, { abortSignal: signal });
-    const { Uploads } = await this.#try("ListMultipartUploads", key, send);
-    return (Uploads ?? []).flatMap((upload) => upload.Key === key && upload.UploadId ? [upload.UploadId] : []);
   }
 
   async describeBucket(signal: AbortSignal): Promise<BucketInfo> {

@@ -9,7 +9,6 @@ export type Operation =
   | "UploadPart"
   | "CompleteMultipartUpload"
   | "AbortMultipartUpload"
-  | "ListMultipartUploads"
   | "HeadBucket";
 
 /** Where an error happened, for its message. */
@@ -152,7 +151,6 @@ function accessAdvice({ operation, settings }: ErrorPlace): string {
     UploadPart: ["s3:PutObject"],
     CompleteMultipartUpload: ["s3:PutObject"],
     AbortMultipartUpload: ["s3:AbortMultipartUpload"],
-    ListMultipartUploads: ["s3:ListBucketMultipartUploads"],
     HeadBucket: ["s3:ListBucket"],
   }[operation];
   if (rights[0] === "s3:PutObject") {
@@ -193,8 +191,8 @@ function read(error: unknown): Failure {
   const headers = (property(property(error, "$response"), "headers") ?? {}) as Record<string, string>;
   const status = Number(property(property(error, "$metadata"), "httpStatusCode") ?? 0);
   const name = text(property(error, "Code")) ?? text(property(error, "name")) ?? "";
-  // Errors of HEAD requests have no body, so the SDK makes a name of nothing.
-  const code = /^(Error|TypeError|UnknownError|Unknown|\d+)$/.test(name) ? "" : name;
+  // Errors of HEAD requests have no body, so the SDK makes a name of nothing; connections fail without one.
+  const code = /^(Error|TypeError|ConnectionError|UnknownError|Unknown|\d+)$/.test(name) ? "" : name;
   const message = error instanceof Error ? error.message : String(error);
   return {
     code,

@@ -21,7 +21,8 @@ export interface FetchHandler {
 
 /**
  * A request handler over fetch. The SDK's default one over node:http does not notice lost connections on every version of
- * the runtime. Redirects come back as they are: a signature is valid for one host.
+ * the runtime. Redirects come back as they are: a signature is valid for one host. fetch itself sends a request once more when
+ * its connection closes without an answer, whatever the method.
  */
 export function createFetchHandler(): FetchHandler {
   const client = Deno.createHttpClient({ poolIdleTimeout: POOL_IDLE_TIMEOUT_MS });

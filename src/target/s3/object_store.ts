@@ -58,8 +58,6 @@ export interface ObjectStore {
   completeUpload(upload: Upload, parts: readonly StoredPart[], signal: AbortSignal): Promise<void>;
   /** Drops an upload and its parts. Resolves also when there is none. */
   abortUpload(upload: Upload, signal: AbortSignal): Promise<void>;
-  /** Ids of the unfinished uploads of exactly this key (at most 1,000). */
-  listUploads(key: string, signal: AbortSignal): Promise<readonly string[]>;
   /** Whether the bucket is there. @throws FatalError when it isn't, or is in another region. */
   describeBucket(signal: AbortSignal): Promise<BucketInfo>;
   /** Closes its connections. Twice is safe. */

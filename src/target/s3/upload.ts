@@ -96,7 +96,13 @@ export class Uploader {
   }
 
   async #putInParts(head: ObjectHead, object: StoredObject, signal: AbortSignal): Promise<void> {
-    const upload = { key: head.key, uploadId: await this.#createUpload(head, signal) };
+    // One whose answer is lost stays behind, without parts: that costs nothing, and lifecycle rules drop it.
+    const uploadId = await this.#request(signal, {
+      operation: "CreateMultipartUpload",
+      key: head.key,
+      send: (signal) => this.#store.createUpload(head, signal),
+    });
+    const upload = { key: head.key, uploadId };
     try {
       const parts = await this.#uploadParts(upload, object, signal);
       await this.#request(signal, {
@@ -110,39 +116,6 @@ export class Uploader {
       if (signal.aborted) this.#inBackground(this.#abortLeftovers());
       else await this.#abortLeftovers();
       throw error;
-    }
-  }
-
-  async #createUpload(head: ObjectHead, signal: AbortSignal): Promise<string> {
-    let attempts = 0;
-    const send = (signal: AbortSignal) => {
-      attempts++;
-      return this.#store.createUpload(head, signal);
-    };
-    try {
-      const uploadId = await this.#request(signal, { operation: "CreateMultipartUpload", key: head.key, send });
-      if (attempts > 1) await this.#abortOrphans(head.key, uploadId);
-      return uploadId;
-    } catch (error) {
-      if (signal.aborted && attempts > 0) this.#inBackground(this.#abortOrphans(head.key));
-      throw error;
-    }
-  }
-
-  /** A try without an answer may have begun an upload whose id never reached us: nobody would ever end it. */
-  async #abortOrphans(key: string, ownUploadId?: string): Promise<void> {
-    try {
-      const ids = await this.#request(new AbortController().signal, {
-        operation: "ListMultipartUploads",
-        key,
-        limitMs: CLEANUP_LIMIT_MS,
-        policy: CLEANUP_RETRIES,
-        send: (signal) => this.#store.listUploads(key, signal),
-      });
-      for (const id of ids) if (id !== ownUploadId) this.#leftovers.set(id, key);
-      await this.#abortLeftovers();
-    } catch (error) {
-      this.#runtime.log.warn("cannot look for unfinished uploads of this key", { key }, error);
     }
   }
 
