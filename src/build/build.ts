@@ -12,7 +12,7 @@ const PERMISSIONS = [
   "--allow-env", // COLLECTOR_*, RAKAM_*, ${ENV:...}, and the AWS SDK's own
   "--allow-read", // the source's files, the config, the AWS SDK's profiles, the system's limit of memory
   "--allow-write", // the target's files, checkpoints
-  "--allow-sys=homedir,hostname,osRelease,systemMemoryInfo,uid",
+  "--allow-sys=systemMemoryInfo,statfs,osRelease,homedir,uid", // memory, free disk space; the last three: the AWS SDK
   "--no-prompt",
 ];
 
