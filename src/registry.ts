@@ -8,6 +8,7 @@ import type { AnySections, PlannedComponent, Registry } from "./config/section.t
 import { decodeOptions } from "./decode/options.ts";
 import { encodeConfigProblems, encodeOptions } from "./encode/options.ts";
 import { objectsSection, pipelineSection, processSection } from "./pipeline/options.ts";
+import { fileSource } from "./source/file.ts";
 import { kafkaOptions } from "./source/kafka/options.ts";
 import { kinesisOptions } from "./source/kinesis/options.ts";
 import type { SourceComponent } from "./source/source.ts";
@@ -17,7 +18,9 @@ import { s3Target } from "./target/s3.ts";
 import type { TargetComponent } from "./target/target.ts";
 
 /** By their names in `stream.source`. */
-export const SOURCES = {} satisfies Record<string, SourceComponent<object>>;
+export const SOURCES = {
+  file: fileSource,
+} satisfies Record<string, SourceComponent<object>>;
 
 /** By their names in `target`. */
 export const TARGETS = {
