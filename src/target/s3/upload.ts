@@ -1,4 +1,4 @@
-import { FatalError } from "../../runtime/errors.ts";
+import { FatalError, RetriableError } from "../../runtime/errors.ts";
 import { retry, type RetryPolicy } from "../../runtime/retry.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { StoredObject } from "../target.ts";
@@ -23,7 +23,7 @@ const SLOWEST_BYTES_PER_MS = 256 * 1024 / 1000;
 /** S3 may take minutes to put many parts together. */
 const COMPLETE_LIMIT_FACTOR = 10;
 /** Unfinished uploads that could not be aborted and are remembered for later; older ones are left to the bucket's rules. */
-const MAX_LEFTOVERS = 1000;
+const MAX_LEFTOVERS = 100;
 
 interface Request<T> {
   readonly operation: Operation;
@@ -195,8 +195,11 @@ export class Uploader {
     }
   }
 
-  #vanished(key: string, cause: Error): FatalError {
+  #vanished(key: string, cause: Error): RetriableError {
     const what = describe({ operation: "CompleteMultipartUpload", settings: this.#settings, key });
-    return new FatalError(`cannot ${what}: somebody aborts its uploads: see the bucket's lifecycle rules`, { cause });
+    const message =
+      `cannot ${what}: its upload vanished ${MAX_RESTARTS + 1} times: answers are lost, or a lifecycle rule ` +
+      "of the bucket drops young uploads";
+    return new RetriableError(message, { cause });
   }
 }
