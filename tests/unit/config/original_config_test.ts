@@ -139,3 +139,13 @@ Deno.test("Kafka's options have the original's defaults and refuse what can't be
     ]);
   }
 });
+
+Deno.test("keys that need each other are reported where they stand", () => {
+  const text = "stream.source=kafka\ntarget=s3\nkafka.nodes=h\nkafka.topic=t\ntarget.aws.s3-bucket=s3://events/x\n" +
+    "target.compression=gzip\ntarget.compression.level=12\n";
+  const error = assertThrows(() => resolve("kafka", text), ConfigError);
+  assertEquals(error.problems.map(({ origin, key }) => `${origin}: ${key}`), [
+    "config.properties:5: target.aws.s3-bucket",
+    "config.properties:7: target.compression.level",
+  ]);
+});
