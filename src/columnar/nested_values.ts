@@ -1,0 +1,107 @@
+import type { ArrayBlock, Block, MapBlock, ScalarBlock, VarcharBlock } from "./block.ts";
+import { type ByteAccount, grownCapacity, MIN_ROW_CAPACITY, recycledCapacity } from "./byte_account.ts";
+import { ColumnBuilder } from "./column_builder.ts";
+import { ARRAY, columnTypeOf, type Kind, MAP } from "./kinds.ts";
+import type { Values } from "./values.ts";
+
+/** Where each row's elements end. */
+abstract class NestedValues implements Values {
+  abstract readonly kind: Kind;
+  /** Length capacity + 1. */
+  offsets: Uint32Array = new Uint32Array(1);
+  capacity = 0;
+  /** The elements of an ARRAY, the values of a MAP. Scalars only. */
+  readonly elements: ColumnBuilder;
+  readonly #account: ByteAccount;
+
+  constructor(account: ByteAccount) {
+    this.#account = account;
+    this.elements = new ColumnBuilder("", account, { scalarOnly: true });
+    account.byteLength += this.offsets.byteLength;
+  }
+
+  abstract block(rowCount: number, nulls: Uint8Array | null): Block;
+
+  reserve(rowCount: number): void {
+    if (rowCount <= this.capacity) return;
+    const old = this.offsets;
+    this.#replace(grownCapacity(this.capacity, rowCount));
+    this.offsets.set(old);
+  }
+
+  pad(from: number, to: number): void {
+    this.reserve(to);
+    this.offsets.fill(this.offsets[from], from + 1, to + 1);
+  }
+
+  truncate(rowCount: number): void {
+    this.truncateElements(this.offsets[rowCount]);
+  }
+
+  /** Drops elements from `count` on: those of a row that isn't finished. */
+  truncateElements(count: number): void {
+    this.elements.truncate(count);
+  }
+
+  recycle(rowCount: number): void {
+    this.elements.reset();
+    const capacity = recycledCapacity(this.capacity, rowCount, MIN_ROW_CAPACITY);
+    if (capacity < this.capacity) this.#replace(capacity);
+  }
+
+  release(): void {
+    this.elements.release();
+    this.#account.byteLength -= this.offsets.byteLength;
+    this.offsets = new Uint32Array(0);
+    this.capacity = 0;
+  }
+
+  #replace(capacity: number): void {
+    this.#account.byteLength -= this.offsets.byteLength;
+    this.offsets = new Uint32Array(capacity + 1);
+    this.capacity = capacity;
+    this.#account.byteLength += this.offsets.byteLength;
+  }
+}
+
+/** Arrays of scalars: row i holds the elements offsets[i] to offsets[i + 1]. */
+export class ArrayValues extends NestedValues {
+  readonly kind = ARRAY;
+
+  block(rowCount: number, nulls: Uint8Array | null): Block {
+    const type = columnTypeOf(ARRAY, this.elements.kind) as ArrayBlock["type"];
+    return { type, rowCount, nulls, offsets: this.offsets, elements: this.elements.block() as ScalarBlock };
+  }
+}
+
+/** Objects of scalars, their fields in the record's own order, repeated ones too. */
+export class MapValues extends NestedValues {
+  readonly kind = MAP;
+  readonly keys: ColumnBuilder;
+
+  constructor(account: ByteAccount) {
+    super(account);
+    this.keys = new ColumnBuilder("", account, { scalarOnly: true, detectTimes: false });
+  }
+
+  block(rowCount: number, nulls: Uint8Array | null): Block {
+    const type = columnTypeOf(MAP, this.elements.kind) as MapBlock["type"];
+    const keys = this.keys.block() as VarcharBlock;
+    return { type, rowCount, nulls, offsets: this.offsets, keys, values: this.elements.block() as ScalarBlock };
+  }
+
+  override truncateElements(count: number): void {
+    super.truncateElements(count);
+    this.keys.truncate(count);
+  }
+
+  override recycle(rowCount: number): void {
+    super.recycle(rowCount);
+    this.keys.reset();
+  }
+
+  override release(): void {
+    super.release();
+    this.keys.release();
+  }
+}

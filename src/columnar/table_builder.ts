@@ -1,0 +1,179 @@
+import {
+  type ByteAccount,
+  grownCapacity,
+  MIN_ROW_CAPACITY,
+  recycledCapacity,
+  TABLE_OVERHEAD_BYTES,
+} from "./byte_account.ts";
+import { ColumnBuilder, type ColumnSettings } from "./column_builder.ts";
+import type { Page } from "./page.ts";
+import type { TableName } from "./types.ts";
+
+/** A column or table that no record named during this many pages is forgotten. */
+export const MAX_IDLE_PAGES = 3;
+/** More known columns than this many times the allowed ones, and those without values are forgotten. */
+const KNOWN_COLUMNS_FACTOR = 4;
+
+export interface TableSettings {
+  /** Most columns that a page may have. */
+  readonly maxColumns: number;
+  /** How the column of a name behaves. */
+  columnSettings(name: string): ColumnSettings;
+}
+
+/**
+ * The rows of one table until they become a page. One row at a time is open: its values are appended column by column,
+ * then `finishRow` makes it a row or `rollback` leaves no trace of it.
+ *
+ * It knows more columns than the page has: those of earlier pages keep their storage, but are part of this page only
+ * once a record names them, so that a page follows from its own records alone.
+ */
+export class TableBuilder {
+  readonly name: TableName;
+  /** The page's columns, in the order in which its records named them. */
+  readonly columns: ColumnBuilder[] = [];
+  rowCount = 0;
+  eventTimes: Float64Array = new Float64Array(MIN_ROW_CAPACITY);
+  arrivalTimes: Float64Array = new Float64Array(MIN_ROW_CAPACITY);
+  /** The columns with the event time and the user, as soon as one was named. */
+  timeColumn: ColumnBuilder | null = null;
+  userColumn: ColumnBuilder | null = null;
+  /** Changes whenever known columns were forgotten: whoever keeps references to columns must drop them. */
+  generation = 0;
+  /** Its memory is given back; it must not be used any more. */
+  isReleased = false;
+  /** Pages since a row was last finished here. */
+  idlePages = 0;
+  readonly #known = new Map<string, ColumnBuilder>();
+  readonly #idlePages = new Map<ColumnBuilder, number>();
+  readonly #account: ByteAccount;
+  readonly #settings: TableSettings;
+  /** Columns of the page when the open row began. */
+  #columnsBeforeRow = 0;
+
+  constructor(name: TableName, account: ByteAccount, settings: TableSettings) {
+    this.name = name;
+    this.#account = account;
+    this.#settings = settings;
+    account.byteLength += TABLE_OVERHEAD_BYTES + 16 * MIN_ROW_CAPACITY;
+  }
+
+  get maxColumns(): number {
+    return this.#settings.maxColumns;
+  }
+
+  /** The column of a name; it becomes part of the page with `activate`. */
+  column(name: string): ColumnBuilder {
+    let column = this.#known.get(name);
+    if (column === undefined) {
+      column = new ColumnBuilder(name, this.#account, this.#settings.columnSettings(name));
+      column.ordinal = -1;
+      this.#known.set(name, column);
+    }
+    return column;
+  }
+
+  /** Makes a column part of the page. Returns false, and does nothing, when the page has as many as it may. */
+  activate(column: ColumnBuilder, isOwn = false): boolean {
+    if (this.columns.length >= this.#settings.maxColumns && !isOwn) return false;
+    column.ordinal = this.columns.length;
+    this.columns.push(column);
+    return true;
+  }
+
+  /** Opens row `rowCount`. */
+  beginRow(): void {
+    this.#columnsBeforeRow = this.columns.length;
+  }
+
+  /** The open row is complete. */
+  finishRow(eventTime: number, arrivalTime: number): void {
+    const row = this.rowCount;
+    if (row === this.eventTimes.length) this.#resizeTimes(grownCapacity(row, row + 1));
+    this.eventTimes[row] = eventTime;
+    this.arrivalTimes[row] = arrivalTime;
+    this.rowCount = row + 1;
+  }
+
+  /** Undoes what the open row wrote, also the columns that only it named. Columns that it widened stay wide. */
+  rollback(): void {
+    for (const column of this.columns) {
+      column.truncate(this.rowCount);
+      if (column.valueCount === 0) column.untype();
+    }
+    for (const column of this.columns.splice(this.#columnsBeforeRow)) {
+      column.reset();
+      column.ordinal = -1;
+    }
+    if (this.#known.size > KNOWN_COLUMNS_FACTOR * this.#settings.maxColumns) {
+      this.#forget((column) => column.ordinal < 0);
+    }
+  }
+
+  /**
+   * All rows as a page over the builders' own arrays, valid until `reset`. Columns without a single value are left out.
+   */
+  page(): Page {
+    const columns = this.columns.filter((column) => column.valueCount > 0);
+    for (const column of columns) column.pad(this.rowCount);
+    return {
+      table: this.name,
+      positionCount: this.rowCount,
+      columns: columns.map(({ name, type }) => ({ name, type })),
+      blocks: columns.map((column) => column.block()),
+      eventTimes: this.eventTimes,
+      arrivalTimes: this.arrivalTimes,
+      timeColumn: this.timeColumn === null ? -1 : columns.indexOf(this.timeColumn),
+      userColumn: this.userColumn === null ? -1 : columns.indexOf(this.userColumn),
+    };
+  }
+
+  /** Forgets all rows, and the columns that no record named for a while. */
+  reset(): void {
+    this.idlePages = this.rowCount > 0 ? 0 : this.idlePages + 1;
+    if (this.rowCount > 0) {
+      for (const column of this.#known.values()) {
+        const isNamed = column.ordinal >= 0;
+        this.#idlePages.set(column, isNamed ? 0 : (this.#idlePages.get(column) ?? 0) + 1);
+      }
+    }
+    const capacity = recycledCapacity(this.eventTimes.length, this.rowCount, MIN_ROW_CAPACITY);
+    this.rowCount = 0;
+    if (capacity < this.eventTimes.length) this.#resizeTimes(capacity);
+    for (const column of this.columns) {
+      column.reset();
+      column.ordinal = -1;
+    }
+    this.columns.length = 0;
+    this.#forget((column) => (this.#idlePages.get(column) ?? 0) >= MAX_IDLE_PAGES);
+  }
+
+  /** Gives all memory back to the account. Must not be used afterwards. */
+  release(): void {
+    this.isReleased = true;
+    this.columns.length = 0;
+    this.#forget(() => true);
+    this.#account.byteLength -= TABLE_OVERHEAD_BYTES + 16 * this.eventTimes.length;
+  }
+
+  #forget(isForgotten: (column: ColumnBuilder) => boolean): void {
+    for (const column of [...this.#known.values()]) {
+      if (!isForgotten(column)) continue;
+      this.#known.delete(column.name);
+      this.#idlePages.delete(column);
+      column.release();
+      if (this.timeColumn === column) this.timeColumn = null;
+      if (this.userColumn === column) this.userColumn = null;
+      this.generation++;
+    }
+  }
+
+  #resizeTimes(capacity: number): void {
+    this.#account.byteLength += 16 * (capacity - this.eventTimes.length);
+    const eventTimes = new Float64Array(capacity), arrivalTimes = new Float64Array(capacity);
+    eventTimes.set(this.eventTimes.subarray(0, this.rowCount));
+    arrivalTimes.set(this.arrivalTimes.subarray(0, this.rowCount));
+    this.eventTimes = eventTimes;
+    this.arrivalTimes = arrivalTimes;
+  }
+}

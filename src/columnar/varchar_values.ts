@@ -1,0 +1,106 @@
+import type { Block } from "./block.ts";
+import {
+  type ByteAccount,
+  grownCapacity,
+  MIN_ROW_CAPACITY,
+  MIN_TEXT_CAPACITY,
+  recycledCapacity,
+} from "./byte_account.ts";
+import { JSON_TEXT, VARCHAR } from "./kinds.ts";
+import { InvariantError } from "../runtime/errors.ts";
+import type { Values } from "./values.ts";
+
+/** Offsets are 32-bit. A buffer asks to be sealed long before. */
+const MAX_TEXT_CAPACITY = 2 ** 32 - 1;
+/** Copying shorter ones byte by byte is faster than a call of `set` with a new view. */
+const SHORT_COPY = 24;
+
+/** UTF-8 texts or JSON texts, one after the other: row i is `bytes[offsets[i], offsets[i + 1])`. */
+export class VarcharValues implements Values {
+  readonly kind: typeof VARCHAR | typeof JSON_TEXT;
+  bytes: Uint8Array = new Uint8Array(0);
+  /** The same bytes, for writing whole words. */
+  view: DataView = new DataView(this.bytes.buffer);
+  /** Length capacity + 1. */
+  offsets: Uint32Array = new Uint32Array(1);
+  capacity = 0;
+  /** No value holds a quote, a backslash or a control character. */
+  plain = true;
+  readonly #account: ByteAccount;
+
+  constructor(account: ByteAccount, kind: typeof VARCHAR | typeof JSON_TEXT) {
+    this.#account = account;
+    this.kind = kind;
+    account.byteLength += this.offsets.byteLength;
+  }
+
+  reserve(rowCount: number): void {
+    if (rowCount <= this.capacity) return;
+    const old = this.offsets;
+    this.#replaceOffsets(grownCapacity(this.capacity, rowCount));
+    this.offsets.set(old);
+  }
+
+  /** Makes room for `length` bytes in all; the first `used` ones are kept. */
+  reserveBytes(length: number, used: number): void {
+    if (length <= this.bytes.length) return;
+    if (length > MAX_TEXT_CAPACITY) throw new InvariantError(`a text column of one page would need ${length} bytes`);
+    const old = this.bytes;
+    this.#replaceBytes(Math.min(Math.max(length, 2 * old.length, MIN_TEXT_CAPACITY), MAX_TEXT_CAPACITY));
+    this.bytes.set(old.subarray(0, used));
+  }
+
+  /** Writes row `row`, the next one, as source[start, end): valid UTF-8, plain or not. Makes room itself. */
+  set(row: number, source: Uint8Array, start: number, end: number): void {
+    this.reserve(row + 1);
+    const at = this.offsets[row], length = end - start;
+    this.reserveBytes(at + length, at);
+    const bytes = this.bytes;
+    if (length < SHORT_COPY) {
+      for (let i = 0; i < length; i++) bytes[at + i] = source[start + i];
+    } else {
+      bytes.set(source.subarray(start, end), at);
+    }
+    this.offsets[row + 1] = at + length;
+  }
+
+  pad(from: number, to: number): void {
+    this.reserve(to);
+    this.offsets.fill(this.offsets[from], from + 1, to + 1);
+  }
+
+  truncate(_rowCount: number): void {}
+
+  block(rowCount: number, nulls: Uint8Array | null): Block {
+    const type = this.kind === VARCHAR ? "VARCHAR" : "JSON";
+    return { type, rowCount, nulls, bytes: this.bytes, offsets: this.offsets, plain: this.plain && type === "VARCHAR" };
+  }
+
+  recycle(rowCount: number): void {
+    const textCapacity = recycledCapacity(this.bytes.length, this.offsets[rowCount], MIN_TEXT_CAPACITY);
+    if (textCapacity < this.bytes.length) this.#replaceBytes(textCapacity);
+    const capacity = recycledCapacity(this.capacity, rowCount, MIN_ROW_CAPACITY);
+    if (capacity < this.capacity) this.#replaceOffsets(capacity);
+    this.plain = true;
+  }
+
+  release(): void {
+    this.#replaceBytes(0);
+    this.#account.byteLength -= this.offsets.byteLength;
+    this.offsets = new Uint32Array(0);
+    this.capacity = 0;
+  }
+
+  #replaceBytes(length: number): void {
+    this.#account.byteLength += length - this.bytes.length;
+    this.bytes = new Uint8Array(length);
+    this.view = new DataView(this.bytes.buffer);
+  }
+
+  #replaceOffsets(capacity: number): void {
+    this.#account.byteLength -= this.offsets.byteLength;
+    this.offsets = new Uint32Array(capacity + 1);
+    this.capacity = capacity;
+    this.#account.byteLength += this.offsets.byteLength;
+  }
+}

@@ -1,0 +1,173 @@
+import type { TableSet } from "../columnar/table_set.ts";
+import type { RecordBatch } from "../source/source.ts";
+import { LEFT_BRACE, LEFT_BRACKET, LOWER_F, LOWER_N, LOWER_T, MINUS, NINE, QUOTE, ZERO } from "./bytes.ts";
+import { COLLECTION, DATA, JsonEnvelopeReader, PROJECT, PROPERTIES } from "./json_envelope_reader.ts";
+import { JsonTable } from "./json_table.ts";
+import { type Destination, JsonTables } from "./json_tables.ts";
+import type { DecodeConfig } from "./options.ts";
+import type { RecordDecoder } from "./record_decoder.ts";
+import { Rejection } from "./rejection.ts";
+
+type Layout = Exclude<DecodeConfig["jsonLayout"], "AUTO">;
+
+/** Returned instead of a position when the record's collection isn't wanted. */
+const UNWANTED = -1;
+
+const RAKAM_NAMES = { project: "project", collection: "collection", payload: "properties" };
+const FABRIC_NAMES = { project: "data._project", collection: "data._collection", payload: "data" };
+
+/**
+ * Decodes JSON records of every layout.
+ *
+ * A record is read once, front to back, if its names come before its fields, as they do in practice; otherwise the fields
+ * are checked, passed over, and decoded when the names are known. With layout AUTO a record is first taken for what the
+ * record before it was; when it turns out to be something else its row is rolled back and it is decoded again.
+ */
+export class JsonDecoder extends JsonEnvelopeReader implements RecordDecoder {
+  readonly #destinations: JsonTables;
+  readonly #layout: DecodeConfig["jsonLayout"];
+  #likelyLayout: Layout = "RAKAM";
+  #batch: RecordBatch | null = null;
+
+  constructor(config: DecodeConfig, tables: TableSet) {
+    super(config, tables);
+    this.#destinations = new JsonTables(config, tables);
+    this.#layout = config.jsonLayout;
+  }
+
+  begin(batch: RecordBatch): void {
+    this.#batch = batch;
+    this.setBytes(batch.bytes);
+  }
+
+  reset(): void {
+    this.table = null;
+    this.#destinations.reset();
+  }
+
+  decode(start: number, end: number): boolean {
+    this.start = start;
+    this.end = end;
+    this.eventTime = NaN;
+    this.table = null;
+    const bytes = this.bytes;
+    let pos = start;
+    if (bytes[pos] !== LEFT_BRACE) {
+      // A byte order mark is no part of the value (RFC 8259, 8.1).
+      if (end - pos >= 3 && bytes[pos] === 0xef && bytes[pos + 1] === 0xbb && bytes[pos + 2] === 0xbf) pos += 3;
+      pos = this.skipSpace(pos);
+      if (pos >= end || bytes[pos] !== LEFT_BRACE) return this.#failNoObject(pos);
+    }
+    const next = this.#layout === "AUTO" ? this.#decodeAny(pos) : this.#decodeAs(this.#layout, pos);
+    if (next === UNWANTED) return false;
+    if (next > end) return this.fail(end, "'}'");
+    if (next < end && this.skipSpace(next) < end) return this.fail(this.skipSpace(next), "the end of the record");
+    return true;
+  }
+
+  #failNoObject(pos: number): never {
+    const c = this.bytes[pos];
+    const isOther = c === QUOTE || c === LEFT_BRACKET || c === MINUS || (c >= ZERO && c <= NINE) || c === LOWER_T ||
+      c === LOWER_F || c === LOWER_N;
+    return this.fail(pos, "'{'", isOther ? "not-an-object" : "malformed-json");
+  }
+
+  #decodeAs(layout: Layout, pos: number): number {
+    if (layout === "RAKAM") return this.#decodeRakam(pos);
+    return layout === "FABRIC" ? this.#decodeFabric(pos) : this.#decodePlain(pos);
+  }
+
+  /** Layout AUTO: the likely layout first. */
+  #decodeAny(pos: number): number {
+    const likely = this.#likelyLayout;
+    this.isSuspect = false;
+    let code: Rejection["code"] | undefined, reason = "", next = UNWANTED;
+    try {
+      next = this.#decodeAs(likely, pos);
+      if (likely === "RAKAM" || !this.isSuspect) return next;
+    } catch (error) {
+      if (!(error instanceof Rejection)) throw error;
+      ({ code, reason } = error);
+    }
+    const layout = this.classify(pos);
+    if (layout === likely) return code === undefined ? next : this.reject(code, reason);
+    this.table?.rollback();
+    this.table = null;
+    this.eventTime = NaN;
+    this.#likelyLayout = layout;
+    return this.#decodeAs(layout, pos);
+  }
+
+  #decodePlain(pos: number): number {
+    const table = this.#accept(this.#destinations.plain(this.#batch!));
+    if (table !== null) return this.decodeRow(table, table.exact, pos);
+    // Not wanted as a PLAIN record; with AUTO, it may be of another layout and name another collection.
+    this.isSuspect = true;
+    return UNWANTED;
+  }
+
+  #decodeRakam(pos: number): number {
+    const { project, collection } = this;
+    this.clearNames();
+    let properties = -1, isDone = false;
+    pos = this.firstName(pos);
+    while (pos >= 0) {
+      const index = this.topField(pos);
+      pos = this.fieldValue();
+      if (index === PROJECT) {
+        pos = this.readName(project, pos);
+      } else if (index === COLLECTION) {
+        pos = this.readName(collection, pos);
+      } else if (index === PROPERTIES && properties < 0) {
+        properties = pos;
+        isDone = project.isString && collection.isString && this.bytes[pos] === LEFT_BRACE;
+        const table = isDone ? this.#named() : null;
+        if (isDone && table === null) return UNWANTED;
+        pos = table === null ? this.skipValue(pos) : this.decodeRow(table, table.exact, pos);
+      } else {
+        pos = this.skipValue(pos);
+      }
+      pos = this.nextName(pos);
+    }
+    if (isDone) return ~pos;
+    this.checkEnvelope(properties, RAKAM_NAMES);
+    const table = this.#named();
+    if (table === null) return UNWANTED;
+    this.decodeRow(table, table.exact, properties);
+    return ~pos;
+  }
+
+  #decodeFabric(pos: number): number {
+    let data = -1;
+    this.clearNames();
+    pos = this.firstName(pos);
+    while (pos >= 0) {
+      const index = this.topField(pos);
+      pos = this.fieldValue();
+      if (index === PROPERTIES) this.isSuspect = true;
+      if (index === DATA && data < 0) {
+        data = pos;
+        if (this.bytes[pos] === LEFT_BRACE) this.readFabricNames(pos);
+        this.checkEnvelope(data, FABRIC_NAMES);
+        const table = this.#named();
+        if (table === null) return UNWANTED;
+        pos = this.decodeRow(table, table.lower, pos);
+      } else {
+        pos = this.skipValue(pos);
+      }
+      pos = this.nextName(pos);
+    }
+    if (data < 0) this.checkEnvelope(data, FABRIC_NAMES);
+    return ~pos;
+  }
+
+  /** The table that the names of the record mean; null when it isn't wanted. */
+  #named(): JsonTable | null {
+    return this.#accept(this.#destinations.named(this.bytes, this.view, this.project, this.collection));
+  }
+
+  #accept(destination: Destination): JsonTable | null {
+    if (destination === null || destination instanceof JsonTable) return destination;
+    return this.reject("bad-name", destination.problem);
+  }
+}

@@ -1,0 +1,207 @@
+import type { ColumnBuilder } from "../columnar/column_builder.ts";
+import { isExactDouble } from "../columnar/decimal.ts";
+import type { BigintValues, DoubleValues, IntegerValues, TimestampValues } from "../columnar/fixed_values.ts";
+import { BIGINT, DOUBLE, INTEGER, JSON_TEXT, type Kind, TIMESTAMP, UNTYPED } from "../columnar/kinds.ts";
+import type { VarcharValues } from "../columnar/varchar_values.ts";
+import { widenToBigint, widenToDouble, widenToJson } from "../columnar/widen.ts";
+import { DOT, LOWER_E, MINUS, PLUS, UPPER_E, ZERO } from "./bytes.ts";
+import { JsonTextReader } from "./json_text_reader.ts";
+import { MAX_EPOCH_MS } from "./times.ts";
+
+/** Powers of ten that a double holds exactly. */
+export const POWERS_OF_TEN: Float64Array = Float64Array.from({ length: 23 }, (_, i) => Number(`1e${i}`));
+/** Decimal numbers of up to 15 digits survive a double. */
+export const FIFTEEN_DIGITS = 1e15;
+/** Longer numbers stay text: comparing their digits would cost more than they are worth. */
+const MAX_COMPARED_LENGTH = 400;
+const INT32_RANGE = 2_147_483_648;
+
+/** Reads numbers exactly, and stores them in the narrowest kind that a column's values allow. */
+export class JsonNumberReader extends JsonTextReader {
+  /** The narrowest kind of the number read last: INTEGER, BIGINT, DOUBLE, or JSON_TEXT when no type holds it exactly. */
+  protected numberKind: Kind = UNTYPED;
+  /** The nearest double. */
+  protected numberValue = 0;
+  /** A BIGINT's two halves. */
+  #low = 0;
+  #high = 0;
+
+  /** Reads a number by JSON's grammar and leaves what it is in the fields above. Returns the position after it. */
+  protected readNumber(pos: number): number {
+    const bytes = this.bytes;
+    const first = pos;
+    const negative = bytes[pos] === MINUS;
+    if (negative) pos++;
+    // The digits as a whole number, with or without a dot between them. Exact while below 2^53, which is checked below.
+    let mantissa = 0;
+    const firstDigit = pos;
+    for (let digit = bytes[pos] - 48; digit >= 0 && digit <= 9; digit = bytes[++pos] - 48) {
+      mantissa = mantissa * 10 + digit;
+    }
+    const digits = pos - firstDigit;
+    if (digits === 0) return this.fail(pos, "a digit");
+    if (digits > 1 && bytes[firstDigit] === ZERO) return this.fail(firstDigit + 1, "a number without leading zeros");
+    let scale = 0;
+    const isWhole = bytes[pos] !== DOT && bytes[pos] !== LOWER_E && bytes[pos] !== UPPER_E;
+    if (bytes[pos] === DOT) {
+      const dot = pos++;
+      for (let digit = bytes[pos] - 48; digit >= 0 && digit <= 9; digit = bytes[++pos] - 48) {
+        mantissa = mantissa * 10 + digit;
+      }
+      if (pos === dot + 1) return this.fail(pos, "a digit");
+      scale = dot + 1 - pos;
+    }
+    if (bytes[pos] === LOWER_E || bytes[pos] === UPPER_E) {
+      const end = this.#readExponent(pos + 1);
+      scale += this.numberValue;
+      pos = end;
+    }
+    if (mantissa < FIFTEEN_DIGITS && scale >= -22 && scale <= 22) {
+      const value = scale < 0 ? mantissa / POWERS_OF_TEN[-scale] : mantissa * POWERS_OF_TEN[scale];
+      this.#setShort(negative ? -value : value, isWhole);
+    } else if (!isWhole || digits > 19 || !this.#setLong(firstDigit, digits, negative)) {
+      this.#setOther(first, pos);
+    }
+    return pos;
+  }
+
+  #readExponent(pos: number): number {
+    const bytes = this.bytes;
+    const negative = bytes[pos] === MINUS;
+    if (negative || bytes[pos] === PLUS) pos++;
+    const firstDigit = pos;
+    let exponent = 0;
+    for (let digit = bytes[pos] - 48; digit >= 0 && digit <= 9; digit = bytes[++pos] - 48) {
+      exponent = Math.min(exponent * 10 + digit, 1e9);
+    }
+    if (pos === firstDigit) return this.fail(pos, "a digit");
+    this.numberValue = negative ? -exponent : exponent;
+    return pos;
+  }
+
+  #setShort(value: number, isWhole: boolean): void {
+    this.numberValue = value;
+    if (!isWhole || Object.is(value, -0)) {
+      this.numberKind = DOUBLE;
+    } else if (value >= -INT32_RANGE && value < INT32_RANGE) {
+      this.numberKind = INTEGER;
+    } else {
+      this.numberKind = BIGINT;
+      this.#low = value | 0;
+      this.#high = Math.floor(value / 4_294_967_296);
+    }
+  }
+
+  /** A whole number of 16 to 19 digits without BigInt: the digits in two parts, then two 32-bit words. False beyond 64 bits. */
+  #setLong(firstDigit: number, digits: number, negative: boolean): boolean {
+    const bytes = this.bytes;
+    let upper = 0, lower = 0;
+    for (let i = firstDigit; i < firstDigit + digits - 9; i++) upper = upper * 10 + bytes[i] - 48;
+    for (let i = firstDigit + digits - 9; i < firstDigit + digits; i++) lower = lower * 10 + bytes[i] - 48;
+    // upper * 10^9 + lower, with upper split at 16 bits so that every product stays below 2^53.
+    const upperHigh = Math.floor(upper / 65_536) * 1e9;
+    const rest = (upperHigh % 65_536) * 65_536 + (upper % 65_536) * 1e9 + lower;
+    let low = rest | 0;
+    let high = Math.floor(upperHigh / 65_536) + Math.floor(rest / 4_294_967_296);
+    if (high >= INT32_RANGE && !(negative && high === INT32_RANGE && low === 0)) return false;
+    if (negative) {
+      low = -low | 0;
+      high = low === 0 ? -high : ~high;
+    }
+    this.numberKind = BIGINT;
+    this.#low = low;
+    this.#high = high;
+    this.numberValue = high * 4_294_967_296 + (low >>> 0);
+    return true;
+  }
+
+  #setOther(start: number, end: number): void {
+    const text = end - start <= MAX_COMPARED_LENGTH ? this.asciiText(start, end) : "";
+    this.numberValue = Number(text);
+    this.numberKind = text !== "" && isExactDouble(text, this.numberValue) ? DOUBLE : JSON_TEXT;
+  }
+
+  /** Bytes that are known to be ASCII, as a string. */
+  protected asciiText(start: number, end: number): string {
+    let text = "";
+    for (let i = start; i < end; i++) text += String.fromCharCode(this.bytes[i]);
+    return text;
+  }
+
+  /** Whether the number read last, whose text is [start, end), is exact as a double. */
+  #isExactDouble(start: number, end: number): boolean {
+    if (this.numberKind !== BIGINT || Number.isSafeInteger(this.numberValue)) return this.numberKind !== JSON_TEXT;
+    return isExactDouble(this.asciiText(start, end), this.numberValue);
+  }
+
+  /** Whether the number read last is a whole number that can be a time in ms. */
+  #isEpochMs(): boolean {
+    const value = this.numberValue;
+    return this.numberKind !== JSON_TEXT && Number.isInteger(value) && Math.abs(value) <= MAX_EPOCH_MS &&
+      !Object.is(value, -0);
+  }
+
+  /**
+   * Stores the number read last, whose text is [start, end), as the column's next row, widening the column as needed.
+   * False, with nothing stored, when a scalar column can't hold it.
+   */
+  protected storeNumber(column: ColumnBuilder, row: number, start: number, end: number): boolean {
+    while (!this.#storeIfFits(column, row, start, end)) {
+      if (!this.#widenForNumber(column)) return false;
+    }
+    column.rowCount = row + 1;
+    return true;
+  }
+
+  #storeIfFits(column: ColumnBuilder, row: number, start: number, end: number): boolean {
+    const kind = this.numberKind;
+    column.values?.reserve(row + 1);
+    switch (column.kind) {
+      case INTEGER:
+        if (kind !== INTEGER) return false;
+        (column.values as IntegerValues).values[row] = this.numberValue;
+        return true;
+      case BIGINT: {
+        if (kind !== INTEGER && kind !== BIGINT) return false;
+        const { words } = column.values as BigintValues;
+        words[2 * row] = kind === INTEGER ? this.numberValue : this.#low;
+        words[2 * row + 1] = kind === INTEGER ? (this.numberValue < 0 ? -1 : 0) : this.#high;
+        return true;
+      }
+      case DOUBLE:
+        if (!this.#isExactDouble(start, end)) return false;
+        (column.values as DoubleValues).values[row] = this.numberValue;
+        return true;
+      case TIMESTAMP: {
+        const values = column.values as TimestampValues;
+        if (values.form !== "EPOCH_MS" || !this.#isEpochMs()) return false;
+        values.values[row] = this.numberValue;
+        return true;
+      }
+      case JSON_TEXT:
+        (column.values as VarcharValues).set(row, this.bytes, start, end);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  /** One step wider. False when there is none. */
+  #widenForNumber(column: ColumnBuilder): boolean {
+    const kind = this.numberKind;
+    if (column.kind === UNTYPED) {
+      if (kind === JSON_TEXT && column.scalarOnly) return false;
+      if (column.numbersAreTimes && this.#isEpochMs()) column.become(TIMESTAMP, "EPOCH_MS");
+      else column.become(Math.max(kind, column.numberKind) as Kind);
+      return true;
+    }
+    const isWholeColumn = column.kind === INTEGER ||
+      (column.kind === TIMESTAMP && (column.values as TimestampValues).form === "EPOCH_MS");
+    if (isWholeColumn && (kind === INTEGER || kind === BIGINT)) {
+      widenToBigint(column);
+      return true;
+    }
+    if ((isWholeColumn || column.kind === BIGINT) && kind === DOUBLE && widenToDouble(column)) return true;
+    return widenToJson(column);
+  }
+}

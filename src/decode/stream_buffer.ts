@@ -1,0 +1,185 @@
+import type { Page } from "../columnar/page.ts";
+import type { ColumnSettings } from "../columnar/column_builder.ts";
+import { BIGINT, DOUBLE } from "../columnar/kinds.ts";
+import { TableSet } from "../columnar/table_set.ts";
+import type { SplitCounts } from "../pipeline/messages.ts";
+import { FatalError, InvariantError } from "../runtime/errors.ts";
+import type { RecordBatch, SplitId } from "../source/source.ts";
+import { type DeadLetters, DeadLetterWriter, positionText } from "./dead_letters.ts";
+import { metadataSettings, MetadataWriter } from "./metadata_columns.ts";
+import type { DecodeConfig } from "./options.ts";
+import { createDecoder, type RecordDecoder } from "./record_decoder.ts";
+import { Rejection, type RejectionCode } from "./rejection.ts";
+
+/** Rows in all with which a buffer wants to be sealed: blocks count rows and elements in 32 bits. */
+export const MAX_BUFFERED_ROWS = 2 ** 22;
+/** Bytes with which it wants to be sealed: offsets into a text column have 32 bits. */
+export const MAX_BUFFERED_BYTES = 2 ** 30;
+
+/** What a buffer held, when it was sealed. */
+export interface SealedBuffer {
+  /** One a table, over the buffer's own arrays: valid until `reset`. Sorted by table. */
+  readonly pages: Page[];
+  /** Null when there are none. Valid until `reset`. */
+  readonly deadLetters: DeadLetters | null;
+  /** One a split that records came from. */
+  readonly counts: SplitCounts[];
+}
+
+interface Counts {
+  records: number;
+  recordBytes: number;
+  rows: number;
+  deadLetters: number;
+  dropped: Record<string, number>;
+}
+
+/** How the columns of a name behave, from the config. */
+function settingsByName(config: DecodeConfig): (name: string) => ColumnSettings {
+  const settings = new Map<string, ColumnSettings>(metadataSettings(config));
+  const user: Readonly<Record<DecodeConfig["userType"], ColumnSettings>> = {
+    STRING: { detectTimes: false },
+    LONG: { numberKind: BIGINT },
+    INTEGER: {},
+    DOUBLE: { numberKind: DOUBLE },
+  };
+  for (const name of [config.userField, config.userField.toLowerCase()]) settings.set(name, user[config.userType]);
+  for (const name of [config.timeField, config.timeField.toLowerCase()]) settings.set(name, { numbersAreTimes: true });
+  const plain: ColumnSettings = {};
+  return (name) => settings.get(name) ?? plain;
+}
+
+/**
+ * Holds records as columns until they are sealed: append batches, seal, use the pages, reset, and so on. Which rows,
+ * types and column orders a page has follows from the records since the last reset alone.
+ */
+export class StreamBuffer {
+  readonly #config: DecodeConfig;
+  readonly #tables: TableSet;
+  readonly #decoder: RecordDecoder;
+  readonly #metadata: MetadataWriter;
+  readonly #deadLetters: DeadLetterWriter;
+  readonly #counts = new Map<SplitId, Counts>();
+  #rowCount = 0;
+  #tableCount = 0;
+  #isSealed = false;
+
+  /** @throws ConfigError when the config asks for a format that can't be read. */
+  constructor(config: DecodeConfig) {
+    this.#config = config;
+    this.#tables = new TableSet({ maxColumns: config.maxColumns, columnSettings: settingsByName(config) });
+    this.#decoder = createDecoder(config, this.#tables);
+    this.#metadata = new MetadataWriter(config);
+    this.#deadLetters = new DeadLetterWriter(this.#tables.account);
+  }
+
+  /** Bytes that the builders and dead letters hold now, by the capacity of their arrays. */
+  get byteLength(): number {
+    return this.#tables.account.byteLength;
+  }
+
+  /** Rows since the last reset. */
+  get rowCount(): number {
+    return this.#rowCount;
+  }
+
+  /** Whether it should be sealed before more is appended: it has as many tables, rows or bytes as it should. */
+  get wantsSeal(): boolean {
+    return this.#tableCount >= this.#config.maxTables || this.#rowCount >= MAX_BUFFERED_ROWS ||
+      this.byteLength >= MAX_BUFFERED_BYTES;
+  }
+
+  /**
+   * Decodes a batch's records. The batch's arrays are not kept.
+   *
+   * @throws FatalError for a record that can't become a row, when dead-letter.policy is "fail". Nothing of the batch may be
+   * committed then.
+   */
+  append(batch: RecordBatch): void {
+    if (this.#isSealed) throw new InvariantError("a sealed buffer was appended to before its reset");
+    this.#decoder.begin(batch);
+    this.#metadata.begin(batch);
+    const counts = this.#countsOf(batch.split);
+    const { offsets, rowCount } = batch;
+    for (let index = 0; index < rowCount; index++) {
+      const start = offsets[index], end = offsets[index + 1];
+      if (start === end) {
+        drop(counts, "empty");
+      } else if (end - start > this.#config.maxRecordByteLength) {
+        const limit = this.#config.maxRecordByteLength;
+        this.#reject(batch, index, { code: "too-large", reason: `the record has more than ${limit} bytes` });
+      } else {
+        this.#appendRecord(batch, index, counts);
+      }
+    }
+    counts.records += rowCount;
+    counts.recordBytes += offsets[rowCount] - offsets[0];
+  }
+
+  /** Everything since the last reset. Nothing can be appended until `reset`. */
+  seal(): SealedBuffer {
+    this.#isSealed = true;
+    return {
+      pages: this.#tables.pages(),
+      deadLetters: this.#deadLetters.collected(),
+      counts: [...this.#counts].map(([split, counts]) => ({ split, ...counts })),
+    };
+  }
+
+  /** Forgets everything, and keeps the memory that the next records will probably need. */
+  reset(): void {
+    this.#tables.reset();
+    this.#decoder.reset();
+    this.#metadata.reset();
+    this.#deadLetters.reset();
+    this.#counts.clear();
+    this.#rowCount = 0;
+    this.#tableCount = 0;
+    this.#isSealed = false;
+  }
+
+  #appendRecord(batch: RecordBatch, index: number, counts: Counts): void {
+    const decoder = this.#decoder;
+    try {
+      if (!decoder.decode(batch.offsets[index], batch.offsets[index + 1])) return drop(counts, "collection");
+    } catch (error) {
+      if (!(error instanceof Rejection)) throw error;
+      decoder.table?.rollback();
+      return this.#reject(batch, index, error);
+    }
+    const table = decoder.table!;
+    this.#metadata.write(table, index);
+    table.finishRow(decoder.eventTime, batch.timestamps[index]);
+    if (table.rowCount === 1) this.#tableCount++;
+    this.#rowCount++;
+    counts.rows++;
+  }
+
+  #reject(batch: RecordBatch, index: number, { code, reason }: { code: RejectionCode; reason: string }): void {
+    const counts = this.#countsOf(batch.split);
+    const policy = this.#config.deadLetterPolicy;
+    if (policy === "drop") return drop(counts, "dead-letter");
+    if (policy === "fail") {
+      throw new FatalError(
+        `cannot decode the record at position ${positionText(batch, index)} of ${batch.split}: ${code}: ${reason}. ` +
+          "Nothing from it on is committed. Set dead-letter.policy to store or drop to go on without it",
+      );
+    }
+    const table = code === "too-large" ? null : this.#decoder.table?.name ?? null;
+    this.#deadLetters.add({ batch, index, code, message: reason, table });
+    counts.deadLetters++;
+  }
+
+  #countsOf(split: SplitId): Counts {
+    let counts = this.#counts.get(split);
+    if (counts === undefined) {
+      counts = { records: 0, recordBytes: 0, rows: 0, deadLetters: 0, dropped: {} };
+      this.#counts.set(split, counts);
+    }
+    return counts;
+  }
+}
+
+function drop(counts: Counts, reason: "empty" | "collection" | "dead-letter"): void {
+  counts.dropped[reason] = (counts.dropped[reason] ?? 0) + 1;
+}
