@@ -1,0 +1,142 @@
+/** Typed config -> the parts of the collector, wired together. Nothing is opened or started here. */
+import { Collector } from "./collector.ts";
+import type { CollectorConfig } from "./config/resolve.ts";
+import { compressionLevelOf, fileExtensionOf } from "./encode/options.ts";
+import { limitsOf, threadsOf } from "./limits.ts";
+import { InlinePort } from "./pipeline/inline_port.ts";
+import type { WorkerConfig } from "./pipeline/pipeline_worker.ts";
+import type { WorkerPort } from "./pipeline/port.ts";
+import { WebWorkerPort } from "./pipeline/web_worker_port.ts";
+import type { SECTIONS } from "./registry.ts";
+import type { Machine } from "./runtime/machine.ts";
+import type { Runtime } from "./runtime/runtime.ts";
+import type { SourceContext } from "./source/source.ts";
+import { DeadLetterWriter } from "./target/dead_letter_writer.ts";
+import { LazyTarget, sharedTarget } from "./target/deferred_target.ts";
+import { fileTarget } from "./target/file.ts";
+import { ObjectSink } from "./target/object_sink.ts";
+import { ObjectUnitWriter } from "./target/object_unit_writer.ts";
+import { PageUnitWriter } from "./target/page_unit_writer.ts";
+import type { ObjectTarget, OutputStream, Target } from "./target/target.ts";
+import type { UnitWriter } from "./target/unit_writer.ts";
+
+/** The whole config, typed. */
+export type Config = CollectorConfig<typeof SECTIONS>;
+
+/** Below the target's root; readers skip names that begin with "_". */
+const DEAD_LETTER_PREFIX = "_dead-letters/";
+/** Where targets that take no objects keep dead letters. */
+const DEAD_LETTER_DIRECTORY = "./dead-letters";
+
+/** What the process lends to the parts. */
+export interface Surroundings {
+  readonly runtime: Runtime;
+  readonly machine: Machine;
+  readonly stdout: OutputStream;
+}
+
+export interface Assembled {
+  readonly collector: Collector;
+  /** For the log and the summary. */
+  readonly facts: {
+    /** 0: all work is done in the main isolate. */
+    readonly workers: number;
+    /** Buffers may fill this many bytes. */
+    readonly memoryByteLength: number;
+    /** For people. */
+    readonly deadLettersAt: string;
+  };
+}
+
+/** What the source is told. */
+export function sourceContextOf({ decode }: Config, runtime: Runtime): SourceContext {
+  const wanted = new Set<string>(decode.metadataColumns);
+  return {
+    runtime,
+    wants: { keys: wanted.has("key"), headers: wanted.has("headers") },
+    maxRecordByteLength: decode.maxRecordByteLength,
+  };
+}
+
+/** The directory that dead letters go to; null when they go to the target. */
+export function deadLetterDirectoryOf({ objects }: Pick<Config, "objects">, kind: Target["kind"]): string | null {
+  return objects.deadLetterDirectory ?? (kind === "objects" ? null : DEAD_LETTER_DIRECTORY);
+}
+
+/**
+ * Builds everything that the config names.
+ *
+ * @throws ConfigError when the machine can't do what the config asks for.
+ */
+export function assemble(config: Config, { runtime, machine, stdout }: Surroundings): Assembled {
+  const limits = limitsOf(config, machine);
+  const { workers, writesInFlight } = threadsOf(config.pipeline, machine);
+  const source = config.source.create(sourceContextOf(config, runtime));
+  const target = config.target.create({ runtime, stdout });
+  const writer = createWriter(config, target, { runtime, writesInFlight });
+  const ports = createPorts(workerConfigOf(config, target.kind), { workers, runtime });
+  const directory = deadLetterDirectoryOf(config, target.kind);
+  return {
+    collector: new Collector({ source, writer, ports, limits, runtime }),
+    facts: {
+      workers,
+      memoryByteLength: limits.memoryByteLength,
+      deadLettersAt: directory ?? `${DEAD_LETTER_PREFIX} of the ${config.target.name} target`,
+    },
+  };
+}
+
+function workerConfigOf({ decode, encode }: Config, kind: Target["kind"]): WorkerConfig {
+  const { needsProject, needsTable, timeUnit } = encode.keyTemplate;
+  return {
+    decode,
+    encode: {
+      rowFormat: encode.rowFormat,
+      compression: encode.compression,
+      level: compressionLevelOf(encode),
+      // Not the template itself: it has a function, which no message to a worker may hold.
+      grouping: kind === "objects" ? { needsProject, needsTable, timeUnit } : null,
+    },
+  };
+}
+
+function createPorts(config: WorkerConfig, { workers, runtime }: { workers: number; runtime: Runtime }): WorkerPort[] {
+  if (workers === 0) return [new InlinePort(config, runtime.clock)];
+  return Array.from({ length: workers }, (_, i) => new WebWorkerPort(config, `pipeline-${i + 1}`));
+}
+
+interface Writes {
+  readonly runtime: Runtime;
+  readonly writesInFlight: number;
+}
+
+function createWriter(config: Config, target: Target, writes: Writes): UnitWriter {
+  const deadLetters = createDeadLetterWriter(config, target, writes);
+  if (target.kind === "pages") return new PageUnitWriter({ target, deadLetters, ...writes });
+  const { encode, objects } = config;
+  return new ObjectUnitWriter({
+    sink: new ObjectSink({ target, ...writes }),
+    deadLetters,
+    template: encode.keyTemplate,
+    compression: encode.compression,
+    extension: fileExtensionOf(encode),
+    maxObjectByteLength: objects.maxObjectByteLength,
+    manifests: objects.manifest,
+    runtime: writes.runtime,
+  });
+}
+
+function createDeadLetterWriter(config: Config, target: Target, writes: Writes): DeadLetterWriter {
+  const directory = deadLetterDirectoryOf(config, target.kind);
+  const { compression } = config.encode;
+  if (directory === null) {
+    const sink = new ObjectSink({ target: sharedTarget(target as ObjectTarget), ...writes });
+    return new DeadLetterWriter({ sink, prefix: DEAD_LETTER_PREFIX, compression });
+  }
+  const local = fileTarget.create({ directory }, { runtime: writes.runtime }) as ObjectTarget;
+  return new DeadLetterWriter({
+    sink: new ObjectSink({ target: new LazyTarget(local), ...writes }),
+    prefix: "",
+    compression,
+  });
+}

@@ -1,0 +1,41 @@
+import type { Environment } from "../config/environment.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { Machine } from "../runtime/machine.ts";
+import type { Random } from "../runtime/random.ts";
+import type { OutputStream } from "../target/target.ts";
+
+/** The signals that ask the process to end. */
+export type StopSignal = "SIGINT" | "SIGTERM";
+
+/** The process and the machine, as commands see them. main.ts has the real ones; tests bring their own. */
+export interface Host {
+  readonly args: readonly string[];
+  readonly environment: Environment;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly machine: Machine;
+  /** Results only: rows of the console target, help, findings. */
+  readonly stdout: OutputStream & { isTerminal(): boolean };
+  readonly stderr: {
+    isTerminal(): boolean;
+    /** Columns of the terminal; 80 when that can't be found out. */
+    columns(): number;
+    /** Writes all of the text before it returns. Never throws: there is nobody left to tell. */
+    write(text: string): void;
+  };
+  /** Everything on standard input, as bytes. */
+  readStdin(): Promise<Uint8Array>;
+  /** Called for each of the signals from now on, in place of the end of the process. */
+  onStopSignal(listener: (signal: StopSignal) => void): void;
+  /** Called for errors that nobody caught, in place of the runtime's own message. The listener ends the process. */
+  onUncaught(listener: (error: unknown) => void): void;
+  /** Ends the process at once. */
+  exit(code: number): never;
+}
+
+/** Writes all of the text to standard output. */
+export async function print(host: Pick<Host, "stdout">, text: string): Promise<void> {
+  const bytes = new TextEncoder().encode(text);
+  for (let offset = 0; offset < bytes.length;) offset += await host.stdout.write(bytes.subarray(offset));
+}

@@ -1,0 +1,40 @@
+import type { Metrics } from "../runtime/metrics.ts";
+
+/** The counters as the status line and the summary show them. Sizes in bytes. */
+export interface Progress {
+  /** Read from the source, and the bytes of their values. */
+  readonly records: number;
+  readonly recordByteLength: number;
+  /** What the records became. */
+  readonly rows: number;
+  readonly deadLetters: number;
+  readonly dropped: number;
+  /** Stored objects with rows, and their bytes. 0 with targets that take pages. */
+  readonly objects: number;
+  readonly objectByteLength: number;
+  /** Rows that are durable in the target. */
+  readonly writtenRows: number;
+  /** Held in memory now. */
+  readonly heldByteLength: number;
+}
+
+export function progressOf(metrics: Metrics): Progress {
+  return {
+    records: metrics.total("collector_records_total"),
+    recordByteLength: metrics.total("collector_record_bytes_total"),
+    rows: metrics.total("collector_rows_total"),
+    deadLetters: metrics.total("collector_dead_letters_total"),
+    dropped: metrics.total("collector_dropped_total"),
+    objects: metrics.value("collector_objects_total", { purpose: "data" }),
+    objectByteLength: metrics.value("collector_object_bytes_total", { purpose: "data" }),
+    writtenRows: metrics.total("collector_written_rows_total"),
+    heldByteLength: metrics.value("collector_memory_held_bytes"),
+  };
+}
+
+/** The series of a counter by the value of one label, largest first: {"malformed-json": 3, "bad-name": 1}. */
+export function byLabel(metrics: Metrics, name: string, label: string): Record<string, number> {
+  const series = metrics.samples().filter((sample) => sample.name === name && sample.value > 0);
+  series.sort((a, b) => b.value - a.value);
+  return Object.fromEntries(series.map(({ labels, value }) => [labels[label] ?? "", value]));
+}
