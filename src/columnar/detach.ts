@@ -6,15 +6,15 @@ type TypedArray = Uint8Array | Uint32Array | Int32Array | Float64Array | BigInt6
 /** Pages that own their memory, and what to name in `postMessage` so that it moves instead of being copied. */
 export interface DetachedPages {
   readonly pages: Page[];
-  readonly transferables: ArrayBuffer[];
+  readonly transfer: ArrayBuffer[];
 }
 
 /** Copies pages out of the builders' arrays into new ones of exactly the needed length, each with its own buffer. */
 export function detachPages(pages: readonly Page[]): DetachedPages {
-  const transferables: ArrayBuffer[] = [];
+  const transfer: ArrayBuffer[] = [];
   const cut = <A extends TypedArray>(array: A, length: number): A => {
     const copy = array.slice(0, length) as A;
-    transferables.push(copy.buffer as ArrayBuffer);
+    transfer.push(copy.buffer as ArrayBuffer);
     return copy;
   };
   return {
@@ -24,7 +24,7 @@ export function detachPages(pages: readonly Page[]): DetachedPages {
       eventTimes: cut(page.eventTimes, page.positionCount),
       arrivalTimes: cut(page.arrivalTimes, page.positionCount),
     })),
-    transferables,
+    transfer,
   };
 }
 

@@ -11,6 +11,8 @@ import type { DecodeConfig } from "./options.ts";
 import { createDecoder, type RecordDecoder } from "./record_decoder.ts";
 import { Rejection, type RejectionCode } from "./rejection.ts";
 
+export { detachPages } from "../columnar/detach.ts";
+
 /** Rows in all with which a buffer wants to be sealed: blocks count rows and elements in 32 bits. */
 export const MAX_BUFFERED_ROWS = 2 ** 22;
 /** Bytes with which it wants to be sealed: offsets into a text column have 32 bits. */
