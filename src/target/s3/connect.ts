@@ -1,3 +1,4 @@
+import { defaultProvider } from "@aws-sdk/credential-provider-node";
 import { S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
 import { FatalError } from "../../runtime/errors.ts";
 import type { Clock } from "../../runtime/clock.ts";
@@ -16,6 +17,8 @@ function clientConfig(settings: S3Settings, requestHandler: S3ClientConfig["requ
     credentials: accessKey === undefined || secretAccessKey === undefined
       ? undefined
       : { accessKeyId: accessKey, secretAccessKey, sessionToken },
+    // Shared files are read once a client, not once a process: keys that were renewed there are found by a new client.
+    credentialDefaultProvider: (init) => defaultProvider({ ...init, ignoreCache: true }),
     requestHandler,
     maxAttempts: 1,
     // Checksums are given with each request; those that the SDK adds by itself come as trailers, which stores refuse.
