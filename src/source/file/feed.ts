@@ -2,10 +2,11 @@ import type { SplitDetails } from "../../checkpoint/checkpoint_file.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { SplitId } from "../source.ts";
 import { type ByteStream, type Input, InputStream, MemoryStream, PlainFile } from "./byte_stream.ts";
-import { decompress } from "./decompress.ts";
 import { contentSplitId } from "./identity.ts";
+import { SniffedInput } from "./sniffed_input.ts";
 import { SAMPLE, STANDARD_INPUT } from "./paths.ts";
 import type { TrackedFile } from "./tracked_file.ts";
+import { UnpackedStream } from "./unpacked_stream.ts";
 
 /** Something that can become a split: a file, standard input, the sample events. */
 export interface Feed {
@@ -36,7 +37,9 @@ async function openFile(file: TrackedFile): Promise<ByteStream | null> {
     return null;
   }
   const plain = new PlainFile(handle);
-  return file.compression === "gzip" || file.compression === "zstd" ? decompress(plain, file.compression) : plain;
+  return file.compression === "gzip" || file.compression === "zstd"
+    ? new UnpackedStream(plain, file.compression)
+    : plain;
 }
 
 /** Can't be read again: a name of its own for each run, so that its objects never replace those of an earlier one. */
@@ -45,7 +48,7 @@ export function inputFeed(input: Input, { clock, random }: Runtime): Feed {
     split: `stdin/${random.hex(6)}`,
     file: null,
     details: () => ({ path: STANDARD_INPUT }),
-    open: () => Promise.resolve(new InputStream(input, () => clock.now())),
+    open: () => Promise.resolve(new SniffedInput(new InputStream(input, () => clock.now()))),
   };
 }
 
