@@ -1,0 +1,110 @@
+/**
+ * JSON bytes to pages beside TextDecoder + JSON.parse of the same records, one record at a time, in one isolate:
+ *
+ *     deno run -A tests/bench/decode_bench.ts [--rows N] [--rounds N]
+ *
+ * Rounds alternate; the best of each side counts, since other programs can only slow a round down.
+ */
+import { parseArgs } from "node:util";
+import type { Page } from "../../src/columnar/page.ts";
+import { detachPages } from "../../src/columnar/detach.ts";
+import { type DecodeConfig, decodeOptions } from "../../src/decode/options.ts";
+import { StreamBuffer } from "../../src/decode/stream_buffer.ts";
+import type { RecordBatch } from "../../src/source/source.ts";
+import { defaultConfig } from "../support/default_config.ts";
+import { type EventOptions, generateBatches } from "./events.ts";
+
+export interface DecodeBenchResult {
+  readonly size: EventOptions["size"];
+  readonly layout: EventOptions["layout"];
+  readonly rowCount: number;
+  readonly byteLength: number;
+  /** Best round, ms. */
+  readonly decodeMs: number;
+  readonly parseMs: number;
+  /** Of the pages' contents: the same for the same events. */
+  readonly hash: string;
+}
+
+const ROWS_PER_BATCH = 2000;
+const BATCHES_PER_SEAL = 10;
+const decoder = new TextDecoder();
+
+/** What everybody would write. Returns something of the result so that nothing is optimised away. */
+function parseAll(batches: readonly RecordBatch[]): number {
+  let fields = 0;
+  for (const { bytes, offsets, rowCount } of batches) {
+    for (let i = 0; i < rowCount; i++) {
+      const record = JSON.parse(decoder.decode(bytes.subarray(offsets[i], offsets[i + 1])));
+      if (record !== null) fields++;
+    }
+  }
+  return fields;
+}
+
+function decodeAll(buffer: StreamBuffer, batches: readonly RecordBatch[], onPages?: (pages: Page[]) => void): number {
+  let rows = 0;
+  batches.forEach((batch, i) => {
+    buffer.append(batch);
+    if ((i + 1) % BATCHES_PER_SEAL !== 0 && i < batches.length - 1) return;
+    const { pages } = buffer.seal();
+    for (const page of pages) rows += page.positionCount;
+    onPages?.(pages);
+    buffer.reset();
+  });
+  return rows;
+}
+
+async function hashOf(batches: readonly RecordBatch[], config: DecodeConfig): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  decodeAll(new StreamBuffer(config), batches, (pages) => {
+    const detached = detachPages(pages);
+    chunks.push(new TextEncoder().encode(JSON.stringify(detached.pages.map(({ table, columns }) => [table, columns]))));
+    chunks.push(...detached.transfer.map((buffer) => new Uint8Array(buffer)));
+  });
+  const digest = await crypto.subtle.digest("SHA-256", await new Blob(chunks as BlobPart[]).arrayBuffer());
+  return new Uint8Array(digest).toHex().slice(0, 16);
+}
+
+/** Measures one kind of event. */
+export async function benchDecode(
+  events: { size: EventOptions["size"]; layout: EventOptions["layout"] },
+  { rowCount, rounds }: { rowCount: number; rounds: number },
+): Promise<DecodeBenchResult> {
+  const batches = generateBatches({ ...events, rowCount, rowsPerBatch: ROWS_PER_BATCH });
+  const config = defaultConfig<DecodeConfig>(decodeOptions);
+  const buffer = new StreamBuffer(config);
+  let decodeMs = Infinity, parseMs = Infinity;
+  for (let round = 0; round < rounds; round++) {
+    const start = performance.now();
+    if (decodeAll(buffer, batches) !== rowCount) throw new Error("rows are missing");
+    const middle = performance.now();
+    if (parseAll(batches) !== rowCount) throw new Error("records are missing");
+    decodeMs = Math.min(decodeMs, middle - start);
+    parseMs = Math.min(parseMs, performance.now() - middle);
+  }
+  const byteLength = batches.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  return { ...events, rowCount, byteLength, decodeMs, parseMs, hash: await hashOf(batches, config) };
+}
+
+function describe({ size, layout, rowCount, byteLength, decodeMs, parseMs, hash }: DecodeBenchResult): string {
+  const speed = (ms: number) =>
+    `${Math.round(rowCount / ms).toString().padStart(5)}k rows/s ${
+      (byteLength / ms / 1000).toFixed(0).padStart(4)
+    } MB/s`;
+  return `${size.padEnd(5)} ${layout.padEnd(6)} ${Math.round(byteLength / rowCount)} B/row: pages ${
+    speed(decodeMs)
+  }, ` +
+    `JSON.parse ${speed(parseMs)}, ratio ${(parseMs / decodeMs).toFixed(2)}, sha256 ${hash}`;
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({ options: { rows: { type: "string" }, rounds: { type: "string" } } });
+  const write = (line: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
+  for (const size of ["large", "small"] as const) {
+    for (const layout of ["RAKAM", "FABRIC", "PLAIN"] as const) {
+      const options = { rowCount: Number(values.rows ?? 40_000), rounds: Number(values.rounds ?? 7) };
+      write(describe(await benchDecode({ size, layout }, options)));
+    }
+  }
+}
