@@ -143,6 +143,7 @@ export class Collector implements SourceHandler {
   }
 
   async revoking(splits: readonly SplitId[], deadlineMs: number): Promise<void> {
+    const epochs = splits.map((split) => this.#tracker.epochOf(split));
     for (const split of splits) this.#tracker.revoke(split);
     if (splits.some((split) => this.#open?.has(split))) this.#flush("revoke");
     const concerned = this.#pending.filter(({ unit }) => splits.some((split) => unit.has(split)));
@@ -159,11 +160,12 @@ export class Collector implements SourceHandler {
       );
     }
     timeout.abort();
-    for (const split of splits) this.#tracker.release(split);
+    // Meanwhile a split may have been lost and assigned again: only the epoch that was revoked ends.
+    splits.forEach((split, i) => this.#tracker.release(split, epochs[i]));
   }
 
   lost(splits: readonly SplitId[]): void {
-    for (const split of splits) this.#tracker.release(split);
+    for (const split of splits) this.#tracker.release(split, this.#tracker.epochOf(split));
     if (splits.some((split) => this.#open?.has(split))) this.#flush("lost");
     this.#runtime.log.warn("splits lost; nothing more is committed for them", { splits: splits.join(" ") });
   }

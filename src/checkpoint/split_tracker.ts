@@ -35,9 +35,9 @@ export class SplitTracker {
     if (held !== undefined) held.revoking = true;
   }
 
-  /** The split is no longer ours. With an epoch: only if it is still held in that one. */
-  release(split: SplitId, epoch?: Epoch): void {
-    if (epoch === undefined || this.#owned.get(split)?.epoch === epoch) this.#owned.delete(split);
+  /** The split is no longer ours; nothing happens when it is held in another epoch by now, or wasn't held. */
+  release(split: SplitId, epoch: Epoch | undefined): void {
+    if (this.#owned.get(split)?.epoch === epoch) this.#owned.delete(split);
   }
 
   epochOf(split: SplitId): Epoch | undefined {

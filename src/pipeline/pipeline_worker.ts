@@ -1,3 +1,4 @@
+import type { DeadLetters } from "../decode/dead_letters.ts";
 import type { DecodeConfig } from "../decode/options.ts";
 import { detachPages, StreamBuffer } from "../decode/stream_buffer.ts";
 import { type Compression, compressPiece } from "../encode/compression.ts";
@@ -6,7 +7,7 @@ import type { Grouping } from "../encode/group.ts";
 import type { RowFormat } from "../encode/row_writer.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { CollectorError, InvariantError } from "../runtime/errors.ts";
-import type { FromWorker, SealedOutput, ToWorker, UnitId } from "./messages.ts";
+import type { DeadLetterPiece, FromWorker, SealedOutput, ToWorker, UnitId } from "./messages.ts";
 import { batchByteLength } from "./port.ts";
 
 /** What a worker needs to know. Plain data: it is the first message to the worker. */
@@ -85,7 +86,7 @@ export class PipelineWorker {
     if (this.#unit !== message.unit) {
       throw new InvariantError(`Cannot seal unit ${message.unit}: holding ${this.#unit}`);
     }
-    const output = this.#output();
+    const { output, pageBuffers } = this.#output();
     this.#buffer.reset();
     this.#unit = null;
     this.#decodeMs = 0;
@@ -95,19 +96,36 @@ export class PipelineWorker {
       seal: message.seal,
       bufferedByteLength: this.#buffer.byteLength,
       output,
-    }, buffersOf(output));
+    }, buffersOf(output, pageBuffers));
   }
 
-  #output(): SealedOutput {
+  #output(): { output: SealedOutput; pageBuffers: ArrayBuffer[] } {
     const { pages, deadLetters, counts } = this.#buffer.seal();
     const common = { counts, deadLetters: this.#compressDeadLetters(deadLetters) };
     const decode = this.#decodeMs;
     if (this.#encoder === null) {
-      const detached = detachPages(pages);
-      const pageByteLength = detached.transfer.reduce((sum, buffer) => sum + buffer.byteLength, 0);
-      return { ...common, pieces: [], pages: detached.pages, pageByteLength, stageMs: { decode, encode: 0, compress: 0 } };
+      const { pages: detached, transfer } = detachPages(pages);
+      const pageByteLength = transfer.reduce((sum, buffer) => sum + buffer.byteLength, 0);
+      const stageMs = { decode, encode: 0, compress: 0 };
+      return { output: { ...common, pieces: [], pages: detached, pageByteLength, stageMs }, pageBuffers: transfer };
     }
     const pieces = this.#encoder.encodePages(pages);
-    return { ...common, pieces, pages: [], pageByteLength: 0, stageMs: { decode, ...this.#encoder.takeStageMs() } };
+    const stageMs = { decode, ...this.#encoder.takeStageMs() };
+    return { output: { ...common, pieces, pages: [], pageByteLength: 0, stageMs }, pageBuffers: [] };
   }
+
+  #compressDeadLetters(deadLetters: DeadLetters | null): DeadLetterPiece | null {
+    if (deadLetters === null) return null;
+    const { compression, level } = this.#config.encode;
+    const { bytes, rowCount, codes } = deadLetters;
+    return { ...compressPiece(bytes, compression, level), rowCount, codes };
+  }
+}
+
+/** The buffers that can be handed over: those that hold nothing but a piece or a page. */
+function buffersOf({ pieces, deadLetters }: SealedOutput, pageBuffers: readonly ArrayBuffer[]): ArrayBuffer[] {
+  const buffers = [...pieces, ...(deadLetters === null ? [] : [deadLetters])]
+    .filter(({ bytes }) => bytes.buffer.byteLength === bytes.byteLength)
+    .map(({ bytes }) => bytes.buffer as ArrayBuffer);
+  return [...buffers, ...pageBuffers];
 }

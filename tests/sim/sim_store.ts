@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import type { Clock } from "../../src/runtime/clock.ts";
 import { RetriableError } from "../../src/runtime/errors.ts";
@@ -6,17 +7,12 @@ import type { ObjectTarget, StoredObject } from "../../src/target/target.ts";
 import type { Manifest } from "../../src/target/manifest.ts";
 import { type FaultRates, unreliable } from "./faults.ts";
 
-function contents(object: StoredObject): Uint8Array {
-  const bytes = new Uint8Array(object.byteLength);
-  let at = 0;
-  for (const chunk of object.chunks) {
-    bytes.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  if (at !== object.byteLength) throw new Error(`${object.key}: byteLength ${object.byteLength}, chunks have ${at}`);
-  if (object.key.endsWith(".gz")) return gunzipSync(bytes);
-  if (object.key.endsWith(".zst")) return zstdDecompressSync(bytes);
-  return bytes;
+function contents({ key, chunks, byteLength }: StoredObject): Uint8Array {
+  // A chunk is a whole frame; node:zlib decodes only the first of several.
+  if (key.endsWith(".zst")) return Buffer.concat(chunks.map((chunk) => zstdDecompressSync(chunk)));
+  const bytes = Buffer.concat(chunks);
+  if (bytes.length !== byteLength) throw new Error(`${key}: byteLength ${byteLength}, chunks have ${bytes.length}`);
+  return key.endsWith(".gz") ? gunzipSync(bytes) : bytes;
 }
 
 /** Ids of the records in an object, in the order of its lines. */

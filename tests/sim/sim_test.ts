@@ -13,7 +13,7 @@ const NO_FAULTS: WorldFaults = {
 
 /** SIM_SEED runs one seed again, SIM_RUNS sets how many seeds each scenario tries. */
 const oneSeed = Deno.env.get("SIM_SEED");
-const runs = Number(Deno.env.get("SIM_RUNS") ?? 12);
+const runs = Number(Deno.env.get("SIM_RUNS") ?? 5);
 
 async function simulate(faults: Partial<WorldFaults>, options: Partial<WorldOptions> = {}): Promise<WorldResult[]> {
   const results: WorldResult[] = [];

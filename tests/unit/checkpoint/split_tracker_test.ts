@@ -31,7 +31,7 @@ Deno.test("SplitTracker drops batches of splits, epochs and revocations that are
   assert(splits.mayCommit("a/0", 1n), "what was read may still be committed");
   splits.release("a/0", 2n);
   assert(splits.mayCommit("a/0", 1n), "another epoch is not ours to release");
-  splits.release("a/0");
+  splits.release("a/0", 1n);
   assertFalse(splits.mayCommit("a/0", 1n));
 });
 
