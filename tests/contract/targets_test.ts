@@ -83,6 +83,7 @@ async function bucketBackend(): Promise<ObjectBackend> {
 
 objectTargetContract("s3", {
   start: bucketBackend,
+  servesHere: true,
   oddKeys: [
     "p/dt=2026-11-01/hour=00/a b+c%20&?#.ndjson.gz",
     "_manifests/1.json",

@@ -13,6 +13,11 @@ const RIGHTS = ["--allow-net", "--allow-env", "--allow-read", "--allow-sys=osRel
 const { accessKey, secretAccessKey } = server;
 const KEYS = { AccessKeyId: accessKey, SecretAccessKey: secretAccessKey, Expiration: "2099-01-01T00:00:00Z" };
 
+/** A test beside a server that goes on serving in this process: its connections are no leaks. */
+function test(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, fn, sanitizeOps: false, sanitizeResources: false });
+}
+
 /** Answers paths with texts, as the services do that hand out keys. Counts what it is asked. */
 function startIssuer(answers: Readonly<Record<string, string>>) {
   const asked: string[] = [];
@@ -72,28 +77,28 @@ function lastToken(): string | undefined {
 
 const SHARED = `aws_access_key_id = ${accessKey}\naws_secret_access_key = ${secretAccessKey}\n`;
 
-Deno.test("the s3 target takes keys and region from the environment", async () => {
+test("the s3 target takes keys and region from the environment", async () => {
   const env = { AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_SESSION_TOKEN: "token-1" };
   await assertStores({ ...env, AWS_REGION: "eu-west-1" }, {}, { region: undefined });
   assertEquals(lastToken(), "token-1");
   assertStringIncludes(server.requests.at(-1)?.headers.get("authorization") ?? "", "/eu-west-1/s3/");
 });
 
-Deno.test("the s3 target takes keys and region from the shared files", async () => {
+test("the s3 target takes keys and region from the shared files", async () => {
   await assertStores({}, { credentials: `[default]\n${SHARED}` });
   const profile = { credentials: `[live]\n${SHARED}`, config: "[profile live]\nregion = ap-south-1\n" };
   await assertStores({ AWS_PROFILE: "live" }, profile, { region: undefined });
   assertStringIncludes(server.requests.at(-1)?.headers.get("authorization") ?? "", "/ap-south-1/s3/");
 });
 
-Deno.test("the s3 target takes keys from a container's service", async () => {
+test("the s3 target takes keys from a container's service", async () => {
   const issuer = startIssuer({ "/keys": JSON.stringify({ ...KEYS, Token: "token-2" }) });
   await assertStores({ AWS_CONTAINER_CREDENTIALS_FULL_URI: `${issuer.url}/keys` });
   assertEquals(lastToken(), "token-2");
   await issuer.stop();
 });
 
-Deno.test("the s3 target takes keys from the instance's metadata", async () => {
+test("the s3 target takes keys from the instance's metadata", async () => {
   const roles = "/latest/meta-data/iam/security-credentials/";
   const issuer = startIssuer({
     "/latest/api/token": "session",
@@ -105,7 +110,7 @@ Deno.test("the s3 target takes keys from the instance's metadata", async () => {
   await issuer.stop();
 });
 
-Deno.test("the s3 target takes keys for a web identity", async () => {
+test("the s3 target takes keys for a web identity", async () => {
   const fields = Object.entries({ ...KEYS, SessionToken: "token-4" }).map(([name, text]) =>
     `<${name}>${text}</${name}>`
   );
@@ -127,7 +132,7 @@ Deno.test("the s3 target takes keys for a web identity", async () => {
   await issuer.stop();
 });
 
-Deno.test("the s3 target asks for keys anew when the store says that they have expired", async () => {
+test("the s3 target asks for keys anew when the store says that they have expired", async () => {
   const issuer = startIssuer({ "/keys": JSON.stringify({ ...KEYS, Token: "token-5" }) });
   server.faults.clear();
   server.faults.add({ status: 400, code: "ExpiredToken" }, { operations: ["PutObject"] });
@@ -136,7 +141,7 @@ Deno.test("the s3 target asks for keys anew when the store says that they have e
   await issuer.stop();
 });
 
-Deno.test("the s3 target finds keys that were renewed in the shared files", async () => {
+test("the s3 target finds keys that were renewed in the shared files", async () => {
   const file = await Deno.makeTempFile({ prefix: "s3-keys-" });
   const write = (token: string) => Deno.writeTextFileSync(file, `[default]\n${SHARED}aws_session_token = ${token}\n`);
   write("old");
@@ -150,7 +155,7 @@ Deno.test("the s3 target finds keys that were renewed in the shared files", asyn
   await Deno.remove(file);
 });
 
-Deno.test("the s3 target ends without keys or without a region, and says what to set", async () => {
+test("the s3 target ends without keys or without a region, and says what to set", async () => {
   const none = await put({});
   assertStringIncludes(none, "FatalError: no credentials for");
   assertStringIncludes(none, "set target.access-key and target.secret-access-key, or give this machine a role");
@@ -161,9 +166,4 @@ Deno.test("the s3 target ends without keys or without a region, and says what to
   );
 });
 
-Deno.test({
-  name: "the S3 server of the credentials stops",
-  fn: () => server.close(),
-  sanitizeOps: false,
-  sanitizeResources: false,
-});
+test("the S3 server of the credentials stops", () => server.close());

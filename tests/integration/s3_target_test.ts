@@ -24,6 +24,11 @@ const unreachable = (() => {
 })();
 let buckets = 0;
 
+/** A test beside a server that goes on serving in this process: its connections are no leaks. */
+function test(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, fn, sanitizeOps: false, sanitizeResources: false });
+}
+
 interface Scene {
   readonly bucket: string;
   readonly target: ObjectTarget;
@@ -94,7 +99,7 @@ const PASSING: Readonly<Record<string, S3Fault>> = {
 };
 
 for (const [name, fault] of Object.entries(PASSING)) {
-  Deno.test(`the s3 target puts an object in spite of ${name}`, () =>
+  test(`the s3 target puts an object in spite of ${name}`, () =>
     scene(async ({ target, assertStored, operations, runtime }) => {
       server.faults.add(fault, { times: 3, operations: ["PutObject"] });
       await target.put(small, NEVER);
@@ -105,7 +110,7 @@ for (const [name, fault] of Object.entries(PASSING)) {
       assert(retries === 3 || (retries >= 1 && typeof fault === "string"), `${retries} retries`);
     }));
 
-  Deno.test(`the s3 target puts an object in parts in spite of ${name} at any step`, () =>
+  test(`the s3 target puts an object in parts in spite of ${name} at any step`, () =>
     scene(async ({ target, assertStored }) => {
       for (const operation of ["CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"] as const) {
         server.faults.add(fault, { operations: [operation] });
@@ -115,7 +120,7 @@ for (const [name, fault] of Object.entries(PASSING)) {
     }));
 }
 
-Deno.test("the s3 target finds a 200 that carries an error", () =>
+test("the s3 target finds a 200 that carries an error", () =>
   scene(async ({ target, assertStored }) => {
     const xml = "<Error><Code>InternalError</Code><Message>We encountered an internal error.</Message></Error>";
     server.faults.add({ answer: { status: 200, headers: {}, body: new TextEncoder().encode(xml) } }, {
@@ -125,7 +130,7 @@ Deno.test("the s3 target finds a 200 that carries an error", () =>
     await assertStored(large);
   }));
 
-Deno.test("the s3 target gives up after five tries, drops the upload, and stores once the store is back", () =>
+test("the s3 target gives up after five tries, drops the upload, and stores once the store is back", () =>
   scene(async ({ target, assertStored, operations, bucket }) => {
     for (const operation of ["CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"] as const) {
       server.faults.always((request) => request.operation === operation ? { status: 500 } : undefined);
@@ -140,7 +145,7 @@ Deno.test("the s3 target gives up after five tries, drops the upload, and stores
     await assertStored(large);
   }));
 
-Deno.test("the s3 target drops uploads later that it could not drop at once", () =>
+test("the s3 target drops uploads later that it could not drop at once", () =>
   scene(async ({ target, bucket }) => {
     server.faults.always(({ operation }) => /^(UploadPart|Abort)/.test(operation) ? { status: 500 } : undefined);
     await assertRejects(() => target.put(large, NEVER), RetriableError);
@@ -150,7 +155,7 @@ Deno.test("the s3 target drops uploads later that it could not drop at once", ()
     assertEquals(server.uploads(bucket), []);
   }));
 
-Deno.test("the s3 target waits as long as a throttling store asks", async () => {
+test("the s3 target waits as long as a throttling store asks", async () => {
   const sleeps: number[] = [];
   class RecordingClock extends SystemClock {
     override sleep(durationMs: number, signal?: AbortSignal): Promise<void> {
@@ -175,7 +180,7 @@ class HastyClock extends SystemClock {
 }
 
 for (const fault of HANGS) {
-  Deno.test(`the s3 target gives up requests that ${fault}, and tries again`, () =>
+  test(`the s3 target gives up requests that ${fault}, and tries again`, () =>
     scene(async ({ target, assertStored }) => {
       server.faults.add(fault, { operations: ["PutObject"] });
       await target.put(small, NEVER);
@@ -188,13 +193,13 @@ for (const fault of HANGS) {
     }, { runtime: { clock: new HastyClock() } }));
 }
 
-Deno.test("the s3 target says how long it waited for an answer", () =>
+test("the s3 target says how long it waited for an answer", () =>
   scene(async ({ target }) => {
     server.faults.always(() => "hang");
     await assertRejects(() => target.put(small, NEVER), RetriableError, "no answer within");
   }, { config: { requestTimeoutMs: 20 } }));
 
-Deno.test("the s3 target ends at once when its signal aborts, whatever the store does", () =>
+test("the s3 target ends at once when its signal aborts, whatever the store does", () =>
   scene(async ({ target, bucket }) => {
     const reason = new Error("stopping");
     for (const operation of ["PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"] as const) {
@@ -216,7 +221,7 @@ Deno.test("the s3 target ends at once when its signal aborts, whatever the store
     assertEquals(await server.list("", bucket), []);
   }));
 
-Deno.test("the s3 target ends at once when its signal aborts between two tries", () =>
+test("the s3 target ends at once when its signal aborts between two tries", () =>
   scene(async ({ target }) => {
     const controller = new AbortController();
     const reason = new Error("stopping");
@@ -254,7 +259,7 @@ const REFUSALS: readonly [S3Fault, string][] = [
 
 for (const [fault, advice] of REFUSALS) {
   const code = (fault as { code: string }).code;
-  Deno.test(`the s3 target ends on ${code}, and says what to do`, () =>
+  test(`the s3 target ends on ${code}, and says what to do`, () =>
     scene(async ({ target, bucket, operations }) => {
       server.faults.add(fault);
       const error = await assertRejects(() => target.put(small, NEVER), FatalError, advice);
@@ -266,7 +271,7 @@ for (const [fault, advice] of REFUSALS) {
     }));
 }
 
-Deno.test("the s3 target ends on wrong keys, and shows none of them", async () => {
+test("the s3 target ends on wrong keys, and shows none of them", async () => {
   const table: [Partial<S3TargetConfig>, string][] = [
     [{ accessKey: "AKIAOTHER" }, "InvalidAccessKeyId"],
     [{ secretAccessKey: "other-secret" }, "SignatureDoesNotMatch"],
@@ -283,7 +288,7 @@ Deno.test("the s3 target ends on wrong keys, and shows none of them", async () =
   }
 });
 
-Deno.test("the s3 target works against a store whose clock is an hour ahead", () =>
+test("the s3 target works against a store whose clock is an hour ahead", () =>
   scene(async ({ target, assertStored }) => {
     server.setSkewMs(3_600_000);
     for (const object of [small, large]) {
@@ -293,7 +298,7 @@ Deno.test("the s3 target works against a store whose clock is an hour ahead", ()
   }));
 
 for (const checksum of ["SHA256", "CRC32", "none"] as const) {
-  Deno.test(`the s3 target sends checksum ${checksum}, whole and in parts`, () =>
+  test(`the s3 target sends checksum ${checksum}, whole and in parts`, () =>
     scene(async ({ target, assertStored, bucket }) => {
       for (const object of [small, large]) {
         await target.put(object, NEVER);
@@ -312,7 +317,7 @@ for (const checksum of ["SHA256", "CRC32", "none"] as const) {
     }, { config: { checksum } }));
 }
 
-Deno.test("the s3 target sends what is configured with rows, and less with manifests", () =>
+test("the s3 target sends what is configured with rows, and less with manifests", () =>
   scene(async ({ target, bucket }) => {
     const manifest: StoredObject = {
       ...storedObject("_manifests/1.json", "{}"),
@@ -356,7 +361,7 @@ Deno.test("the s3 target sends what is configured with rows, and less with manif
     },
   }));
 
-Deno.test("the s3 target keeps few connections, also after many failures, and closes them", async () => {
+test("the s3 target keeps few connections, also after many failures, and closes them", async () => {
   const before = server.connections();
   await scene(async ({ target }) => {
     let count = 0;
@@ -378,7 +383,7 @@ Deno.test("the s3 target keeps few connections, also after many failures, and cl
   while (server.connections() > before) await new Promise((resolve) => setTimeout(resolve, 1));
 });
 
-Deno.test("open() of the s3 target ends without the bucket, and goes on without the store", async () => {
+test("open() of the s3 target ends without the bucket, and goes on without the store", async () => {
   const open = async (config: Partial<S3TargetConfig>) => {
     const runtime = testRuntime({ random: noPauses });
     const target = s3Target.create(s3Config(server, config), { runtime }) as ObjectTarget;
@@ -427,7 +432,7 @@ const CHECKS: readonly [string, Partial<S3TargetConfig>, (() => void) | undefine
 ];
 
 for (const [title, config, prepare, expected] of CHECKS) {
-  Deno.test(`check() of the s3 target tells when ${title}`, async () => {
+  test(`check() of the s3 target tells when ${title}`, async () => {
     const bucket = `check-${buckets++}`;
     server.createBucket(bucket);
     server.faults.clear();
@@ -440,9 +445,4 @@ for (const [title, config, prepare, expected] of CHECKS) {
   });
 }
 
-Deno.test({
-  name: "the S3 server of these tests stops",
-  fn: () => server.close(),
-  sanitizeOps: false,
-  sanitizeResources: false,
-});
+test("the S3 server of these tests stops", () => server.close());
