@@ -7,7 +7,7 @@ import type { RejectionCode } from "./rejection.ts";
 /** Rejected records as NDJSON lines, ready to be compressed. */
 export interface DeadLetters {
   /** One line a record, each ended by a line feed. A view of the buffer's own bytes, valid until its reset. */
-  readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array<ArrayBuffer>;
   readonly rowCount: number;
   /** Rows by code. */
   readonly codes: Readonly<Record<string, number>>;
