@@ -77,7 +77,7 @@ export class DeadLetterWriter {
   collected(): DeadLetters | null {
     if (this.#rowCount === 0) return null;
     return {
-      bytes: this.#out.bytes.subarray(0, this.#out.length),
+      bytes: this.#out.bytes.subarray(0, this.#out.length) as Uint8Array<ArrayBuffer>,
       rowCount: this.#rowCount,
       codes: this.#codes,
     };
