@@ -6,6 +6,7 @@ import { SystemClock } from "./src/runtime/clock.ts";
 import { thisMachine } from "./src/runtime/machine.ts";
 import { SystemRandom } from "./src/runtime/random.ts";
 
+const DEFAULT_COLUMNS = 80;
 /** A pipe that is full and doesn't block is tried again this often, then the rest of the text is given up. */
 const MAX_FULL_WRITES = 10_000;
 
@@ -23,9 +24,9 @@ function writeStderr(text: string): void {
 
 function columns(): number {
   try {
-    return Deno.consoleSize().columns;
+    return Deno.consoleSize().columns || DEFAULT_COLUMNS; // 0 where a terminal doesn't know
   } catch {
-    return 80;
+    return DEFAULT_COLUMNS;
   }
 }
 

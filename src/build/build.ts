@@ -5,9 +5,10 @@ import { installSubstitute, lacksRuntime } from "./runtime.ts";
 
 /**
  * All that the compiled program may do. Which hosts, files and variables it needs is for its config to say, so these can't be
- * narrower; starting programs, loading libraries and fetching code stay forbidden, and so does asking for more.
+ * narrower; starting programs, loading libraries and fetching code stay forbidden, and so does asking for more. The same as in
+ * the `start` task of deno.json.
  */
-const PERMISSIONS = [
+export const PERMISSIONS = [
   "--allow-net", // the brokers, services and endpoints of the config
   "--allow-env", // COLLECTOR_*, RAKAM_*, ${ENV:...}, and the AWS SDK's own
   "--allow-read", // the source's files, the config, the AWS SDK's profiles, the system's limit of memory

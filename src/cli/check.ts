@@ -1,6 +1,5 @@
 import { deadLetterDirectoryOf, sourceContextOf } from "../assemble.ts";
 import { formatListing } from "../config/listing.ts";
-import { formatByteSize } from "../config/units.ts";
 import { limitsOf, threadsOf } from "../limits.ts";
 import { withAbort } from "../runtime/abort.ts";
 import { ConfigError } from "../runtime/errors.ts";
@@ -10,6 +9,7 @@ import type { CheckResult } from "../source/source.ts";
 import { fileTarget } from "../target/file.ts";
 import type { Arguments, Command } from "./command.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
+import { formatBytes } from "./format.ts";
 import { type Host, print } from "./host.ts";
 import { CONFIG_FLAGS, formatProblems, loadConfig, type Loaded } from "./load_config.ts";
 import { openProcessLog } from "./run.ts";
@@ -83,15 +83,11 @@ async function findAll({ config }: Loaded, host: Host): Promise<Finding[]> {
   return (await Promise.all(findings)).flat();
 }
 
-/** @throws ConfigError when the config asks for more than the machine has. */
 function checkMachine(config: Loaded["config"], { machine }: Host): Promise<Finding[]> {
   const { memoryByteLength } = limitsOf(config, machine);
   const { workers } = threadsOf(config.pipeline, machine);
-  const size = formatByteSize(Math.floor(memoryByteLength / 2 ** 20) * 2 ** 20);
-  const total = machine.memoryByteLength === undefined
-    ? "an unknown amount"
-    : `${Math.floor(machine.memoryByteLength / 2 ** 20)}MB`;
-  const detail = `${size} of ${total}, ${workers} pipeline workers on ${machine.cores} cores`;
+  const total = machine.memoryByteLength === undefined ? "an unknown amount" : formatBytes(machine.memoryByteLength);
+  const detail = `${formatBytes(memoryByteLength)} of ${total}, ${workers} pipeline workers on ${machine.cores} cores`;
   return Promise.resolve([{ part: "machine", ok: true, what: "memory for buffers", detail }]);
 }
 

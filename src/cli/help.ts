@@ -59,7 +59,8 @@ export function shortHelp(): string {
 }
 
 function configHelp(): string {
-  return `Every key of the config can also be set by --set or by an environment variable (kafka.group.id: COLLECTOR_KAFKA_GROUP_ID,
-one more underscore for a dash). --set counts before COLLECTOR_*, RAKAM_*, the file and the default, in this order.
+  return `Every key of the config can also be set by --set or by an environment variable: kafka.group.id by
+COLLECTOR_KAFKA_GROUP_ID; a dash becomes two underscores. The strongest first: --set, COLLECTOR_*, RAKAM_*, the file,
+the default.
 `;
 }

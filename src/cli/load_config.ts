@@ -2,6 +2,7 @@
 import { OVERRIDE_PREFIXES, overridesOf } from "../config/environment.ts";
 import type { ConfigFile } from "../config/given.ts";
 import { type Resolution, resolveConfig } from "../config/resolve.ts";
+import { limitsOf } from "../limits.ts";
 import { REGISTRY, type SECTIONS } from "../registry.ts";
 import { ConfigError, type ConfigProblem } from "../runtime/errors.ts";
 import { type Arguments, type Flag, UsageError } from "./command.ts";
@@ -48,7 +49,20 @@ export async function loadConfig(args: Arguments, host: Host): Promise<Loaded> {
     if (!overridden) throw new NoConfigError();
   }
   const file = name === undefined ? null : await readConfigFile(name, host);
-  return resolveConfig({ registry: REGISTRY, file, sets, environment });
+  const loaded = resolveConfig({ registry: REGISTRY, file, sets, environment });
+  checkAgainstMachine(loaded, host);
+  return loaded;
+}
+
+/** What is right by itself may still be more than this machine has. @throws ConfigError that says where it stands. */
+function checkAgainstMachine({ config, listing }: Loaded, host: Host): void {
+  try {
+    limitsOf(config, host.machine);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const originOf = (key: string) => listing.find((entry) => entry.key === key)?.origin;
+    throw new ConfigError(error.problems.map((problem) => ({ ...problem, origin: originOf(problem.key) })));
+  }
 }
 
 async function readConfigFile(name: string, host: Host): Promise<ConfigFile> {

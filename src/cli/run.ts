@@ -1,5 +1,4 @@
 import { assemble, type Assembled } from "../assemble.ts";
-import { formatByteSize } from "../config/units.ts";
 import { redactUrls } from "../config/secrets.ts";
 import type { Logger } from "../runtime/log.ts";
 import { openLog } from "../runtime/log_output.ts";
@@ -7,6 +6,7 @@ import { Metrics } from "../runtime/metrics.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Arguments, Command } from "./command.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
+import { formatBytes } from "./format.ts";
 import type { Host } from "./host.ts";
 import { CONFIG_FLAGS, loadConfig, type Loaded } from "./load_config.ts";
 import { RowOutput } from "./row_output.ts";
@@ -38,8 +38,9 @@ export const runCommand: Command = {
   usage: "[CONFIG.properties] [options]",
   doc: `Reads records from the source, writes them to the target and commits what is written, until the source ends.
 
-SIGTERM or SIGINT: stops reading, writes and commits what is in memory within shutdown.timeout, and ends with 0. A second
-one ends the process at once; nothing is lost by that, or by kill -9: the next run reads again what was not committed.`,
+SIGTERM or SIGINT: stops reading, writes and commits what is in memory within shutdown.timeout, and ends with 0. A
+second one ends the process at once; nothing is lost by that, or by kill -9: the next run reads again what was not
+committed.`,
   flags: CONFIG_FLAGS,
   maxPositionals: 1,
   run,
@@ -64,7 +65,7 @@ async function run(args: Arguments, host: Host): Promise<ExitCode> {
     version: host.version,
     source: config.source.name,
     target: config.target.name,
-    memory: formatByteSize(Math.floor(memoryByteLength / 2 ** 20) * 2 ** 20),
+    memory: formatBytes(memoryByteLength),
     workers,
   });
   return await collect(assembled, { stop, terminal, output, runtime, host, process: config.process });

@@ -1,0 +1,291 @@
+/** The command line as users and scripts meet it: the program in a process of its own, its output and its exit codes. */
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
+import { gunzipSync, gzipSync } from "node:zlib";
+import denoConfig from "../../deno.json" with { type: "json" };
+import { CollectorProcess, runCollector, settings } from "../support/collector.ts";
+
+async function inScratchDirectory(work: (cwd: string) => Promise<void>): Promise<void> {
+  const cwd = await Deno.makeTempDir({ prefix: "collector-cli-" });
+  try {
+    await work(cwd);
+  } finally {
+    await Deno.remove(cwd, { recursive: true });
+  }
+}
+
+/** Events with ids [first, first + count), one a line. */
+function events(first: number, count: number): string {
+  let text = "";
+  for (let id = first; id < first + count; id++) {
+    text += JSON.stringify({ project: `p${id % 2}`, collection: "c", properties: { id, _time: 1.7e12 + id } }) + "\n";
+  }
+  return text;
+}
+
+async function filesBelow(directory: string): Promise<string[]> {
+  const files: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(directory)) {
+    const path = join(directory, name);
+    if (isDirectory) files.push(...await filesBelow(path));
+    else files.push(path);
+  }
+  return files.sort();
+}
+
+/** The ids of all rows that were stored, sorted. */
+async function storedIds(directory: string): Promise<number[]> {
+  const ids: number[] = [];
+  for (const path of await filesBelow(directory)) {
+    if (!path.endsWith(".ndjson.gz") || path.includes("_dead-letters")) continue;
+    const text = new TextDecoder().decode(gunzipSync(await Deno.readFile(path)));
+    for (const line of text.trimEnd().split("\n")) ids.push(JSON.parse(line).properties.id);
+  }
+  return ids.sort((a, b) => a - b);
+}
+
+function range(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => i);
+}
+
+/** The last log line with this message. */
+function logged(stderr: string, message: string): Record<string, unknown> {
+  const lines = stderr.split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line));
+  const found = lines.findLast((line) => line.message === message);
+  assert(found !== undefined, `nothing says "${message}":\n${stderr}`);
+  return found;
+}
+
+const FILE_TO_FILE = {
+  "stream.source": "file",
+  "file.path": "in/*",
+  "file.checkpoint": "checkpoint.json",
+  "target": "file",
+  "target.file.directory": "out",
+};
+
+/** A server that takes connections and never answers. */
+function silentServer(): { readonly url: string; close(): void } {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const connections: Deno.Conn[] = [];
+  (async () => {
+    for await (const connection of listener) connections.push(connection);
+  })().catch(() => {}); // the listener was closed
+  return {
+    url: `http://127.0.0.1:${(listener.addr as Deno.NetAddr).port}`,
+    close() {
+      listener.close();
+      for (const connection of connections) connection.close();
+    },
+  };
+}
+
+Deno.test("collector --help, --version and no arguments at all", () =>
+  inScratchDirectory(async (cwd) => {
+    const [help, checkHelp, version, nothing] = await Promise.all(
+      [["--help"], ["check", "-h"], ["--version"], []].map((args) => runCollector(args, { cwd })),
+    );
+    assertEquals([help.code, checkHelp.code, version.code, nothing.code], [0, 0, 0, 2]);
+    assertStringIncludes(help.stdout, "Exit codes:\n  0 ");
+    assertStringIncludes(help.stdout, "  check  ");
+    assertStringIncludes(checkHelp.stdout, "--json");
+    assertEquals(version.stdout, `collector ${denoConfig.version}\n`);
+    assertEquals([nothing.stdout, help.stderr], ["", ""]);
+    assertStringIncludes(nothing.stderr, "collector CONFIG.properties");
+  }));
+
+Deno.test("collector refuses a command line that it doesn't understand", () =>
+  inScratchDirectory(async (cwd) => {
+    const cases: [string[], string][] = [
+      [["chekc", "a.properties"], 'collector: unknown command "chekc"; did you mean check?'],
+      [["--sett", "a=b"], "collector: unknown flag --sett; did you mean --set?"],
+      [["missing.properties"], "collector: cannot read the config file missing.properties: there is no such file"],
+      [["."], "collector: cannot read the config file .: it is a directory"],
+    ];
+    const ends = await Promise.all(cases.map(([args]) => runCollector(args, { cwd })));
+    cases.forEach(([, message], i) => {
+      assertEquals([ends[i].code, ends[i].stdout], [2, ""]);
+      assertEquals(ends[i].stderr.split("\n")[0], message);
+    });
+  }));
+
+Deno.test("collector says everything that is wrong with a config, and starts nothing", () =>
+  inScratchDirectory(async (cwd) => {
+    const config = "stream.source=fil\ntarget=file\n\nmemory.heap-ratio=3\ntarget.file.directroy=out\n";
+    await Deno.writeTextFile(join(cwd, "bad.properties"), config);
+    const [run, check] = await Promise.all(
+      [["bad.properties", "--set", "kafka.topic"], ["check", "--json", "-c", "bad.properties"]].map((args) =>
+        runCollector(args, { cwd })
+      ),
+    );
+    assertEquals([run.code, run.stdout, check.code, check.stderr], [2, "", 2, ""]);
+    const lines = run.stderr.trimEnd().split("\n");
+    assertEquals(lines.map((line) => line.split(": ", 2).join(": ")), [
+      "bad.properties:1: stream.source",
+      "bad.properties:4: memory.heap-ratio",
+      "bad.properties:5: target.file.directroy",
+      "--set: argument 1",
+      "4 problems in the config, nothing was started",
+    ]);
+    assertStringIncludes(lines[2], "did you mean target.file.directory?");
+    const { ok, problems } = JSON.parse(check.stdout);
+    assertEquals([ok, problems.length, problems[0].origin], [false, 3, "bad.properties:1"]);
+    assertEquals([...Deno.readDirSync(cwd)].map(({ name }) => name), ["bad.properties"]);
+  }));
+
+Deno.test("collector reads plain and compressed files and stores every row once", () =>
+  inScratchDirectory(async (cwd) => {
+    await Deno.mkdir(join(cwd, "in"));
+    await Deno.writeTextFile(join(cwd, "in/a.ndjson"), events(0, 3000) + "{oops\n");
+    await Deno.writeFile(join(cwd, "in/b.ndjson.gz"), gzipSync(events(3000, 2000)));
+    const config = Object.entries(FILE_TO_FILE).map(([key, value]) => `${key}=${value}\n`).join("");
+    await Deno.writeTextFile(join(cwd, "c.properties"), config);
+
+    const first = await runCollector(["c.properties"], { cwd });
+    assertEquals([first.code, first.stdout], [0, ""], first.stderr);
+    assertEquals(await storedIds(join(cwd, "out")), range(5000));
+    const { records, rows, writtenRows, deadLetters, deadLettersByCode, objects, level } = logged(first.stderr, "done");
+    assertEquals([records, rows, writtenRows, deadLetters, objects], [5001, 5000, 5000, 1, 2]);
+    assertEquals([deadLettersByCode, level], ["1 malformed-json", "INFO"]);
+    assertEquals(logged(first.stderr, "collecting").version, denoConfig.version);
+
+    const second = await runCollector(["-", "--set", "pipeline.workers=0"], { cwd, stdin: config });
+    assertEquals([second.code, logged(second.stderr, "done").records], [0, 0], second.stderr);
+    assertEquals(await storedIds(join(cwd, "out")), range(5000));
+  }));
+
+Deno.test("collector takes its whole config from the environment", () =>
+  inScratchDirectory(async (cwd) => {
+    const environment = {
+      COLLECTOR_STREAM_SOURCE: "file",
+      COLLECTOR_FILE_PATH: "in.ndjson",
+      COLLECTOR_TARGET: "console",
+      COLLECTOR_LOG_LEVEL: "warn",
+    };
+    await Deno.writeTextFile(join(cwd, "in.ndjson"), events(0, 10));
+    const { code, stdout, stderr } = await runCollector(["--set", "log.level=error"], { cwd, environment });
+    assertEquals([code, stderr], [0, ""]);
+    const ids = stdout.trimEnd().split("\n").map((line): number => JSON.parse(line).id);
+    assertEquals(ids.sort((a, b) => a - b), range(10));
+    const names = [...Deno.readDirSync(cwd)].map(({ name }) => name).sort();
+    assertEquals(names, ["in.ndjson", "out"], "there is no folder for dead letters that never came");
+  }));
+
+Deno.test("collector that is stopped by SIGTERM has committed what it wrote", () =>
+  inScratchDirectory(async (cwd) => {
+    await Deno.mkdir(join(cwd, "in"));
+    await Deno.mkdir(join(cwd, "out"));
+    await Deno.writeTextFile(join(cwd, "in/a.ndjson"), events(0, 5000));
+    const config = { ...FILE_TO_FILE, "middleware.max-flush-records": "1" };
+    {
+      using watcher = Deno.watchFs(join(cwd, "out"));
+      await using collector = new CollectorProcess(settings({ ...config, "file.follow": "true" }), { cwd });
+      for await (const _ of watcher) {
+        if ((await storedIds(join(cwd, "out"))).length > 0) break;
+      }
+      collector.kill("SIGTERM");
+      const { code, stderr } = await collector.end();
+      assertEquals(code, 0, stderr);
+      assertMatch(stderr, /SIGTERM: writing what is in memory/);
+      const { writtenRows, rows } = logged(stderr, "stopped");
+      assertEquals(writtenRows, rows);
+      assertEquals((await storedIds(join(cwd, "out"))).length, rows);
+    }
+    await Deno.writeTextFile(join(cwd, "in/a.ndjson"), events(5000, 100), { append: true });
+    const { code, stderr } = await runCollector(settings(config), { cwd });
+    assertEquals(code, 0, stderr);
+    assertEquals(await storedIds(join(cwd, "out")), range(5100), "each row is there once");
+  }));
+
+Deno.test("collector ends at once at the second signal", () =>
+  inScratchDirectory(async (cwd) => {
+    const server = silentServer();
+    try {
+      await Deno.mkdir(join(cwd, "in"));
+      await Deno.writeTextFile(join(cwd, "in/a.ndjson"), events(0, 100));
+      const config = {
+        ...FILE_TO_FILE,
+        "file.follow": "true",
+        "target": "s3",
+        "target.aws.s3-bucket": "nowhere",
+        "target.aws.s3-endpoint": server.url,
+        "target.access-key": "nobody",
+        "target.secret-access-key": "do-not-print-me",
+      };
+      for (const [signal, code] of [["SIGTERM", 143], ["SIGINT", 130]] as const) {
+        await using collector = new CollectorProcess(settings(config), { cwd });
+        await collector.logs("collecting");
+        collector.kill("SIGTERM");
+        await collector.logs("SIGTERM: writing what is in memory");
+        collector.kill(signal);
+        const end = await collector.end();
+        assertEquals(end.code, code, end.stderr);
+        assertStringIncludes(end.stderr, `${signal} again: ending at once`);
+        assert(!end.stderr.includes("do-not-print-me"));
+      }
+    } finally {
+      server.close();
+    }
+  }));
+
+Deno.test("collector whose target refuses for good ends with 1 and says what to do", () =>
+  inScratchDirectory(async (cwd) => {
+    await Deno.mkdir(join(cwd, "in"));
+    await Deno.writeTextFile(join(cwd, "in/a.ndjson"), events(0, 100));
+    await Deno.writeTextFile(join(cwd, "out"), "a file where a folder should be");
+    const { code, stderr } = await runCollector(settings(FILE_TO_FILE), { cwd });
+    assertEquals(code, 1);
+    const { level, error } = logged(stderr, "failed; what was not committed is read again by the next run");
+    assertEquals([level, (error as { name: string }).name], ["ERROR", "FatalError"]);
+    assertStringIncludes((error as { message: string }).message, join(cwd, "out"));
+  }));
+
+Deno.test("collector whose output is closed ends quietly", () =>
+  inScratchDirectory(async (cwd) => {
+    await Deno.writeTextFile(join(cwd, "in.ndjson"), events(0, 100_000));
+    const config = { "stream.source": "file", "file.path": "in.ndjson", "target": "console" };
+    await using collector = new CollectorProcess(settings(config), { cwd });
+    const reader = collector.stdout.getReader();
+    assertEquals((await reader.read()).done, false);
+    await reader.cancel();
+    assertEquals((await collector.status).code, 141);
+    await collector.logs("standard output was closed by its reader");
+    assert(!collector.stderr.includes("ERROR"), collector.stderr);
+  }));
+
+Deno.test("collector check prints the config in effect and tries its parts", () =>
+  inScratchDirectory(async (cwd) => {
+    await Deno.mkdir(join(cwd, "in"));
+    await Deno.writeTextFile(join(cwd, "in/a.ndjson"), events(0, 10));
+    const config = Object.entries(FILE_TO_FILE).map(([key, value]) => `${key}=${value}\n`).join("");
+    await Deno.writeTextFile(join(cwd, "c.properties"), `${config}log-active=true\nkafka.topic=x\n`);
+    const [good, json] = await Promise.all([
+      runCollector(["check", "c.properties", "--set", "target.compression=zstd"], { cwd }),
+      runCollector(["check", "--json", "c.properties"], { cwd }),
+    ]);
+    assertEquals([good.code, json.code], [0, 0], good.stdout);
+    assertMatch(good.stdout, /^ {2}file\.path = in\/\* +\(c\.properties:2\)$/m);
+    assertMatch(good.stdout, /^ {2}target\.compression = zstd +\(--set\)$/m);
+    assertMatch(good.stdout, /^c\.properties:6: log-active: ignored/m);
+    assertMatch(good.stdout, /^no effect with stream\.source=file and target=file: kafka\.topic$/m);
+    for (const part of ["machine", "source", "target"]) assertMatch(good.stdout, new RegExp(`^ok {6}${part}: `, "m"));
+    const { ok, checks, config: entries } = JSON.parse(json.stdout);
+    assertEquals([ok, checks.every((check: { ok: boolean }) => check.ok)], [true, true]);
+    assert(entries.some(({ key, text }: { key: string; text: string }) => key === "file.path" && text === "in/*"));
+    assertEquals([...Deno.readDirSync(cwd)].map(({ name }) => name).sort(), ["c.properties", "in"], "it left nothing");
+  }));
+
+Deno.test("collector check says what is not ready, and hides secrets", () =>
+  inScratchDirectory(async (cwd) => {
+    await Deno.writeTextFile(join(cwd, "out"), "a file where a folder should be");
+    const config = {
+      ...FILE_TO_FILE,
+      "file.path": "missing.ndjson",
+      "target.secret-access-key": "do-not-print-me",
+    };
+    const { code, stdout, stderr } = await runCollector(["check", ...settings(config)], { cwd });
+    assertEquals(code, 1);
+    assertMatch(stdout, /^FAILED {2}source: .*missing\.ndjson/m);
+    assertMatch(stdout, /^FAILED {2}target: /m);
+    assert(!`${stdout}${stderr}`.includes("do-not-print-me"));
+  }));
