@@ -32,6 +32,7 @@ export class FakeHost implements Host {
   readonly stderr: Host["stderr"];
   errors = "";
   readonly #stdin: string;
+  #uncaught: (error: unknown) => void = () => {};
   readonly #listeners: ((signal: StopSignal) => void)[] = [];
 
   constructor({ args = [], environment = {}, stdin = "", isTerminal = false, ...machine }: FakeHostOptions = {}) {
@@ -52,10 +53,17 @@ export class FakeHost implements Host {
     this.#listeners.push(listener);
   }
 
-  onUncaught(): void {}
+  onUncaught(listener: (error: unknown) => void): void {
+    this.#uncaught = listener;
+  }
 
   exit(code: number): never {
     throw new ExitCalled(code);
+  }
+
+  /** Lets an error loose that nobody catches. */
+  leave(error: unknown): void {
+    this.#uncaught(error);
   }
 
   /** Delivers a signal. */

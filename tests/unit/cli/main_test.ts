@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { join } from "node:path";
 import { main } from "../../../src/cli/main.ts";
 import { ExitCalled, FakeHost, type FakeHostOptions } from "./fake_host.ts";
@@ -123,19 +123,10 @@ Deno.test("run shows rows, a summary and no status line on a terminal, all in on
 });
 
 Deno.test("run ends the process by an error that nobody caught", async () => {
-  let uncaught: (error: unknown) => void = () => {};
   const host = new FakeHost({ args: [...CONSOLE, "--set", "file.checkpoint=/proc/no/such/folder"] });
-  host.onUncaught = (listener) => void (uncaught = listener);
   assertEquals(await main(host), 1);
   host.errors = "";
-  let code = 0;
-  try {
-    uncaught(new Error("out of the blue"));
-  } catch (error) {
-    if (!(error instanceof ExitCalled)) throw error;
-    code = error.code;
-  }
-  assertEquals(code, 1);
+  assertEquals(assertThrows(() => host.leave(new Error("out of the blue")), ExitCalled).code, 1);
   const { level, error } = JSON.parse(host.errors);
   assertEquals([level, error.message], ["ERROR", "out of the blue"]);
 });
