@@ -8,6 +8,7 @@ import type { AnySections, PlannedComponent, Registry } from "./config/section.t
 import { decodeOptions } from "./decode/options.ts";
 import { encodeConfigProblems, encodeOptions } from "./encode/options.ts";
 import { objectsSection, pipelineSection, processSection } from "./pipeline/options.ts";
+import { demoSource } from "./source/demo.ts";
 import { fileSource } from "./source/file.ts";
 import { kafkaOptions } from "./source/kafka/options.ts";
 import { kinesisOptions } from "./source/kinesis/options.ts";
@@ -20,6 +21,7 @@ import type { TargetComponent } from "./target/target.ts";
 /** By their names in `stream.source`. */
 export const SOURCES = {
   file: fileSource,
+  demo: demoSource,
 } satisfies Record<string, SourceComponent<object>>;
 
 /** By their names in `target`. */
