@@ -23,8 +23,8 @@ export const checkCommand: Command = {
   usage: "[CONFIG.properties] [options]",
   doc:
     `Checks the config, prints the values in effect and where each comes from (secrets are hidden), and tries the source
-and the target without reading or writing data: reachable, there, allowed. Exits with 0 when a run would work, with 1 when
-the source or target is not ready, with 2 when the config is wrong.`,
+and the target without reading or writing data: reachable, there, allowed. Exits with 0 when a run would work, with 1
+when the source or target is not ready, with 2 when the config is wrong.`,
   flags: [...CONFIG_FLAGS, { name: "json", doc: "print the findings as one JSON object" }],
   maxPositionals: 1,
   run: check,
