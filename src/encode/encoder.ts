@@ -4,7 +4,9 @@ import type { Clock } from "../runtime/clock.ts";
 import { type Compression, compressPiece } from "./compression.ts";
 import { type Grouping, groupRows, type RowRun } from "./group.ts";
 import { OutputBuffer } from "./output_buffer.ts";
-import { type RowFormat, type RowWriter, rowWriter } from "./row_writer.ts";
+import { planRows, type RowFormat, type RowPlan } from "./row_plan.ts";
+import { Scratch } from "./scratch.ts";
+import { RUN_BYTES, runEnd, writeRows } from "./write_rows.ts";
 
 /** How pages become pieces. */
 export interface EncoderOptions {
@@ -22,9 +24,8 @@ export interface EncoderOptions {
 
 /** A piece's size before compression: large enough to lose less than 1% of the ratio, small enough for the cache. */
 export const PIECE_BYTES = 2 * 2 ** 20;
-/** Rows are written in runs of at most so many, and of at most so many bytes unless one row is larger. */
-const CHUNK_ROWS = 256;
-const CHUNK_BYTES = 2 ** 19;
+/** Offsets that the scratch keeps: those of 256 rows of 60 rendered columns. */
+const SCRATCH_OFFSETS = 2 ** 14;
 
 /**
  * Turns pages into compressed pieces. It keeps one buffer, of about pieceByteLength + 512 kB (more only while a larger
@@ -34,6 +35,7 @@ export class Encoder {
   readonly #options: EncoderOptions;
   readonly #pieceByteLength: number;
   readonly #out: OutputBuffer;
+  readonly #scratch = new Scratch(RUN_BYTES, SCRATCH_OFFSETS);
   #encodeMs = 0;
   #compressMs = 0;
 
@@ -51,11 +53,12 @@ export class Encoder {
     const startMs = this.#options.clock.monotonicMs();
     const compressedMs = this.#compressMs;
     const pieces: EncodedPiece[] = [];
-    const writers = new Map<Page, RowWriter>();
+    const plans = new Map<Page, RowPlan>();
     for (const { group, runs } of groupRows(pages, this.#options.grouping)) {
-      this.#encodeGroup(group, runs, writers, pieces);
+      this.#encodeGroup(group, runs, plans, pieces);
     }
     this.#out.reset(this.#keptByteLength);
+    this.#scratch.reset(RUN_BYTES, SCRATCH_OFFSETS);
     this.#encodeMs += this.#options.clock.monotonicMs() - startMs - (this.#compressMs - compressedMs);
     return pieces;
   }
@@ -68,13 +71,13 @@ export class Encoder {
   }
 
   get #keptByteLength(): number {
-    return this.#pieceByteLength + CHUNK_BYTES;
+    return this.#pieceByteLength + RUN_BYTES;
   }
 
   #encodeGroup(
     group: ObjectGroup,
     runs: readonly RowRun[],
-    writers: Map<Page, RowWriter>,
+    plans: Map<Page, RowPlan>,
     pieces: EncodedPiece[],
   ): void {
     const { rowFormat, grouping } = this.#options;
@@ -82,11 +85,11 @@ export class Encoder {
     const out = this.#out;
     let summary = new PieceSummary();
     for (const { page, start, end } of runs) {
-      let writer = writers.get(page);
-      if (writer === undefined) writers.set(page, writer = rowWriter(page, rowFormat, names));
+      let plan = plans.get(page);
+      if (plan === undefined) plans.set(page, plan = planRows(page, rowFormat, names));
       for (let row = start; row < end;) {
-        const next = reserveRows(out, writer, row, end);
-        writer.write(out, row, next);
+        const next = runEnd(plan, row, end);
+        writeRows(out, plan, row, next, this.#scratch);
         summary.add(page, row, next);
         row = next;
         if (out.length < this.#pieceByteLength) continue;
@@ -105,18 +108,6 @@ export class Encoder {
     this.#compressMs += clock.monotonicMs() - startMs;
     return { group, ...compressed, ...summary.fields() };
   }
-}
-
-/** Makes room for as many rows from `row` on as a chunk may have. @returns the row after them. */
-function reserveRows(out: OutputBuffer, writer: RowWriter, row: number, end: number): number {
-  let next = Math.min(end, row + CHUNK_ROWS);
-  let byteLength = writer.maxByteLength(row, next);
-  while (byteLength > CHUNK_BYTES && next > row + 1) {
-    next = row + Math.ceil((next - row) / 2);
-    byteLength = writer.maxByteLength(row, next);
-  }
-  out.reserve(byteLength);
-  return next;
 }
 
 /** What a piece says of its rows. */

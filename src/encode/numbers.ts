@@ -26,12 +26,13 @@ export function writePadded(out: OutputBuffer, position: number, value: number, 
   return position + count;
 }
 
+/** The digits are counted without branches: numbers of a column differ in length, and a wrong guess costs more. */
 function writeUpTo9999(out: OutputBuffer, position: number, value: number): number {
-  const count = value < 10 ? 1 : value < 100 ? 2 : value < 1000 ? 3 : 4;
-  return writePadded(out, position, value, count);
+  return writePadded(out, position, value, 1 + ((9 - value) >>> 31) + ((99 - value) >>> 31) + ((999 - value) >>> 31));
 }
 
-function writeEightDigits(out: OutputBuffer, position: number, value: number): number {
+/** Writes 0 to 99,999,999 in exactly eight digits. */
+export function writeEightDigits(out: OutputBuffer, position: number, value: number): number {
   const high = (value / 10_000) | 0;
   out.view.setUint32(position, FOUR_DIGITS[high], true);
   out.view.setUint32(position + 4, FOUR_DIGITS[value - high * 10_000], true);
@@ -46,9 +47,9 @@ function writeBelow1e8(out: OutputBuffer, position: number, value: number): numb
 
 /** Writes a whole number, 0 to 2^53. */
 export function writeUnsigned(out: OutputBuffer, position: number, value: number): number {
-  if (value < 1e8) return writeBelow1e8(out, position, value);
+  if (value < 1e8) return writeBelow1e8(out, position, value | 0);
   const high = Math.floor(value / 1e8);
-  return writeEightDigits(out, writeBelow1e8(out, position, high), value - high * 1e8);
+  return writeEightDigits(out, writeBelow1e8(out, position, high | 0), (value - high * 1e8) | 0);
 }
 
 /** Writes a whole number within +-2^53. -0 prints as 0. */
@@ -65,9 +66,6 @@ export function writeAscii(out: OutputBuffer, position: number, text: string): n
   return position + text.length;
 }
 
-/** The number of decimals that the fast path looks for first, and then the most it looks for. */
-const FEW = 3, MANY = 7;
-const FEW_SCALE = 1e3, MANY_SCALE = 1e7;
 /** Two different decimals of at most 15 digits are never the same double, so the one found is what String() prints. */
 const MAX_MANTISSA = 1e15;
 /** Below this String() prints an exponent. */
@@ -82,31 +80,39 @@ export function writeDouble(out: OutputBuffer, position: number, value: number):
   if (!(magnitude < MAX_MANTISSA)) return writeAnyDouble(out, position, value);
   const start = position;
   if (value < 0 || Object.is(value, -0)) out.bytes[position++] = MINUS;
-  if (magnitude === Math.floor(magnitude)) return writeUnsigned(out, position, magnitude);
-  if (magnitude >= MIN_DECIMAL) {
-    const few = Math.round(magnitude * FEW_SCALE);
-    if (few / FEW_SCALE === magnitude && few < MAX_MANTISSA) return writeDecimal(out, position, few, FEW);
-    const many = Math.round(magnitude * MANY_SCALE);
-    if (many / MANY_SCALE === magnitude && many < MAX_MANTISSA) return writeDecimal(out, position, many, MANY);
+  const whole = Math.floor(magnitude);
+  if (magnitude === whole) return writeUnsigned(out, position, whole);
+  if (magnitude < MIN_DECIMAL) return writeAnyDouble(out, start, value);
+  const thousandths = Math.round(magnitude * 1e3);
+  if (isDecimal(magnitude, thousandths, 1e3)) {
+    return writeThousandths(out, writeUnsigned(out, position, whole), (thousandths - whole * 1e3) | 0);
+  }
+  const mantissa = Math.round(magnitude * 1e7);
+  if (isDecimal(magnitude, mantissa, 1e7)) {
+    return writeTenMillionths(out, writeUnsigned(out, position, whole), (mantissa - whole * 1e7) | 0);
   }
   return writeAnyDouble(out, start, value);
 }
 
-/** Writes mantissa / 10^decimals, which isn't a whole number. The mantissa is a whole number below 1e15. */
-function writeDecimal(out: OutputBuffer, position: number, mantissa: number, decimals: number): number {
-  const scale = decimals === FEW ? FEW_SCALE : MANY_SCALE;
-  const whole = Math.floor(mantissa / scale);
-  position = writeUnsigned(out, position, whole);
-  out.bytes[position++] = POINT;
-  const fraction = mantissa - whole * scale;
-  if (decimals === FEW) {
-    position = writePadded(out, position, fraction, FEW);
-  } else {
-    const high = (fraction / 10_000) | 0;
-    position = writePadded(out, position, high, MANY - 4);
-    position = writeFourDigits(out, position, fraction - high * 10_000);
-  }
-  const bytes = out.bytes;
+/** Whether `magnitude` is the double nearest to mantissa / scale. The division alone would do; it is the slow part. */
+function isDecimal(magnitude: number, mantissa: number, scale: number): boolean {
+  return mantissa < MAX_MANTISSA && Math.abs(magnitude * scale - mantissa) < 1e-3 && mantissa / scale === magnitude;
+}
+
+/** Writes the decimals 1 to 999 thousandths. */
+function writeThousandths(out: OutputBuffer, position: number, fraction: number): number {
+  out.bytes[position] = POINT;
+  writePadded(out, position + 1, fraction, 3);
+  return position + 4 - (fraction % 10 !== 0 ? 0 : fraction % 100 !== 0 ? 1 : 2);
+}
+
+/** Writes the decimals 1 to 9,999,999 ten-millionths. */
+function writeTenMillionths(out: OutputBuffer, position: number, fraction: number): number {
+  const { bytes } = out;
+  bytes[position] = POINT;
+  const high = (fraction / 10_000) | 0;
+  writePadded(out, position + 1, high, 3);
+  position = writeFourDigits(out, position + 4, fraction - high * 10_000);
   while (bytes[position - 1] === ZERO) position--;
   return position;
 }

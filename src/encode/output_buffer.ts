@@ -8,7 +8,7 @@
  */
 
 /** Bytes that a copy may write past its end. */
-export const WORD_SLACK = 8;
+export const WORD_SLACK = 16;
 
 /** From this length on a bulk copy is faster than one by words. */
 const BULK_BYTE_LENGTH = 256;
@@ -45,6 +45,13 @@ export class OutputBuffer {
     grown.set(this.bytes.subarray(0, this.length));
     this.bytes = grown;
     this.view = new DataView(grown.buffer);
+  }
+
+  /** Appends bytes. */
+  append(bytes: Uint8Array): void {
+    this.reserve(bytes.length);
+    this.bytes.set(bytes, this.length);
+    this.length += bytes.length;
   }
 
   /** What was written. A view: good until the next write. */

@@ -1,14 +1,13 @@
 /** Dates and times, printed in the form they were written in. */
 import type { TimestampForm } from "../columnar/types.ts";
-import { writeAscii, writeFourDigits, writePadded, writeSafeInteger } from "./numbers.ts";
-import type { OutputBuffer } from "./output_buffer.ts";
+import { writeAscii, writeEightDigits, writeFourDigits, writePadded, writeSafeInteger } from "./numbers.ts";
+import { OutputBuffer, WORD_SLACK } from "./output_buffer.ts";
 
-/** The most bytes that writeDate and writeTimestamp write, quotes included. */
-export const MAX_DATE_BYTES = 15;
+/** The most bytes that writeDate, writeEpochMs and writeIsoTime write, quotes included. */
+export const MAX_DATE_BYTES = 16;
 export const MAX_TIMESTAMP_BYTES = 32;
 
 const QUOTE = 0x22, DASH = 0x2d, COLON = 0x3a, POINT = 0x2e, LETTER_T = 0x54, LETTER_Z = 0x5a;
-const DAY_SECONDS = 86_400;
 
 /** A calendar day, reckoned as in ISO 8601 (Gregorian also before its invention). */
 interface CivilDate {
@@ -37,16 +36,8 @@ export function civilFromDays(days: number): CivilDate {
   };
 }
 
-/** Rows of one page mostly lie on one day: the last one is kept. */
-let lastDays = 0;
-let lastCivil = civilFromDays(0);
-
 function writeDay(out: OutputBuffer, position: number, days: number): number {
-  if (days !== lastDays) {
-    lastCivil = civilFromDays(days);
-    lastDays = days;
-  }
-  const { year, month, day } = lastCivil;
+  const { year, month, day } = civilFromDays(days);
   if (year >= 0 && year <= 9999) {
     position = writeFourDigits(out, position, year);
   } else {
@@ -67,30 +58,67 @@ export function writeDate(out: OutputBuffer, position: number, days: number): nu
   return position + 1;
 }
 
-/** Units of a TIMESTAMP's value in a second. */
-function unitsPerSecond(form: TimestampForm): number {
-  return form === "ISO_US" ? 1_000_000 : 1000;
+/** Text that the values of a span begin with; times that follow each other mostly lie in one span. */
+class Prefix {
+  readonly text = new OutputBuffer(2 * WORD_SLACK);
+  start = NaN;
+
+  /** Writes at most 16 bytes. */
+  write(out: OutputBuffer, position: number): number {
+    const to = out.view, from = this.text.view;
+    to.setBigUint64(position, from.getBigUint64(0, true), true);
+    to.setBigUint64(position + 8, from.getBigUint64(8, true), true);
+    return position + this.text.length;
+  }
 }
 
-/** Writes a TIMESTAMP: a number, or text with 0, 3 or 6 digits of a second, quotes included. `value` as in the block. */
-export function writeTimestamp(out: OutputBuffer, position: number, value: number, form: TimestampForm): number {
-  if (form === "EPOCH_MS") return writeSafeInteger(out, position, value);
-  const units = unitsPerSecond(form);
-  const seconds = Math.floor(value / units);
-  const fraction = value - seconds * units;
-  const days = Math.floor(seconds / DAY_SECONDS);
-  out.bytes[position] = QUOTE;
-  position = writeDay(out, position + 1, days);
-  out.bytes[position] = LETTER_T;
-  position = writeTimeOfDay(out, position + 1, seconds - days * DAY_SECONDS);
+const EPOCH_SPAN_MS = 1e8;
+const epochPrefix = new Prefix();
+
+/** Writes epoch ms as a number: the digits above the last eight stay the same for a day. */
+export function writeEpochMs(out: OutputBuffer, position: number, epochMs: number): number {
+  const rest = epochMs - epochPrefix.start;
+  if (rest >= 0 && rest < EPOCH_SPAN_MS) return writeEightDigits(out, epochPrefix.write(out, position), rest | 0);
+  if (epochMs >= EPOCH_SPAN_MS) {
+    const high = Math.floor(epochMs / EPOCH_SPAN_MS);
+    epochPrefix.text.length = writeSafeInteger(epochPrefix.text, 0, high);
+    epochPrefix.start = high * EPOCH_SPAN_MS;
+  }
+  return writeSafeInteger(out, position, epochMs);
+}
+
+const DAY_MS = 86_400_000;
+const dayPrefix = new Prefix();
+
+/** The text up to the time of day, for the day of `epochMs`: `"2026-11-01T`. */
+function setDay(epochMs: number): void {
+  const days = Math.floor(epochMs / DAY_MS), { text } = dayPrefix;
+  text.bytes[0] = QUOTE;
+  text.length = writeDay(text, 1, days);
+  text.bytes[text.length++] = LETTER_T;
+  dayPrefix.start = days * DAY_MS;
+}
+
+/** Writes a time as ISO 8601 in UTC with 0, 3 or 6 digits of a second, quotes included. @param value us for ISO_US, else ms. */
+export function writeIsoTime(
+  out: OutputBuffer,
+  position: number,
+  value: number,
+  form: Exclude<TimestampForm, "EPOCH_MS">,
+): number {
+  const epochMs = form === "ISO_US" ? Math.floor(value / 1000) : value;
+  let rest = epochMs - dayPrefix.start;
+  if (!(rest >= 0 && rest < DAY_MS)) {
+    setDay(epochMs);
+    rest = epochMs - dayPrefix.start;
+  }
+  position = dayPrefix.write(out, position);
+  const msOfDay = rest | 0, secondOfDay = (msOfDay / 1000) | 0;
+  position = writeTimeOfDay(out, position, secondOfDay);
   if (form !== "ISO_S") {
-    out.bytes[position++] = POINT;
-    if (form === "ISO_US") {
-      position = writePadded(out, position, (fraction / 1000) | 0, 3);
-      position = writePadded(out, position, fraction % 1000, 3);
-    } else {
-      position = writePadded(out, position, fraction, 3);
-    }
+    out.bytes[position] = POINT;
+    position = writePadded(out, position + 1, msOfDay - secondOfDay * 1000, 3);
+    if (form === "ISO_US") position = writePadded(out, position, value - epochMs * 1000, 3);
   }
   out.bytes[position] = LETTER_Z;
   out.bytes[position + 1] = QUOTE;
@@ -98,12 +126,11 @@ export function writeTimestamp(out: OutputBuffer, position: number, value: numbe
 }
 
 function writeTimeOfDay(out: OutputBuffer, position: number, secondOfDay: number): number {
-  const hour = (secondOfDay / 3600) | 0;
-  const minute = ((secondOfDay - hour * 3600) / 60) | 0;
+  const minuteOfDay = (secondOfDay / 60) | 0, hour = (minuteOfDay / 60) | 0;
   const bytes = out.bytes;
   writePadded(out, position, hour, 2);
   bytes[position + 2] = COLON;
-  writePadded(out, position + 3, minute, 2);
+  writePadded(out, position + 3, minuteOfDay - hour * 60, 2);
   bytes[position + 5] = COLON;
-  return writePadded(out, position + 6, secondOfDay - hour * 3600 - minute * 60, 2);
+  return writePadded(out, position + 6, secondOfDay - minuteOfDay * 60, 2);
 }

@@ -11,7 +11,9 @@ import type { ColumnType } from "../../src/columnar/types.ts";
 import { Encoder } from "../../src/encode/encoder.ts";
 import { assembleObject } from "../../src/encode/object.ts";
 import { OutputBuffer } from "../../src/encode/output_buffer.ts";
-import { rowWriter } from "../../src/encode/row_writer.ts";
+import { planRows } from "../../src/encode/row_plan.ts";
+import { Scratch } from "../../src/encode/scratch.ts";
+import { runEnd, writeRows } from "../../src/encode/write_rows.ts";
 import { type ColumnSpec, pageOf, type Value } from "../unit/encode/pages.ts";
 import { generateEvents } from "./events.ts";
 
@@ -45,7 +47,10 @@ function column(name: string, values: readonly Value[]): ColumnSpec {
 function readRows(size: "large" | "small", rowCount: number): Row[] {
   const { bytes, offsets } = generateEvents({ rowCount, layout: "RAKAM", size });
   const decoder = new TextDecoder();
-  return Array.from({ length: rowCount }, (_, i) => JSON.parse(decoder.decode(bytes.subarray(offsets[i], offsets[i + 1]))));
+  return Array.from(
+    { length: rowCount },
+    (_, i) => JSON.parse(decoder.decode(bytes.subarray(offsets[i], offsets[i + 1]))),
+  );
 }
 
 function pageOfRows(rows: readonly Row[]): Page {
@@ -106,15 +111,15 @@ export function runBench(size: "large" | "small", rowCount: number, seconds: num
   const objects = tables.flat().map(plainObject);
   const expected = objects.map((object) => JSON.stringify(object) + "\n").join("");
 
-  const out = new OutputBuffer(0);
+  const out = new OutputBuffer(0), scratch = new Scratch(0, 0);
   const encodeRows = () => {
     out.length = 0;
     for (const page of pages) {
-      const writer = rowWriter(page, "rakam", { project: false, table: false });
-      for (let row = 0; row < page.positionCount; row += 256) {
-        const end = Math.min(row + 256, page.positionCount);
-        out.reserve(writer.maxByteLength(row, end));
-        writer.write(out, row, end);
+      const plan = planRows(page, "rakam", { project: false, table: false });
+      for (let row = 0; row < page.positionCount;) {
+        const end = runEnd(plan, row, page.positionCount);
+        writeRows(out, plan, row, end, scratch);
+        row = end;
       }
     }
   };
@@ -137,14 +142,28 @@ export function runBench(size: "large" | "small", rowCount: number, seconds: num
     characters += utf8.encode(lines).length;
   };
   const rates = {
-    ...measure({ "JSON.stringify": stringify, "JSON.stringify to bytes": stringifyToBytes, "page -> NDJSON": encodeRows }, ndjson.length, seconds),
-    ...measure({
-      "gzipSync 6": () => gzipSync(ndjson, { level: 6 }),
-      "page -> object, gzip 6": () => assembleObject(gzip6.encodePages(pages), "gzip"),
-      "page -> object, gzip 4": () => assembleObject(gzip4.encodePages(pages), "gzip"),
-    }, ndjson.length, seconds),
+    ...measure(
+      { "JSON.stringify": stringify, "JSON.stringify to bytes": stringifyToBytes, "page -> NDJSON": encodeRows },
+      ndjson.length,
+      seconds,
+    ),
+    ...measure(
+      {
+        "gzipSync 6": () => gzipSync(ndjson, { level: 6 }),
+        "page -> object, gzip 6": () => assembleObject(gzip6.encodePages(pages), "gzip"),
+        "page -> object, gzip 4": () => assembleObject(gzip4.encodePages(pages), "gzip"),
+      },
+      ndjson.length,
+      seconds,
+    ),
   };
-  return { size, rowCount, rawByteLength: ndjson.length, rates, hash: createHash("sha256").update(ndjson).digest("hex") };
+  return {
+    size,
+    rowCount,
+    rawByteLength: ndjson.length,
+    rates,
+    hash: createHash("sha256").update(ndjson).digest("hex"),
+  };
 }
 
 if (import.meta.main) {
@@ -152,9 +171,15 @@ if (import.meta.main) {
   const seconds = Number(Deno.args[0] ?? 2);
   for (const [size, rowCount] of [["large", 20_000], ["small", 60_000]] as const) {
     const { rates, rawByteLength, hash } = runBench(size, rowCount, seconds);
-    print(`${size} events: ${rowCount} rows, ${(rawByteLength / rowCount).toFixed(0)} bytes a row, sha256 ${hash.slice(0, 16)}`);
+    print(
+      `${size} events: ${rowCount} rows, ${(rawByteLength / rowCount).toFixed(0)} bytes a row, sha256 ${
+        hash.slice(0, 16)
+      }`,
+    );
     for (const [what, rate] of Object.entries(rates)) print(`  ${what.padEnd(26)} ${rate.toFixed(0).padStart(5)} MB/s`);
-    print(`  NDJSON is ${(rates["page -> NDJSON"] / rates["JSON.stringify"]).toFixed(2)} times as fast as JSON.stringify`);
+    print(
+      `  NDJSON is ${(rates["page -> NDJSON"] / rates["JSON.stringify"]).toFixed(2)} times as fast as JSON.stringify`,
+    );
     print(`  gzip 6: ${(rates["page -> object, gzip 6"] / rates["gzipSync 6"]).toFixed(2)} of gzipSync 6 alone`);
   }
 }

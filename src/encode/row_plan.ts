@@ -1,0 +1,173 @@
+/**
+ * Rows of a page as NDJSON, a line a row, in one of two formats.
+ *
+ *     rakam  {"_time":1577836800000,"$schema":"p","$table":"c","_user":"42","properties":{"url":"/"}}
+ *     flat   {"$table":"c","_time":1577836800000,"_user":"42","url":"/"}
+ *
+ * rakam: `_time` is the event time in epoch ms, left out when the row has none. `_user` is the user column's value, left
+ * out when null. The user column is never repeated in properties; the time column is left out there when `_time` says the same
+ * (a TIMESTAMP in milliseconds), and kept when `_time` can't give it back (microseconds, an offset, text), value by
+ * value, since nothing may be bent. flat: every column under its own name; `$schema` and `$table` come first, and only
+ * where the object holds several of them (its key has no {project} or {table}); should a column have that name
+ * already, ours gets one more `$`. Nulls are left out in both.
+ */
+import { type Block, isNull } from "../columnar/block.ts";
+import type { Page } from "../columnar/page.ts";
+
+export type RowFormat = "rakam" | "flat";
+
+/** Which names a row itself must say, since the object's key doesn't (flat rows only; rakam rows say both). */
+export interface RowNames {
+  readonly project: boolean;
+  readonly table: boolean;
+}
+
+/** A part of each row of a page: text that is the same in all rows, and a column's value after it. */
+export interface Member {
+  /** Where the plan's keys have its text: `,"name":"`, with a string's quote when there is a column. */
+  readonly keyStart: number;
+  readonly keyByteLength: number;
+  /** Null for text alone. A row where it is null doesn't have the member. */
+  readonly block: Block | null;
+}
+
+/** The rows of one page, ready to be written. Cheap to make: a page of one row is no misuse. */
+export interface RowPlan {
+  /** The first byte of a row is an open brace, whatever the members say (a comma). */
+  readonly members: readonly Member[];
+  /**
+   * The first member that may be missing behind an open brace, -1 when there is none: the first of them that a row has
+   * stands with its comma where that brace is, which is then set anew.
+   */
+  readonly opensAt: number;
+  /** The members' keys. */
+  readonly keys: Uint8Array;
+  /** What ends a row: up to four bytes, the first in the lowest one. */
+  readonly tail: { readonly word: number; readonly length: number };
+}
+
+/** Keys by column name, since all pages of a table have the same ones. Emptied when it reaches MAX_KEYS. */
+const keyTexts = new Map<string, Uint8Array>();
+const MAX_KEYS = 10_000;
+const utf8 = new TextEncoder();
+
+function keyText(name: string): Uint8Array {
+  let key = keyTexts.get(name);
+  if (key === undefined) {
+    if (keyTexts.size >= MAX_KEYS) keyTexts.clear();
+    key = utf8.encode(`,${JSON.stringify(name)}:"`);
+    keyTexts.set(name, key);
+  }
+  return key;
+}
+
+/** Collects the members of a plan. Text and a column that is never null become one member, so that they are one copy. */
+class PlanBuilder {
+  readonly #members: Member[] = [];
+  readonly #keys: Uint8Array[] = [];
+  #keysByteLength = 0;
+  #text = "";
+  #opensAt = -1;
+
+  text(text: string): void {
+    this.#text += text;
+  }
+
+  column(name: string, block: Block): void {
+    const key = keyText(name), opens = this.#text.endsWith("{");
+    if (block.nulls !== null) {
+      this.#endText();
+      if (opens) this.#opensAt = this.#members.length;
+      this.#add([key], block);
+    } else {
+      const text = utf8.encode(this.#text);
+      this.#text = "";
+      this.#add([text, opens ? key.subarray(1) : key], block);
+    }
+  }
+
+  build(tail: string): RowPlan {
+    this.#endText();
+    const keys = new Uint8Array(this.#keysByteLength);
+    let position = 0;
+    for (const key of this.#keys) {
+      keys.set(key, position);
+      position += key.length;
+    }
+    const word = [...tail].reduceRight((word, char) => (word << 8) | char.charCodeAt(0), 0);
+    return { members: this.#members, opensAt: this.#opensAt, keys, tail: { word, length: tail.length } };
+  }
+
+  #endText(): void {
+    if (this.#text !== "") this.#add([utf8.encode(this.#text)], null);
+    this.#text = "";
+  }
+
+  #add(key: readonly Uint8Array[], block: Block | null): void {
+    const keyByteLength = key.reduce((sum, part) => sum + part.length, 0);
+    this.#members.push({ keyStart: this.#keysByteLength, keyByteLength, block });
+    this.#keys.push(...key);
+    this.#keysByteLength += keyByteLength;
+  }
+}
+
+/** Says how the rows of a page are written. */
+export function planRows(page: Page, format: RowFormat, names: RowNames): RowPlan {
+  return format === "rakam" ? planRakam(page) : planFlat(page, names);
+}
+
+function planRakam(page: Page): RowPlan {
+  const { table, columns, blocks, timeColumn, userColumn } = page;
+  const plan = new PlanBuilder();
+  plan.column("_time", eventTimes(page));
+  plan.text(`,"$schema":${JSON.stringify(table.project)},"$table":${JSON.stringify(table.collection)}`);
+  if (userColumn >= 0) plan.column("_user", blocks[userColumn]);
+  plan.text(`,"properties":{`);
+  for (const [i, { name }] of columns.entries()) {
+    if (i === userColumn) continue;
+    const block = i === timeColumn ? unrepeatedTimes(blocks[i], page) : blocks[i];
+    if (block !== null) plan.column(name, block);
+  }
+  return plan.build("}}\n");
+}
+
+function planFlat(page: Page, names: RowNames): RowPlan {
+  const { table, columns, blocks } = page;
+  const taken = new Set(columns.map((column) => column.name));
+  const plan = new PlanBuilder();
+  const constant = (name: string, value: string) => {
+    while (taken.has(name)) name = `$${name}`;
+    plan.text(`,${JSON.stringify(name)}:${JSON.stringify(value)}`);
+  };
+  if (names.project) constant("$schema", table.project);
+  if (names.table) constant("$table", table.collection);
+  columns.forEach(({ name }, i) => plan.column(name, blocks[i]));
+  return plan.build("}\n");
+}
+
+/** The event times as a column, null where they aren't times. */
+function eventTimes({ positionCount, eventTimes: values }: Page): Block {
+  let nulls: Uint8Array | null = null, whole = true;
+  for (let row = 0; row < positionCount; row++) {
+    if (Number.isFinite(values[row])) {
+      whole &&= Number.isSafeInteger(values[row]);
+    } else {
+      nulls ??= new Uint8Array(Math.ceil(positionCount / 8));
+      nulls[row >> 3] |= 1 << (row & 7);
+    }
+  }
+  const common = { rowCount: positionCount, nulls, values };
+  return whole ? { ...common, type: "TIMESTAMP", form: "EPOCH_MS" } : { ...common, type: "DOUBLE" };
+}
+
+/** The time column where `_time` doesn't give its value back; null when it always does, as it should. */
+function unrepeatedTimes(block: Block, { positionCount, eventTimes }: Page): Block | null {
+  if (block.type !== "TIMESTAMP" || block.form === "ISO_US") return block;
+  const nulls = new Uint8Array(Math.ceil(positionCount / 8));
+  let kept = 0;
+  for (let row = 0; row < positionCount; row++) {
+    if (isNull(block, row) || block.values[row] === eventTimes[row]) nulls[row >> 3] |= 1 << (row & 7);
+    else kept++;
+  }
+  return kept === 0 ? null : { ...block, nulls };
+}
