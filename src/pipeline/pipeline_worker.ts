@@ -4,7 +4,7 @@ import { detachPages, StreamBuffer } from "../decode/stream_buffer.ts";
 import { type Compression, compressPiece } from "../encode/compression.ts";
 import { Encoder } from "../encode/encoder.ts";
 import type { Grouping } from "../encode/group.ts";
-import type { RowFormat } from "../encode/row_writer.ts";
+import type { RowFormat } from "../encode/row_plan.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { CollectorError, InvariantError } from "../runtime/errors.ts";
 import type { DeadLetterPiece, FromWorker, SealedOutput, ToWorker, UnitId } from "./messages.ts";
