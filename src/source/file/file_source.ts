@@ -55,6 +55,8 @@ export class FileSource implements Source {
   readonly #paths: Paths;
   readonly #changed = new Condition();
   readonly #closing = new AbortController();
+  /** Offsets up to which records were delivered, of standard input and the sample events. */
+  readonly #deliveredOfInputs = new Map<SplitId, number>();
   #opened: Opened | null = null;
   #following: Promise<void> | null = null;
   /** Ends the source at the next poll. */
@@ -102,7 +104,7 @@ export class FileSource implements Source {
         const batch = next.reader.take(limit);
         if (batch !== null) return this.#deliver(opened, next, batch);
         if (next.reader.ended) await this.#retire(opened, next);
-        else await this.#fill(opened, next, signal);
+        else await this.#fill(opened, next, { limit, signal });
       } else if (opened.open.size > 0 || this.#following !== null) {
         await this.#changed.wait(signal);
       } else if (!opened.feeder.hasWork) {
@@ -187,8 +189,12 @@ export class FileSource implements Source {
   }
 
   /** Reads once. Standard input may keep us waiting, so the others go on meanwhile. */
-  async #fill(opened: Opened, next: OpenSplit, signal: AbortSignal): Promise<void> {
-    const filling = next.reader.fill().catch(async (error) => {
+  async #fill(
+    opened: Opened,
+    next: OpenSplit,
+    { limit, signal }: { limit: PollLimit; signal: AbortSignal },
+  ): Promise<void> {
+    const filling = next.reader.fill(limit).catch(async (error) => {
       this.#reportBroken(next.split, next.file, error);
       await opened.feeder.release(next);
     });
@@ -197,7 +203,9 @@ export class FileSource implements Source {
   }
 
   #deliver({ open }: Opened, next: OpenSplit, batch: RecordBatch): RecordBatch {
-    if (next.file !== null) next.file.delivered = next.reader.delivered;
+    const { file, reader, split } = next;
+    if (file !== null) file.delivered = reader.delivered;
+    else this.#deliveredOfInputs.set(split, reader.delivered);
     open.served(next, batch.bytes.length);
     return batch;
   }

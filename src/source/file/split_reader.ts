@@ -3,8 +3,10 @@ import type { Epoch, PollLimit, RecordBatch, SplitId } from "../source.ts";
 import type { ByteStream } from "./byte_stream.ts";
 import { LineBuffer } from "./line_buffer.ts";
 
-/** Bytes of one read. Larger ones gained nothing (1 MB: 1.2 GB/s with the search for lines), smaller ones lost. */
-const READ_BYTE_LENGTH = 1024 * 1024;
+/** Bytes of one read, unless the poll's limit is smaller: larger reads gained nothing. */
+const MAX_READ_BYTE_LENGTH = 1024 * 1024;
+/** Less would cost more calls than it saves memory. */
+const MIN_READ_BYTE_LENGTH = 64 * 1024;
 
 export interface SplitReaderOptions {
   readonly split: SplitId;
@@ -83,9 +85,10 @@ export class SplitReader {
     };
   }
 
-  /** Reads once. A second call while the first is under way waits for the same read. */
-  fill(): Promise<void> {
-    return this.#filling ??= this.#fill().finally(() => this.#filling = null);
+  /** Reads once, not much more than the limit. A second call while the first is under way waits for the same read. */
+  fill({ maxBytes }: PollLimit): Promise<void> {
+    const mostByteLength = Math.max(MIN_READ_BYTE_LENGTH, Math.min(maxBytes, MAX_READ_BYTE_LENGTH));
+    return this.#filling ??= this.#fill(mostByteLength).finally(() => this.#filling = null);
   }
 
   /** No more reads: whole lines that were read are still to be taken, the part of a line after them is dropped. */
@@ -98,10 +101,10 @@ export class SplitReader {
     return this.#stream.close();
   }
 
-  async #fill(): Promise<void> {
+  async #fill(mostByteLength: number): Promise<void> {
     if (this.#toSkip > 0) await this.#skip();
     const { byteLength, timeMs } = await this.#stream.look();
-    const room = Math.min(byteLength, READ_BYTE_LENGTH);
+    const room = Math.min(byteLength, mostByteLength);
     const came = byteLength > 0 || this.#final ? await this.#stream.read(this.#lines.reserve(Math.max(room, 16))) : 0;
     this.#timeMs = timeMs;
     this.#lines.appended(came);
