@@ -60,7 +60,7 @@ function checkAgainstMachine({ config, listing }: Loaded, host: Host): void {
     limitsOf(config, host.machine);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    const originOf = (key: string) => listing.find((entry) => entry.key === key)?.origin;
+    const originOf = (key: string) => listing.find((entry) => entry.key === key && entry.origin !== "default")?.origin;
     throw new ConfigError(error.problems.map((problem) => ({ ...problem, origin: originOf(problem.key) })));
   }
 }

@@ -1,6 +1,6 @@
 import type { Host, StopSignal } from "../../../src/cli/host.ts";
 import type { Environment } from "../../../src/config/environment.ts";
-import { SystemClock } from "../../../src/runtime/clock.ts";
+import { type Clock, SystemClock } from "../../../src/runtime/clock.ts";
 import { SeededRandom } from "../../../src/runtime/random.ts";
 import { MemoryOutput } from "../../support/memory_output.ts";
 
@@ -17,6 +17,7 @@ export interface FakeHostOptions {
   readonly stdin?: string;
   readonly isTerminal?: boolean;
   readonly memoryByteLength?: number | undefined;
+  readonly clock?: Clock;
 }
 
 /** A process that keeps what is written, gets signals by hand, and throws where a real one would end. */
@@ -24,7 +25,7 @@ export class FakeHost implements Host {
   readonly args: readonly string[];
   readonly environment: Environment;
   readonly version = "1.2.3";
-  readonly clock = new SystemClock();
+  readonly clock: Clock;
   readonly random = new SeededRandom(1);
   readonly machine: Host["machine"];
   readonly output = new MemoryOutput(7);
@@ -35,9 +36,13 @@ export class FakeHost implements Host {
   #uncaught: (error: unknown) => void = () => {};
   readonly #listeners: ((signal: StopSignal) => void)[] = [];
 
-  constructor({ args = [], environment = {}, stdin = "", isTerminal = false, ...machine }: FakeHostOptions = {}) {
+  constructor(
+    { args = [], environment = {}, stdin = "", isTerminal = false, clock = new SystemClock(), ...machine }:
+      FakeHostOptions = {},
+  ) {
     this.args = args;
     this.environment = environment;
+    this.clock = clock;
     this.#stdin = stdin;
     const memoryByteLength = "memoryByteLength" in machine ? machine.memoryByteLength : 2 ** 32;
     this.machine = { cores: 2, memoryByteLength, usedByteLength: () => 2 ** 26 };

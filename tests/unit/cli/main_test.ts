@@ -1,6 +1,7 @@
 import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { join } from "node:path";
 import { main } from "../../../src/cli/main.ts";
+import { SystemClock } from "../../../src/runtime/clock.ts";
 import { ExitCalled, FakeHost, type FakeHostOptions } from "./fake_host.ts";
 
 async function run(options: FakeHostOptions, prepare: (host: FakeHost) => void = () => {}) {
@@ -92,6 +93,35 @@ Deno.test("check looks at the folder for dead letters where the target takes non
   } finally {
     await Deno.remove(scratch, { recursive: true });
   }
+});
+
+Deno.test("check gives up on a target that doesn't answer", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const accepted = listener.accept();
+  const clock = new SystemClock();
+  // Whoever waits for long has waited: the server has the request by then.
+  clock.sleep = async (durationMs, signal) => {
+    if (durationMs >= 10_000) await accepted;
+    else await new SystemClock().sleep(durationMs, signal);
+  };
+  const sets = {
+    "stream.source": "file",
+    "file.path": "*.ndjson",
+    "file.checkpoint": "checkpoint.json",
+    "target": "s3",
+    "target.aws.s3-bucket": "b",
+    "target.aws.s3-endpoint": `http://127.0.0.1:${(listener.addr as Deno.NetAddr).port}`,
+    "target.access-key": "id",
+    "target.secret-access-key": "hunter2",
+  };
+  const args = Object.entries(sets).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
+  const { code, stdout, stderr } = await run({ args: ["check", ...args], clock });
+  (await accepted).close();
+  listener.close();
+  assertEquals(code, 1, stderr);
+  assertMatch(stdout, /^FAILED {2}target: .*no answer within \d+/m);
+  assertMatch(stdout, /^ {2}target\.secret-access-key = \*\*\* +\(--set\)$/m);
+  assertEquals(`${stdout}${stderr}`.includes("hunter2"), false);
 });
 
 Deno.test("run shows rows, a summary and no status line on a terminal, all in one isolate", async () => {
