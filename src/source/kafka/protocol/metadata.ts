@@ -1,0 +1,69 @@
+import { ApiKey, type ApiRequest } from "./api.ts";
+
+export interface BrokerAddress {
+  readonly nodeId: number;
+  readonly host: string;
+  readonly port: number;
+  readonly rack: string | null;
+}
+
+export interface PartitionMetadata {
+  readonly errorCode: number;
+  readonly partition: number;
+  /** -1 while there is none. */
+  readonly leader: number;
+}
+
+export interface TopicMetadata {
+  readonly errorCode: number;
+  readonly topic: string;
+  readonly internal: boolean;
+  readonly partitions: readonly PartitionMetadata[];
+}
+
+export interface ClusterMetadata {
+  readonly throttleMs: number;
+  readonly brokers: readonly BrokerAddress[];
+  readonly controllerId: number;
+  readonly topics: readonly TopicMetadata[];
+}
+
+/** Brokers and the partitions' leaders. Null asks for all topics. Never creates a topic. */
+export function metadataRequest(topics: readonly string[] | null): ApiRequest<ClusterMetadata> {
+  return {
+    name: "Metadata",
+    apiKey: ApiKey.Metadata,
+    minVersion: 4, // the first that can forbid the creation of topics
+    maxVersion: 7,
+    encode(writer) {
+      if (topics === null) writer.int32(-1);
+      else writer.array(topics, (topic) => writer.string(topic));
+      writer.boolean(false);
+    },
+    decode(reader, version) {
+      return {
+        throttleMs: reader.int32(),
+        brokers: reader.array(() => ({
+          nodeId: reader.int32(),
+          host: reader.string(),
+          port: reader.int32(),
+          rack: reader.nullableString(),
+        })),
+        controllerId: (reader.nullableString(), reader.int32()),
+        topics: reader.array(() => ({
+          errorCode: reader.int16(),
+          topic: reader.string(),
+          internal: reader.boolean(),
+          partitions: reader.array(() => {
+            const errorCode = reader.int16(), partition = reader.int32(), leader = reader.int32();
+            if (version >= 7) reader.int32(); // leader epoch
+            reader.array(() => reader.int32()); // replicas
+            reader.array(() => reader.int32()); // in-sync replicas
+            if (version >= 5) reader.array(() => reader.int32()); // offline replicas
+            return { errorCode, partition, leader };
+          }),
+        })),
+      };
+    },
+  };
+}

@@ -1,0 +1,132 @@
+import type { BytesColumn, Epoch, PollLimit, RecordBatch, SplitId } from "../../source.ts";
+
+/** Most rows that room is made for at first: batches may say anything. */
+const MAX_INITIAL_ROWS = 16_384;
+const MAX_INITIAL_BYTE_LENGTH = 1 << 20;
+
+/** Byte strings, some of them missing, one after the other. */
+export class BytesColumnBuilder {
+  #bytes = new Uint8Array(1024);
+  #length = 0;
+  readonly #ends: number[] = [0];
+  readonly #nulls: number[] = [];
+
+  append(bytes: Uint8Array | null): void {
+    if (bytes === null) this.#nulls.push(this.#ends.length - 1);
+    else {
+      if (this.#length + bytes.length > this.#bytes.length) {
+        const grown = new Uint8Array(Math.max(this.#length + bytes.length, 2 * this.#bytes.length));
+        grown.set(this.#bytes.subarray(0, this.#length));
+        this.#bytes = grown;
+      }
+      this.#bytes.set(bytes, this.#length);
+      this.#length += bytes.length;
+    }
+    this.#ends.push(this.#length);
+  }
+
+  finish(): BytesColumn {
+    let nulls: Uint8Array | null = null;
+    if (this.#nulls.length > 0) {
+      nulls = new Uint8Array(Math.ceil((this.#ends.length - 1) / 8));
+      for (const row of this.#nulls) nulls[row >>> 3] |= 1 << (row & 7);
+    }
+    return { bytes: this.#bytes.slice(0, this.#length), offsets: Uint32Array.from(this.#ends), nulls };
+  }
+}
+
+export interface BatchBuilderOptions {
+  readonly limit: PollLimit;
+  readonly wants: { readonly keys: boolean; readonly headers: boolean };
+  /** Longer values are cut to one byte more than this. */
+  readonly maxRecordByteLength: number;
+}
+
+/** Collects rows, values compact in one buffer, up to a limit. */
+export class BatchBuilder {
+  readonly keys: BytesColumnBuilder | null;
+  readonly headers: BytesColumnBuilder | null;
+  rowCount = 0;
+  readonly #limit: PollLimit;
+  readonly #maxValueByteLength: number;
+  #bytes: Uint8Array = new Uint8Array(0);
+  #length = 0;
+  #offsets = new Uint32Array(1);
+  #timestamps = new Float64Array(0);
+  /** Low and high half of each position: writing a BigInt64Array would make a bigint a row. */
+  #positions = new Uint32Array(0);
+
+  constructor({ limit, wants, maxRecordByteLength }: BatchBuilderOptions) {
+    this.#limit = limit;
+    this.#maxValueByteLength = maxRecordByteLength + 1;
+    this.keys = wants.keys ? new BytesColumnBuilder() : null;
+    this.headers = wants.headers ? new BytesColumnBuilder() : null;
+  }
+
+  /** Tells what is about to come, so that room is made once. */
+  expect(rowCount: number, byteLength: number): void {
+    const rows = this.rowCount + Math.min(rowCount, MAX_INITIAL_ROWS, this.#limit.maxRows);
+    if (rows > this.#timestamps.length) this.#growRows(rows);
+    const bytes = this.#length + Math.min(byteLength, MAX_INITIAL_BYTE_LENGTH, this.#limit.maxBytes);
+    if (bytes > this.#bytes.length) this.#growBytes(bytes);
+  }
+
+  /** Whether a value of this length still fits; the first one always does. */
+  fits(byteLength: number): boolean {
+    return this.rowCount === 0 ||
+      this.rowCount < this.#limit.maxRows &&
+        this.#length + Math.min(byteLength, this.#maxValueByteLength) <= this.#limit.maxBytes;
+  }
+
+  /** Adds `data[start, end)`, received at `timestamp` (epoch ms). */
+  append(data: Uint8Array, start: number, end: number, timestamp: number, offset: number): void {
+    const byteLength = Math.min(end - start, this.#maxValueByteLength), row = this.rowCount++;
+    if (row === this.#timestamps.length) this.#growRows(Math.max(64, 2 * row));
+    if (this.#length + byteLength > this.#bytes.length) {
+      this.#growBytes(Math.max(this.#length + byteLength, 2 * this.#bytes.length));
+    }
+    if (byteLength > 0) this.#bytes.set(data.subarray(start, start + byteLength), this.#length);
+    this.#length += byteLength;
+    this.#offsets[row + 1] = this.#length;
+    this.#timestamps[row] = timestamp;
+    this.#positions[2 * row] = offset; // modulo 2^32
+    this.#positions[2 * row + 1] = offset / 0x1_0000_0000;
+  }
+
+  /** The batch; the builder is done with. */
+  finish(split: SplitId, epoch: Epoch, start: number, next: number): RecordBatch {
+    const { rowCount } = this;
+    // A quarter of slack travels with the batch; more than that costs more than the copy.
+    const exact = this.#length < 0.75 * this.#bytes.length;
+    return {
+      split,
+      epoch,
+      start: String(start),
+      next: String(next),
+      rowCount,
+      bytes: exact ? this.#bytes.slice(0, this.#length) : this.#bytes.subarray(0, this.#length),
+      offsets: this.#offsets.slice(0, rowCount + 1),
+      timestamps: this.#timestamps.slice(0, rowCount),
+      positions: new BigInt64Array(this.#positions.slice(0, 2 * rowCount).buffer),
+      keys: this.keys?.finish() ?? null,
+      headers: this.headers?.finish() ?? null,
+    };
+  }
+
+  #growRows(rowCount: number): void {
+    const offsets = new Uint32Array(rowCount + 1), timestamps = new Float64Array(rowCount);
+    const positions = new Uint32Array(2 * rowCount);
+    offsets.set(this.#offsets);
+    timestamps.set(this.#timestamps);
+    positions.set(this.#positions);
+    this.#offsets = offsets;
+    this.#timestamps = timestamps;
+    this.#positions = positions;
+  }
+
+  #growBytes(byteLength: number): void {
+    const bytes = new Uint8Array(byteLength);
+    bytes.set(this.#bytes.subarray(0, this.#length));
+    this.#bytes = bytes;
+  }
+}

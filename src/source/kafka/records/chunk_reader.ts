@@ -1,0 +1,233 @@
+/**
+ * What one fetch brought of one partition, read piece by piece: batches are decompressed when their turn comes, and
+ * rows go straight from their bytes into the builder.
+ */
+import type { AbortedTransaction } from "../protocol/fetch.ts";
+import type { BatchBuilder } from "./batch_builder.ts";
+import { decompress } from "./codecs.ts";
+import { crc32c } from "./crc32c.ts";
+import { type OldMessage, readOldMessage } from "./message_set.ts";
+import {
+  BATCH_HEADER_BYTE_LENGTH,
+  type BatchHeader,
+  LOG_OVERHEAD,
+  MAGIC_OFFSET,
+  newRecordFields,
+  readBatchHeader,
+  readHeaders,
+  readRecord,
+  type RecordFields,
+} from "./record_batch.ts";
+
+const utf8 = new TextEncoder();
+
+/** A batch that can't be read: damaged in the log, or in a format we don't know. */
+export class CorruptBatchError extends Error {
+  override readonly name = "CorruptBatchError";
+  /** The batch's first offset. */
+  readonly offset: number;
+
+  constructor(offset: number, cause: unknown) {
+    super(`the record batch at offset ${offset} can't be read: ${cause instanceof Error ? cause.message : cause}`, {
+      cause,
+    });
+    this.offset = offset;
+  }
+}
+
+/** Rows left out or empty, by the reader's own decision. */
+export interface ChunkCounts {
+  tombstones: number;
+  controlBatches: number;
+  abortedRecords: number;
+}
+
+interface OpenBatch {
+  readonly header: BatchHeader;
+  readonly data: Uint8Array;
+  at: number;
+  remaining: number;
+}
+
+/** The whole batches at the beginning of `records`: where the next fetch goes on, and what it needs at least. */
+export function measureRecords(records: Uint8Array, position: number): { next: number; neededByteLength: number } {
+  const view = new DataView(records.buffer, records.byteOffset, records.byteLength);
+  let next = position, at = 0;
+  while (at + LOG_OVERHEAD <= records.length) {
+    const byteLength = LOG_OVERHEAD + view.getInt32(at + 8);
+    if (at + byteLength > records.length || byteLength <= LOG_OVERHEAD) {
+      return { next, neededByteLength: byteLength };
+    }
+    const isBatch = view.getInt8(at + MAGIC_OFFSET) >= 2 && byteLength >= BATCH_HEADER_BYTE_LENGTH;
+    const lastOffset = Number(view.getBigInt64(at)) + (isBatch ? view.getInt32(at + 23) : 0);
+    next = Math.max(next, lastOffset + 1);
+    at += byteLength;
+  }
+  return { next, neededByteLength: 0 };
+}
+
+export class ChunkReader {
+  /** The next offset to deliver; everything before it is in some batch, or was left out on purpose. */
+  position: number;
+  readonly counts: ChunkCounts = { tombstones: 0, controlBatches: 0, abortedRecords: 0 };
+  readonly #records: Uint8Array;
+  readonly #view: DataView;
+  readonly #aborted: AbortedTransaction[];
+  /** Producers in the middle of a transaction that was aborted later. */
+  readonly #abortedProducers = new Set<bigint>();
+  readonly #fields: RecordFields = newRecordFields();
+  #at = 0;
+  #open: OpenBatch | null = null;
+  #old: OldMessage[] = [];
+
+  /** `aborted` is what the broker said for read_committed; empty otherwise. */
+  constructor(records: Uint8Array, position: number, aborted: readonly AbortedTransaction[]) {
+    this.#records = records;
+    this.#view = new DataView(records.buffer, records.byteOffset, records.byteLength);
+    this.position = position;
+    this.#aborted = [...aborted].sort((a, b) => a.firstOffset < b.firstOffset ? -1 : 1);
+  }
+
+  /** True when nothing more comes of this chunk. */
+  get done(): boolean {
+    return this.#open === null && this.#old.length === 0 && !this.#hasWholeBatch();
+  }
+
+  /**
+   * Appends rows until the builder is full or the chunk is done; moves `position`.
+   *
+   * @throws CorruptBatchError; the rows before it have been appended.
+   */
+  read(builder: BatchBuilder): void {
+    while (true) {
+      if (this.#old.length > 0 && !this.#readOld(builder)) return;
+      if (this.#open !== null && !this.#readOpen(builder, this.#open)) return;
+      if (!this.#hasWholeBatch()) return;
+      if (builder.rowCount > 0 && !builder.fits(1)) return;
+      this.#openNext(builder);
+    }
+  }
+
+  #hasWholeBatch(): boolean {
+    const rest = this.#records.length - this.#at;
+    if (rest < LOG_OVERHEAD + 5) return false;
+    const byteLength = LOG_OVERHEAD + this.#view.getInt32(this.#at + 8);
+    return byteLength <= rest;
+  }
+
+  #openNext(builder: BatchBuilder): void {
+    const start = this.#at;
+    const offset = Number(this.#view.getBigInt64(start));
+    const byteLength = LOG_OVERHEAD + this.#view.getInt32(start + 8);
+    try {
+      if (byteLength <= LOG_OVERHEAD) throw new RangeError(`its length is ${byteLength - LOG_OVERHEAD}`);
+      const magic = this.#view.getInt8(start + MAGIC_OFFSET);
+      if (magic < 2) this.#old = readOldMessage(this.#records, start, start + byteLength);
+      else if (magic === 2) this.#openBatch(start, byteLength, builder);
+      else throw new RangeError(`its format (magic ${magic}) is unknown`);
+    } catch (error) {
+      throw new CorruptBatchError(offset, error);
+    }
+    this.#at = start + byteLength;
+  }
+
+  #openBatch(start: number, byteLength: number, builder: BatchBuilder): void {
+    if (byteLength < BATCH_HEADER_BYTE_LENGTH) throw new RangeError(`it has only ${byteLength} bytes`);
+    const header = readBatchHeader(this.#view, start), end = start + byteLength;
+    if (header.lastOffset < this.position) return; // read before; the broker always sends whole batches
+    const crc = crc32c(this.#records, start + 21, end);
+    if (crc !== header.crc) {
+      throw new RangeError(`its checksum is ${crc.toString(16)}, it should be ${header.crc.toString(16)}`);
+    }
+    if (this.#leaveOut(header, start, end)) {
+      this.position = header.lastOffset + 1;
+      return;
+    }
+    const data = decompress(header.codec, this.#records.subarray(start + BATCH_HEADER_BYTE_LENGTH, end));
+    this.#open = { header, data, at: 0, remaining: header.recordCount };
+    builder.expect(header.recordCount, data.length);
+  }
+
+  /** Control batches, and those of aborted transactions. */
+  #leaveOut(header: BatchHeader, start: number, end: number): boolean {
+    while (this.#aborted.length > 0 && this.#aborted[0].firstOffset <= BigInt(header.lastOffset)) {
+      this.#abortedProducers.add(this.#aborted.shift()!.producerId);
+    }
+    if (header.control) {
+      this.counts.controlBatches++;
+      if (isAbortMarker(this.#records.subarray(start + BATCH_HEADER_BYTE_LENGTH, end))) {
+        this.#abortedProducers.delete(header.producerId);
+      }
+      return true;
+    }
+    if (!header.transactional || !this.#abortedProducers.has(header.producerId)) return false;
+    this.counts.abortedRecords += header.recordCount;
+    return true;
+  }
+
+  /** @returns false when the builder is full. */
+  #readOpen(builder: BatchBuilder, batch: OpenBatch): boolean {
+    const { header, data } = batch, fields = this.#fields;
+    const { baseOffset, baseTimestamp, logAppendTime } = header;
+    try {
+      while (batch.remaining > 0) {
+        readRecord(data, batch.at, fields);
+        const offset = baseOffset + fields.offsetDelta;
+        if (offset >= this.position) {
+          const { valueStart, valueByteLength } = fields, byteLength = valueByteLength > 0 ? valueByteLength : 0;
+          if (!builder.fits(byteLength)) return false;
+          if (valueByteLength < 0) this.counts.tombstones++;
+          if (builder.keys !== null || builder.headers !== null) this.#appendExtras(builder, data);
+          builder.append(
+            data,
+            valueStart,
+            valueStart + byteLength,
+            logAppendTime ?? baseTimestamp + fields.timestampDelta,
+            offset,
+          );
+          this.position = offset + 1;
+        }
+        batch.at = fields.end;
+        batch.remaining--;
+      }
+      if (batch.at !== data.length) throw new RangeError(`${data.length - batch.at} bytes follow its last record`);
+    } catch (error) {
+      throw new CorruptBatchError(baseOffset, error);
+    }
+    this.position = header.lastOffset + 1; // compaction may have taken the last records
+    this.#open = null;
+    return true;
+  }
+
+  #appendExtras(builder: BatchBuilder, data: Uint8Array): void {
+    const { keyStart, keyByteLength } = this.#fields;
+    builder.keys?.append(keyByteLength < 0 ? null : data.subarray(keyStart, keyStart + keyByteLength));
+    if (builder.headers !== null) {
+      const headers = readHeaders(data, this.#fields);
+      builder.headers.append(headers === null ? null : utf8.encode(headers));
+    }
+  }
+
+  #readOld(builder: BatchBuilder): boolean {
+    while (this.#old.length > 0) {
+      const { offset, timestamp, key, value } = this.#old[0];
+      if (offset >= this.position) {
+        if (!builder.fits(value?.length ?? 0)) return false;
+        if (value === null) this.counts.tombstones++;
+        builder.keys?.append(key);
+        builder.headers?.append(null);
+        builder.append(value ?? this.#records, 0, value?.length ?? 0, timestamp, offset);
+        this.position = offset + 1;
+      }
+      this.#old.shift();
+    }
+    return true;
+  }
+}
+
+/** A control record's key is its version and type, both INT16; type 0 aborts, 1 commits. */
+function isAbortMarker(data: Uint8Array): boolean {
+  const fields = newRecordFields();
+  readRecord(data, 0, fields);
+  return fields.keyByteLength >= 4 && data[fields.keyStart + 2] === 0 && data[fields.keyStart + 3] === 0;
+}

@@ -1,0 +1,27 @@
+import { gunzipSync } from "node:zlib";
+import { decompressLz4 } from "./lz4.ts";
+import { decompressSnappy } from "./snappy.ts";
+import { decompressZstd } from "./zstd.ts";
+
+/** A record batch may not become larger than this: it would be a bomb, not data. */
+export const MAX_DECOMPRESSED_BYTE_LENGTH = 512 << 20;
+
+const CODECS: readonly (((bytes: Uint8Array, maxByteLength: number) => Uint8Array) | undefined)[] = [
+  undefined,
+  (bytes, maxOutputLength) => gunzipSync(bytes, { maxOutputLength }),
+  decompressSnappy,
+  decompressLz4,
+  decompressZstd,
+];
+
+/**
+ * What a batch's records were before compression. `codec` is the number in its attributes; 0 returns `bytes` itself.
+ *
+ * @throws RangeError or zlib's error when they are cut off or damaged, or the codec is unknown.
+ */
+export function decompress(codec: number, bytes: Uint8Array, maxByteLength = MAX_DECOMPRESSED_BYTE_LENGTH): Uint8Array {
+  if (codec === 0) return bytes;
+  const run = CODECS[codec];
+  if (run === undefined) throw new RangeError(`compression codec ${codec} is unknown`);
+  return run(bytes, maxByteLength);
+}
