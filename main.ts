@@ -54,7 +54,11 @@ const host: Host = {
   random: new SystemRandom(),
   machine: thisMachine(),
   stdout: Deno.stdout,
-  stderr: { isTerminal: () => Deno.stderr.isTerminal(), columns, write: writeStderr },
+  stderr: {
+    isTerminal: () => Deno.stderr.isTerminal() && Deno.env.get("TERM") !== "dumb",
+    columns,
+    write: writeStderr,
+  },
   readStdin: async () => new Uint8Array(await new Response(Deno.stdin.readable).arrayBuffer()),
   onStopSignal,
   onUncaught,

@@ -92,7 +92,7 @@ function checkMachine(config: Loaded["config"], { machine }: Host): Promise<Find
 }
 
 /** Asks one part, for so long. Whatever it throws is a finding. */
-async function checkPart(
+export async function checkPart(
   part: Finding["part"],
   runtime: Runtime,
   ask: (signal: AbortSignal) => Promise<CheckResult[]>,

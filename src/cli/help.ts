@@ -51,10 +51,13 @@ ${twoColumns(EXIT_CODE_DOCS.map(([code, doc]) => [String(code), doc]))}`;
 export function shortHelp(): string {
   return `Nothing to do: there is no config.
 
-  ${PROGRAM} CONFIG.properties                         collect, as the file says
-  ${PROGRAM} check CONFIG.properties                   try the config without reading or writing data
-  ${PROGRAM} --set stream.source=demo --set target=console   no file at all: synthetic events, printed
-  ${PROGRAM} --help                                    everything else
+  ${PROGRAM} CONFIG.properties         collect, as the file says
+  ${PROGRAM} check CONFIG.properties   try a config without reading or writing data
+  ${PROGRAM} --help                    everything else
+
+To see synthetic events as rows, without any file:
+
+  ${PROGRAM} --set stream.source=demo --set target=console --set middleware.max-flush-duration=1s
 `;
 }
 

@@ -101,7 +101,7 @@ async function collect({ collector, facts }: Assembled, surroundings: Surroundin
   ended.abort();
   await status;
   const code = failure === null ? EXIT.done : reportFailure(failure.error, output, runtime.log);
-  const outcome = failure !== null ? "failed" : stop.aborted ? "stopped" : "done";
+  const outcome = code === EXIT.failed ? "failed" : stop.aborted || output.isClosed ? "stopped" : "done";
   const elapsedMs = runtime.clock.monotonicMs() - startMs;
   const summary = { metrics: runtime.metrics, elapsedMs, deadLettersAt: facts.deadLettersAt };
   if (!isPretty(process, terminal)) {
