@@ -1,53 +1,26 @@
 /** Dates and times, printed in the form they were written in. */
+import { DAY_MS, MAX_DAY, MIN_DAY, writeDate as writeCalendarDate } from "../columnar/calendar.ts";
 import type { TimestampForm } from "../columnar/types.ts";
-import { writeAscii, writeEightDigits, writeFourDigits, writePadded, writeSafeInteger } from "./numbers.ts";
+import { writeAscii, writeEightDigits, writePadded, writeSafeInteger } from "./numbers.ts";
 import { OutputBuffer, WORD_SLACK } from "./output_buffer.ts";
 
 /** The most bytes that writeDate, writeEpochMs and writeIsoTime write, quotes included. */
 export const MAX_DATE_BYTES = 16;
 export const MAX_TIMESTAMP_BYTES = 32;
 
-const QUOTE = 0x22, DASH = 0x2d, COLON = 0x3a, POINT = 0x2e, LETTER_T = 0x54, LETTER_Z = 0x5a;
+const QUOTE = 0x22, COLON = 0x3a, POINT = 0x2e, LETTER_T = 0x54, LETTER_Z = 0x5a;
 
-/** A calendar day, reckoned as in ISO 8601 (Gregorian also before its invention). */
-interface CivilDate {
-  readonly year: number;
-  /** 1 to 12. */
-  readonly month: number;
-  /** 1 to 31. */
-  readonly day: number;
-}
+/** Days of 400 years, after which the calendar repeats itself. */
+const CYCLE_DAYS = 146_097;
 
-/** Days since 1970-01-01 -> year, month, day; after Howard Hinnant, "chrono-compatible low-level date algorithms". */
-export function civilFromDays(days: number): CivilDate {
-  const shifted = days + 719_468;
-  const era = Math.floor(shifted / 146_097);
-  const dayOfEra = shifted - era * 146_097;
-  const yearOfEra = Math.floor(
-    (dayOfEra - Math.floor(dayOfEra / 1460) + Math.floor(dayOfEra / 36_524) - Math.floor(dayOfEra / 146_096)) / 365,
-  );
-  const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
-  const shiftedMonth = Math.floor((5 * dayOfYear + 2) / 153);
-  const month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9;
-  return {
-    year: yearOfEra + era * 400 + (month <= 2 ? 1 : 0),
-    month,
-    day: dayOfYear - Math.floor((153 * shiftedMonth + 2) / 5) + 1,
-  };
-}
-
+/** Writes `2026-11-01`, or `+123456-11-01` where four digits don't do. */
 function writeDay(out: OutputBuffer, position: number, days: number): number {
-  const { year, month, day } = civilFromDays(days);
-  if (year >= 0 && year <= 9999) {
-    position = writeFourDigits(out, position, year);
-  } else {
-    position = writeAscii(out, position, `${year < 0 ? "-" : "+"}${String(Math.abs(year)).padStart(6, "0")}`);
-  }
-  const bytes = out.bytes;
-  bytes[position] = DASH;
-  writePadded(out, position + 1, month, 2);
-  bytes[position + 3] = DASH;
-  return writePadded(out, position + 4, day, 2);
+  if (days >= MIN_DAY && days <= MAX_DAY) return writeCalendarDate(out.bytes, position, days);
+  const cycles = Math.floor(days / CYCLE_DAYS);
+  const date = new Date((days - cycles * CYCLE_DAYS) * DAY_MS);
+  const year = date.getUTCFullYear() + 400 * cycles;
+  const digits = String(Math.abs(year)).padStart(6, "0");
+  return writeAscii(out, position, `${year < 0 ? "-" : "+"}${digits}${date.toISOString().slice(4, 10)}`);
 }
 
 /** Writes days since 1970-01-01 as "2026-11-01", quotes included. */
@@ -87,7 +60,6 @@ export function writeEpochMs(out: OutputBuffer, position: number, epochMs: numbe
   return writeSafeInteger(out, position, epochMs);
 }
 
-const DAY_MS = 86_400_000;
 const dayPrefix = new Prefix();
 
 /** The text up to the time of day, for the day of `epochMs`: `"2026-11-01T`. */
