@@ -4,7 +4,10 @@ import type { FromWorker, ToWorker } from "./messages.ts";
 import { PipelineWorker, type WorkerConfig } from "./pipeline_worker.ts";
 import type { WorkerPort } from "./port.ts";
 
-/** A pipeline worker in the loop's own isolate: each message is a task of its own, so that I/O gets its turn between. */
+/** I/O gets its turn when messages have kept the isolate busy for this long. */
+const TURN_MS = 8;
+
+/** A pipeline worker in the loop's own isolate. */
 export class InlinePort implements WorkerPort {
   onMessage: (message: FromWorker) => void = () => {};
   onLost: (error: Error) => void = () => {};
@@ -34,8 +37,12 @@ export class InlinePort implements WorkerPort {
   }
 
   async #run(): Promise<void> {
+    let turnEndMs = -Infinity;
     while (this.#queue.length > 0) {
-      await this.#clock.sleep(0, this.#closed.signal);
+      if (this.#clock.monotonicMs() >= turnEndMs) {
+        await this.#clock.sleep(0, this.#closed.signal);
+        turnEndMs = this.#clock.monotonicMs() + TURN_MS;
+      }
       const message = this.#queue.shift();
       if (message !== undefined) this.#worker.handle(message);
     }

@@ -11,6 +11,9 @@ export interface Clock {
   sleep(durationMs: number, signal?: AbortSignal): Promise<void>;
 }
 
+/** setTimeout takes no more than this (24.8 days) and fires at once beyond. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /** The machine's own clock. Only main.ts and the pipeline worker's entry build one. */
 export class SystemClock implements Clock {
   now(): number {
@@ -21,7 +24,12 @@ export class SystemClock implements Clock {
     return performance.now();
   }
 
-  sleep(durationMs: number, signal?: AbortSignal): Promise<void> {
+  async sleep(durationMs: number, signal?: AbortSignal): Promise<void> {
+    for (; durationMs > MAX_TIMER_MS; durationMs -= MAX_TIMER_MS) await this.#timer(MAX_TIMER_MS, signal);
+    await this.#timer(durationMs, signal);
+  }
+
+  #timer(durationMs: number, signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);
       const onAbort = () => {

@@ -41,3 +41,13 @@ Deno.test("SystemClock.sleep() ends at once when the signal aborts", async () =>
   assert(clock.monotonicMs() - startMs < 600_000);
   await clock.sleep(0);
 });
+
+Deno.test("SystemClock.sleep() waits longer than a timer can", async () => {
+  const stop = new AbortController();
+  let woke = false;
+  const year = new SystemClock().sleep(365 * 86_400_000, stop.signal).then(() => woke = true, () => {});
+  await new SystemClock().sleep(5); // a timer that is too long fires at once
+  stop.abort();
+  await year;
+  assert(!woke);
+});
