@@ -1,4 +1,4 @@
-import { dirname } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { type Bundle, bundle } from "./bundle.ts";
 import { runDeno } from "./command.ts";
 import { installSubstitute, lacksRuntime } from "./runtime.ts";
@@ -90,6 +90,20 @@ async function compileAnyhow(bundled: Bundle, output: string): Promise<boolean> 
   }
 }
 
+/** Has `make` write a new file and puts it in the place of `output`, whole: somebody may be using the old one. */
+async function replace<T>(output: string, make: (path: string) => Promise<T>): Promise<T> {
+  await Deno.mkdir(dirname(output), { recursive: true });
+  const directory = await Deno.makeTempDir({ dir: dirname(output) });
+  try {
+    const made = join(directory, basename(output)); // the program knows itself by this name
+    const result = await make(made);
+    await Deno.rename(made, output);
+    return result;
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
 /**
  * Makes the executable, or finds that it is already what the source gives.
  *
@@ -105,8 +119,7 @@ export async function build({ root, output, reuseSubstitute }: BuildOptions): Pr
     if (record?.key === key && (reuseSubstitute || !record.substitute)) {
       return { path: output, substitute: record.substitute, reused: true };
     }
-    await Deno.mkdir(dirname(output), { recursive: true });
-    const substitute = await compileAnyhow(bundled, output);
+    const substitute = await replace(output, (made) => compileAnyhow(bundled, made));
     await Deno.writeTextFile(`${output}.json`, JSON.stringify({ key, substitute } satisfies BuildRecord) + "\n");
     return { path: output, substitute, reused: false };
   } finally {

@@ -10,12 +10,12 @@ import { SeededRandom } from "../../src/runtime/random.ts";
 import { compiledBinary, type Ending, RunningBinary } from "../support/binary.ts";
 import { startS3 } from "../support/s3_server.ts";
 
-const FILE_COUNT = 4;
-const ROWS_PER_FILE = 30_000;
-const SEED = 20261;
-const ROUNDS = 8;
-/** Most commits or requests that a round lets pass before it strikes; all rounds together leave something to do. */
+const ROUNDS = 6;
+/** New rows a round, in a file of their own: about 3 MB, read in 7 batches, each of them a flush. */
+const ROWS_PER_ROUND = 15_000;
+/** Most commits or requests that a round lets pass before it strikes. */
 const MAX_STEPS = 6;
+const SEED = 20261;
 /** A user and group that owns nothing. */
 const NOBODY = 65534;
 
@@ -25,7 +25,10 @@ const ignore = binary === undefined;
 /** Where rows go, and how a round notices that they do. */
 interface Storage {
   readonly config: Readonly<Record<string, string>>;
-  /** Sends `signal` to the collector at its `step`-th commit or request from now on, and returns when it was sent. */
+  /**
+   * Sends `signal` to the collector at its `step`-th commit or request from now on, or at the latest when it has committed
+   * all that there is, and returns when it was sent.
+   */
   strike(collector: RunningBinary, signal: Deno.Signal, step: number): Promise<void>;
   /** Keys and contents of all stored objects. */
   objects(): Promise<Map<string, Uint8Array>>;
@@ -40,23 +43,26 @@ async function inScratchDirectory(work: (directory: string) => Promise<void>): P
   }
 }
 
-/** Files of numbered events, the same for the same seed: ids 0 to FILE_COUNT * ROWS_PER_FILE - 1. */
-async function writeEvents(directory: string, rowsPerFile = ROWS_PER_FILE): Promise<void> {
-  const random = new SeededRandom(SEED);
-  for (let file = 0, id = 0; file < FILE_COUNT; file++) {
-    const lines: string[] = [];
-    for (let row = 0; row < rowsPerFile; row++, id++) {
-      const properties = {
-        id,
-        _time: 1_793_491_200_000 + id,
-        _user: `u${id % 1000}`,
-        value: random.next(),
-        text: "x".repeat(id % 200),
-      };
-      lines.push(JSON.stringify({ project: `p${id % 2}`, collection: `c${id % 3}`, properties }) + "\n");
-    }
-    await Deno.writeTextFile(join(directory, `events-${file}.ndjson`), lines.join(""));
-  }
+/** Writes the file of a round: ids round * rowCount and following, the same contents for the same round. */
+async function writeEvents(directory: string, round: number, rowCount: number): Promise<void> {
+  const random = new SeededRandom(SEED + round);
+  const lines = Array.from({ length: rowCount }, (_, row) => {
+    const id = round * rowCount + row;
+    const time = { _time: 1_793_491_200_000 + id, _user: `u${id % 1000}` };
+    const properties = { id, ...time, value: random.next(), text: "x".repeat(id % 200) };
+    return JSON.stringify({ project: `p${id % 2}`, collection: `c${id % 3}`, properties }) + "\n";
+  });
+  await Deno.writeTextFile(join(directory, `events-${round}.ndjson`), lines.join(""));
+}
+
+/** Bytes of input that are committed, and that there are. */
+async function progress(directory: string): Promise<{ committed: number; total: number }> {
+  const inputs = Array.from(Deno.readDirSync(directory)).filter(({ name }) => name.startsWith("events-"));
+  const total = inputs.reduce((sum, { name }) => sum + Deno.statSync(join(directory, name)).size, 0);
+  const { splits } = JSON.parse(await Deno.readTextFile(join(directory, "checkpoint.json"))) as {
+    splits: Record<string, { position: string }>;
+  };
+  return { committed: Object.values(splits).reduce((sum, { position }) => sum + Number(position), 0), total };
 }
 
 /** How often each id is in the objects; manifests and dead letters don't count, and no row may be a dead letter. */
@@ -105,17 +111,27 @@ async function finish(cwd: string, config: Readonly<Record<string, string>>): Pr
   assertEquals(code, 0, stderr);
 }
 
-/** Starts the collector again and again and sends it `signal` in the midst of its work; returns how each ended. */
-async function strikeRepeatedly(directory: string, storage: Storage, signal: Deno.Signal): Promise<Ending[]> {
+interface Strikes {
+  /** How the collector ended, by round. */
+  readonly endings: readonly Ending[];
+  /** How many rounds left something uncommitted: those signals came in the midst of work. */
+  readonly midWork: number;
+}
+
+/** Each round adds a file, starts the collector and sends it `signal` while it works on it. */
+async function strikeRepeatedly(directory: string, storage: Storage, signal: Deno.Signal): Promise<Strikes> {
   const random = new SeededRandom(SEED);
   const endings: Ending[] = [];
+  let midWork = 0;
   for (let round = 0; round < ROUNDS; round++) {
-    const step = 1 + Math.floor(random.next() * MAX_STEPS);
+    await writeEvents(directory, round, ROWS_PER_ROUND);
     await using collector = startCollector(directory, { ...settings(directory, storage), "file.follow": "true" });
-    await collector.until(storage.strike(collector, signal, step));
+    await collector.until(storage.strike(collector, signal, 1 + Math.floor(random.next() * MAX_STEPS)));
     endings.push(await collector.ended);
+    const { committed, total } = await progress(directory);
+    if (committed < total) midWork++;
   }
-  return endings;
+  return { endings, midWork };
 }
 
 async function filesBelow(directory: string, prefix = ""): Promise<Map<string, Uint8Array>> {
@@ -129,7 +145,7 @@ async function filesBelow(directory: string, prefix = ""): Promise<Map<string, U
   return files;
 }
 
-/** Returns when the checkpoint file has been replaced `times` times. */
+/** Returns when the checkpoint file has been replaced `times` times, or nothing is left to commit. */
 async function checkpointChanges(directory: string, times: number): Promise<void> {
   const read = () => Deno.readTextFile(join(directory, "checkpoint.json")).catch(() => "");
   using watcher = Deno.watchFs(directory, { recursive: false });
@@ -139,6 +155,8 @@ async function checkpointChanges(directory: string, times: number): Promise<void
     if (text === last) continue;
     last = text;
     if (--times === 0) return;
+    const { committed, total } = await progress(directory);
+    if (committed === total) return;
   }
 }
 
@@ -184,26 +202,20 @@ async function withS3(work: (storage: Storage) => Promise<void>): Promise<void> 
 }
 
 async function surviveKills(directory: string, storage: Storage): Promise<void> {
-  await writeEvents(directory);
-  const endings = await strikeRepeatedly(directory, storage, "SIGKILL");
+  const { endings, midWork } = await strikeRepeatedly(directory, storage, "SIGKILL");
   assertEquals(endings.map(({ signal }) => signal), Array(ROUNDS).fill("SIGKILL"));
-  const before = (await storage.objects()).size;
+  assert(midWork > 0, "every kill came when everything was committed");
   await finish(directory, settings(directory, storage));
-  const objects = await storage.objects();
-  assert(objects.size > before, "the kills came when everything was written");
-  assertComplete(countIds(objects), FILE_COUNT * ROWS_PER_FILE);
+  assertComplete(countIds(await storage.objects()), ROUNDS * ROWS_PER_ROUND);
 }
 
 async function stopCleanly(directory: string, storage: Storage): Promise<void> {
-  await writeEvents(directory);
-  const endings = await strikeRepeatedly(directory, storage, "SIGTERM");
+  const { endings, midWork } = await strikeRepeatedly(directory, storage, "SIGTERM");
   assertEquals(endings.map(({ code }) => code), Array(ROUNDS).fill(0), endings.map(({ stderr }) => stderr).join("\n"));
-  const before = (await storage.objects()).size;
+  assert(midWork > 0, "every signal came when everything was committed");
   await finish(directory, settings(directory, storage));
-  const objects = await storage.objects();
-  assert(objects.size > before, "the signals came when everything was written");
-  const counts = countIds(objects);
-  assertComplete(counts, FILE_COUNT * ROWS_PER_FILE);
+  const counts = countIds(await storage.objects());
+  assertComplete(counts, ROUNDS * ROWS_PER_ROUND);
   assertEquals([...counts.values()].filter((count) => count !== 1).length, 0, "rows are stored more than once");
 }
 
@@ -238,13 +250,13 @@ Deno.test({
     inScratchDirectory(async (directory) => {
       const path = join(directory, "collector"); // the source tree may lie where nobody else can look
       await Deno.copyFile(binary!, path);
-      await writeEvents(directory, 100);
+      await writeEvents(directory, 0, ROWS_PER_ROUND);
       await Deno.chown(directory, NOBODY, NOBODY);
       const config = { "stream.source": "file", "file.path": "events-*.ndjson", "target": "file" };
       await using collector = new RunningBinary(path, { args: runArguments(config), cwd: directory, uid: NOBODY });
       const { code, stderr } = await collector.ended;
       assertEquals(code, 0, stderr);
       const counts = countIds(await filesBelow(join(directory, "out")));
-      assertComplete(counts, FILE_COUNT * 100);
+      assertComplete(counts, ROWS_PER_ROUND);
     }),
 });
