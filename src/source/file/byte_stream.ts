@@ -82,7 +82,7 @@ export class PlainFile implements ByteStream {
 
 /** Bytes that are in memory already. */
 export class MemoryStream implements ByteStream {
-  readonly ended = true;
+  readonly ended: boolean = true;
   readonly #bytes: Uint8Array;
   readonly #timeMs: number;
   #position = 0;

@@ -94,7 +94,7 @@ export class LineBuffer {
     }
     if (!final || this.#tail === this.#head) return null;
     this.#skipByteOrderMark();
-    return this.#takeOne(this.#bytes.slice(this.#head, this.#tail), this.#tail);
+    return this.#takeOne(this.#prefix(), this.#tail);
   }
 
   /** Lines at the head that fit the limit (the first always does) and are short enough; 0 when the first one is too long. */
@@ -175,8 +175,8 @@ export class LineBuffer {
     this.#head = 0;
   }
 
-  /** What is kept of a line that is too long. */
+  /** What is kept of the first line when it is, or may be, too long. */
   #prefix(): Uint8Array<ArrayBuffer> {
-    return this.#bytes.slice(this.#head, this.#head + this.#maxLineByteLength + 1);
+    return this.#bytes.slice(this.#head, Math.min(this.#tail, this.#head + this.#maxLineByteLength + 1));
   }
 }

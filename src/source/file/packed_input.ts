@@ -1,7 +1,8 @@
 import type { ByteStream } from "./byte_stream.ts";
 import { ZstdBlocks } from "./zstd_blocks.ts";
 
-const READ_BYTE_LENGTH = 128 * 1024;
+/** Small, since what a damaged piece held before the damage is lost with it. */
+const READ_BYTE_LENGTH = 32 * 1024;
 
 /** Compressed bytes, in pieces that a decoder takes as they are. */
 export interface PackedInput {
