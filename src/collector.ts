@@ -120,7 +120,6 @@ export class Collector implements SourceHandler {
     const deadline = this.#enforceDeadline(stop, ended.signal);
     const ticking = this.#tick(ended.signal);
     try {
-      await this.#writer.open(this.#kill.signal);
       const signal = AbortSignal.any([stop, this.#kill.signal]);
       const trigger = await this.#openAndPoll(signal, stop);
       this.#flush(trigger);
@@ -173,6 +172,7 @@ export class Collector implements SourceHandler {
   /** Polls until the end or the wish to stop. Returns why it stopped. */
   async #openAndPoll(signal: AbortSignal, stop: AbortSignal): Promise<"end" | "shutdown"> {
     try {
+      await this.#writer.open(signal);
       await this.#source.open(this, signal);
       while (true) {
         await this.#waitForRoom(signal);
