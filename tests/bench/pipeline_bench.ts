@@ -118,6 +118,10 @@ function workerConfig(level: number): WorkerConfig {
   };
 }
 
+function unpack(objects: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(Buffer.concat(objects.map((object) => gunzipSync(object))));
+}
+
 function hashOf(output: Uint8Array): string {
   const lines = new TextDecoder().decode(output).split("\n").sort();
   return createHash("sha256").update(lines.join("\n")).digest("hex").slice(0, 16);
@@ -134,16 +138,21 @@ export async function benchPipeline(
   const keep = (name: keyof typeof best, ms: number) => best[name] = Math.min(best[name], ms);
   const workers = (count: number) => Array.from({ length: count }, (_, i) => new WebWorkerPort(config, `worker-${i}`));
   let output = new Uint8Array(0);
+  const hashes = new Set<string>();
   for (let round = 0; round < rounds; round++) {
     const inline = await collect(batches, [new InlinePort(config, clock)]);
     keep("inlineMs", inline.ms);
-    output = new Uint8Array(Buffer.concat(inline.objects.map((object) => gunzipSync(object))));
+    output = unpack(inline.objects);
     const startMs = clock.monotonicMs();
     gzipSync(output, { level });
     keep("gzipMs", clock.monotonicMs() - startMs);
-    keep("oneWorkerMs", (await collect(batches, workers(1))).ms);
-    keep("twoWorkersMs", (await collect(batches, workers(2))).ms);
+    const one = await collect(batches, workers(1)), two = await collect(batches, workers(2));
+    keep("oneWorkerMs", one.ms);
+    keep("twoWorkersMs", two.ms);
+    for (const rows of [output, unpack(one.objects), unpack(two.objects)]) hashes.add(hashOf(rows));
   }
+  const [hash, ...others] = hashes;
+  if (others.length > 0) throw new Error(`the rows depend on the workers: ${[...hashes]}`);
   const recordByteLength = batches.reduce((sum, batch) => sum + batch.bytes.byteLength, 0);
   return {
     size,
@@ -152,7 +161,7 @@ export async function benchPipeline(
     recordByteLength,
     outputByteLength: output.byteLength,
     ...best,
-    hash: hashOf(output),
+    hash,
   };
 }
 
