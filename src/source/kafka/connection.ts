@@ -261,9 +261,11 @@ export class BrokerConnection {
       requestTimeout: timeoutMs,
       logResponseError: false,
     });
-    // kafkajs stops looking at its own timeouts when the connection ends at the wrong moment.
+    // kafkajs stops looking at its own timeouts when the connection ends at the wrong moment, knows none shorter than
+    // the usual one, and counts the time that a throttled request waits on our side.
+    const outerMs = timeoutMs < this.#requestTimeoutMs ? timeoutMs : 2 * timeoutMs + 1000;
     const what = `${request.name} at broker ${this.broker}`;
-    return await withTimeout(answer, { timeoutMs: 2 * timeoutMs + 1000, what, runtime: this.#runtime }) as T;
+    return await withTimeout(answer, { timeoutMs: outerMs, what, runtime: this.#runtime }) as T;
   }
 
   /** Rejects what is under way. Twice is safe. */

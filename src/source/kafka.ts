@@ -1,0 +1,14 @@
+/** The source `kafka`: topics of Apache Kafka, read as a member of a consumer group. */
+import { checkKafka } from "./kafka/check.ts";
+import { connectKafka } from "./kafka/connect.ts";
+import { KafkaSource } from "./kafka/kafka_source.ts";
+import { type KafkaConfig, kafkaConfigProblems, kafkaOptions } from "./kafka/options.ts";
+import type { SourceComponent } from "./source.ts";
+
+export const kafkaSource: SourceComponent<KafkaConfig> = {
+  doc: "Reads topics of Apache Kafka as a member of a consumer group, whose committed offsets are the checkpoints.",
+  options: kafkaOptions,
+  validate: kafkaConfigProblems,
+  create: (config, context) => new KafkaSource(config, context, connectKafka(config, context.runtime)),
+  check: (config, context, signal) => checkKafka(config, context, signal),
+};

@@ -1,0 +1,171 @@
+/** What `collector check` tries of a cluster: each broker, the topics, the rights, the group and how far it is. */
+import { withAbort } from "../../runtime/abort.ts";
+import type { CheckResult, SourceContext } from "../source.ts";
+import type { KafkaClient } from "./client.ts";
+import { connectKafka, parseNode } from "./connect.ts";
+import { BrokerConnection } from "./connection.ts";
+import { Coordinator } from "./coordinator.ts";
+import type { KafkaConfig } from "./options.ts";
+import { splitOf } from "./partition.ts";
+import { ErrorCode, errorName } from "./protocol/errors.ts";
+import { fetchRequest, READ_UNCOMMITTED } from "./protocol/fetch.ts";
+import { type ClusterMetadata, metadataRequest, type TopicMetadata } from "./protocol/metadata.ts";
+import { saslSettings } from "./sasl.ts";
+import { committedOffsets, listOffsets } from "./starts.ts";
+import { tlsOptions } from "./tls.ts";
+import { TopicWatch } from "./topic_watch.ts";
+import { parseTopics, selectTopics } from "./topics.ts";
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+async function checkNode(node: string, config: KafkaConfig, { runtime }: SourceContext): Promise<CheckResult> {
+  const address = parseNode(node), what = `broker ${address.host}:${address.port} answers`;
+  try {
+    const settings = {
+      clientId: config.clientId,
+      connectionTimeoutMs: config.connectionTimeoutMs,
+      requestTimeoutMs: config.requestTimeoutMs,
+      tls: () => tlsOptions(config),
+      sasl: saslSettings(config, runtime),
+    };
+    const connection = await BrokerConnection.open(address, settings, runtime);
+    try {
+      const { brokers } = await connection.send(metadataRequest([]));
+      const names = brokers.map(({ host, port }) => `${host}:${port}`).join(", ");
+      return { ok: true, what, detail: `${config.securityProtocol}, the cluster is ${names}` };
+    } finally {
+      connection.close();
+    }
+  } catch (error) {
+    return { ok: false, what, detail: textOf(error) };
+  }
+}
+
+function describeTopics(
+  metadata: ClusterMetadata,
+  config: KafkaConfig,
+): { found: TopicMetadata[]; results: CheckResult[] } {
+  const selection = parseTopics(config.topic);
+  const names = selectTopics(selection, metadata.topics.map(({ topic }) => topic));
+  const results: CheckResult[] = [], found: TopicMetadata[] = [];
+  if (names.length === 0) {
+    results.push({ ok: false, what: `topics match ${config.topic}`, detail: "none of those that we may see does" });
+  }
+  for (const name of names) {
+    const topic = metadata.topics.find((one) => one.topic === name), what = `topic ${name} exists`;
+    if (topic === undefined || topic.errorCode === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION) {
+      results.push({
+        ok: false,
+        what,
+        detail: "it doesn't, or its DESCRIBE right is missing: create it or correct kafka.topic",
+      });
+    } else if (topic.errorCode === ErrorCode.TOPIC_AUTHORIZATION_FAILED) {
+      results.push({ ok: false, what, detail: "its DESCRIBE right is missing" });
+    } else if (topic.errorCode !== ErrorCode.NONE) {
+      results.push({ ok: false, what, detail: errorName(topic.errorCode) });
+    } else {
+      found.push(topic);
+      const leaderless = topic.partitions.filter(({ leader }) => leader < 0).map(({ partition }) => partition);
+      const detail = `${topic.partitions.length} partitions`;
+      if (leaderless.length === 0) results.push({ ok: true, what, detail });
+      else results.push({ ok: false, what, detail: `${detail}, without a leader: ${leaderless.join(", ")}` });
+    }
+  }
+  return { found, results };
+}
+
+/** Asks for records at the end, where there are none: the broker looks at the right first. */
+async function checkRead(
+  client: KafkaClient,
+  topic: TopicMetadata,
+  ends: ReadonlyMap<string, bigint>,
+  signal: AbortSignal,
+): Promise<CheckResult> {
+  const what = `topic ${topic.topic} may be read`;
+  const one = topic.partitions.find(({ leader }) => leader >= 0);
+  if (one === undefined) return { ok: false, what, detail: "no partition has a leader" };
+  const partition = { topic: topic.topic, partition: one.partition };
+  const request = fetchRequest([{ ...partition, offset: ends.get(splitOf(partition)) ?? 0n, maxByteLength: 1 }], {
+    maxWaitMs: 0,
+    minByteLength: 0,
+    maxByteLength: 1,
+    isolation: READ_UNCOMMITTED,
+    rack: "",
+  });
+  const { partitions: [answer] } = await client.send(one.leader, "fetch", request, { signal });
+  if (answer.errorCode === ErrorCode.NONE) return { ok: true, what, detail: `asked for partition ${one.partition}` };
+  const missing = answer.errorCode === ErrorCode.TOPIC_AUTHORIZATION_FAILED;
+  return { ok: false, what, detail: missing ? "its READ right is missing" : errorName(answer.errorCode) };
+}
+
+/** Where the group is in one topic. */
+function describeLag(
+  topic: TopicMetadata,
+  committed: ReadonlyMap<string, bigint>,
+  ends: ReadonlyMap<string, bigint>,
+  config: KafkaConfig,
+): CheckResult {
+  let lag = 0n, without = 0;
+  for (const { partition } of topic.partitions) {
+    const split = splitOf({ topic: topic.topic, partition });
+    const offset = committed.get(split), end = ends.get(split);
+    if (offset === undefined) without++;
+    else if (end !== undefined && end > offset) lag += end - offset;
+  }
+  const fresh = without === 0
+    ? ""
+    : `; ${without} partitions have no committed offset, a new group starts at ${config.offset}`;
+  return { ok: true, what: `group ${config.groupId} in topic ${topic.topic}`, detail: `${lag} records behind${fresh}` };
+}
+
+async function checkCluster(
+  client: KafkaClient,
+  config: KafkaConfig,
+  { runtime }: SourceContext,
+  signal: AbortSignal,
+): Promise<CheckResult[]> {
+  const selection = parseTopics(config.topic);
+  const metadata = await client.metadata(selection.kind === "names" ? selection.names : null, { signal });
+  const { found, results } = describeTopics(metadata, config);
+  const coordinator = new Coordinator(client, config.groupId);
+  const what = `group ${config.groupId} may be used`;
+  let committed = new Map<string, bigint>();
+  try {
+    committed = new Map((await committedOffsets(coordinator, null, signal)).map((one) => [splitOf(one), one.offset]));
+    results.push({ ok: true, what, detail: `coordinator ${coordinator.name}` });
+  } catch (error) {
+    results.push({ ok: false, what, detail: textOf(error) });
+  }
+  const topics = new TopicWatch(client, { kind: "names", names: found.map(({ topic }) => topic) }, runtime);
+  if (found.length > 0) await topics.refresh(signal);
+  for (const topic of found) {
+    const partitions = topic.partitions.filter(({ leader }) => leader >= 0)
+      .map(({ partition }) => ({ topic: topic.topic, partition }));
+    const ends = await listOffsets({ client, topics, isolation: READ_UNCOMMITTED }, partitions, "latest", signal);
+    results.push(await checkRead(client, topic, ends, signal));
+    results.push(describeLag(topic, committed, ends, config));
+  }
+  return results;
+}
+
+/** Reads no records and joins no group. */
+export async function checkKafka(
+  config: KafkaConfig,
+  context: SourceContext,
+  signal: AbortSignal,
+): Promise<CheckResult[]> {
+  const results = await withAbort(Promise.all(config.nodes.map((node) => checkNode(node, config, context))), signal);
+  if (!results.some(({ ok }) => ok)) return results;
+  const client = connectKafka(config, context.runtime);
+  try {
+    results.push(...await checkCluster(client, config, context, signal));
+  } catch (error) {
+    signal.throwIfAborted();
+    results.push({ ok: false, what: "the cluster can be read", detail: textOf(error) });
+  } finally {
+    client.close();
+  }
+  return results;
+}

@@ -1,0 +1,354 @@
+import { FatalError, RetriableError, SplitLostError } from "../../runtime/errors.ts";
+import { Condition } from "../../runtime/condition.ts";
+import { withAbort } from "../../runtime/abort.ts";
+import { retry, type RetryPolicy } from "../../runtime/retry.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import type {
+  Epoch,
+  PollLimit,
+  Position,
+  RecordBatch,
+  Source,
+  SourceContext,
+  SourceHandler,
+  SplitId,
+} from "../source.ts";
+import type { AssignmentHints } from "./assignor.ts";
+import type { KafkaClient } from "./client.ts";
+import { Committer } from "./committer.ts";
+import { Coordinator } from "./coordinator.ts";
+import { Fetcher } from "./fetcher.ts";
+import { type GroupListener, GroupMember } from "./group_member.ts";
+import type { KafkaConfig } from "./options.ts";
+import { OutOfRange } from "./out_of_range.ts";
+import { OwnedPartitions } from "./owned_partitions.ts";
+import { type Partition, splitOf } from "./partition.ts";
+import { READ_COMMITTED, READ_UNCOMMITTED } from "./protocol/fetch.ts";
+import type { TopicPartition } from "./protocol/list_offsets.ts";
+import { BatchBuilder } from "./records/batch_builder.ts";
+import { CorruptBatchError } from "./records/chunk_reader.ts";
+import { resolveStarts, startHints, type StartsParts } from "./starts.ts";
+import { TopicWatch } from "./topic_watch.ts";
+import { parseTopics } from "./topics.ts";
+
+/** For work that must succeed before anything can go on. */
+const RETRY: RetryPolicy = { baseDelayMs: 100, maxDelayMs: 5000, maxAttempts: Infinity };
+
+/** Partitions of a consumer group, as splits "topic/partition" whose positions are offsets. */
+export class KafkaSource implements Source, GroupListener {
+  readonly #config: KafkaConfig;
+  readonly #context: SourceContext;
+  readonly #runtime: Runtime;
+  readonly #client: KafkaClient;
+  readonly #topics: TopicWatch;
+  readonly #group: GroupMember;
+  readonly #committer: Committer;
+  readonly #fetcher: Fetcher;
+  readonly #outOfRange: OutOfRange;
+  readonly #starts: StartsParts;
+  readonly #partitions = new OwnedPartitions();
+  readonly #closed = new AbortController();
+  readonly #changed = new Condition();
+  #handler!: SourceHandler;
+  #failure: { readonly error: unknown } | null = null;
+  #running: Promise<unknown> = Promise.resolve();
+
+  /** The client is the source's own: `close` closes it. */
+  constructor(config: KafkaConfig, context: SourceContext, client: KafkaClient) {
+    const { runtime } = context, { signal } = this.#closed;
+    this.#config = config;
+    this.#context = context;
+    this.#runtime = runtime;
+    this.#client = client;
+    const coordinator = new Coordinator(client, config.groupId);
+    const topics = new TopicWatch(client, parseTopics(config.topic), runtime);
+    const isolation = config.isolationLevel === "read_committed" ? READ_COMMITTED : READ_UNCOMMITTED;
+    this.#topics = topics;
+    this.#starts = { client, coordinator, topics, isolation, policy: config.offset };
+    this.#group = new GroupMember({ coordinator, topics, listener: this, runtime }, {
+      sessionTimeoutMs: config.sessionTimeoutMs,
+      rebalanceTimeoutMs: config.rebalanceTimeoutMs,
+      requestTimeoutMs: config.requestTimeoutMs,
+      instanceId: config.groupInstanceId ?? null,
+      strategy: config.assignmentStrategy,
+    });
+    const epochOf = (partition: TopicPartition) => this.#partitions.epochOf(partition);
+    this.#committer = new Committer({ coordinator, group: this.#group, runtime, epochOf }, signal);
+    const events = {
+      arrived: () => this.#changed.notify(),
+      outOfRange: (partition: Partition) => void this.#recover(partition),
+      failed: (error: unknown) => this.#fail(error),
+    };
+    this.#fetcher = new Fetcher({ client, topics, events, runtime }, {
+      isolation,
+      rack: config.rack ?? "",
+      minByteLength: config.fetchMinByteLength,
+      maxWaitMs: config.fetchMaxWaitMs,
+      maxByteLength: config.fetchMaxByteLength,
+      partitionMaxByteLength: config.partitionMaxByteLength,
+      prefetchMaxByteLength: config.prefetchMaxByteLength,
+      requestTimeoutMs: config.requestTimeoutMs,
+    }, signal);
+    this.#outOfRange = new OutOfRange(this.#starts, config.outOfRange, runtime);
+  }
+
+  async open(handler: SourceHandler, signal: AbortSignal): Promise<void> {
+    this.#handler = handler;
+    const either = AbortSignal.any([signal, this.#closed.signal]);
+    await this.#retry("kafka metadata", () => this.#topics.refresh(either), either);
+    this.#running = Promise.all([
+      this.#supervise(this.#group.run(this.#closed.signal)),
+      this.#supervise(this.#watchTopics()),
+    ]);
+  }
+
+  async poll(limit: PollLimit, signal: AbortSignal): Promise<RecordBatch | "end"> {
+    while (true) {
+      signal.throwIfAborted();
+      if (this.#failure !== null) throw this.#failure.error;
+      const partition = this.#partitions.next();
+      if (partition === undefined) {
+        await this.#changed.wait(signal);
+        continue;
+      }
+      const batch = this.#read(partition, limit);
+      if (batch !== null) return batch;
+    }
+  }
+
+  pause(splits: readonly SplitId[]): void {
+    for (const split of splits) this.#setPaused(split, true);
+  }
+
+  resume(splits: readonly SplitId[]): void {
+    for (const split of splits) this.#setPaused(split, false);
+    this.#fetcher.pump();
+    this.#changed.notify();
+  }
+
+  #setPaused(split: SplitId, paused: boolean): void {
+    const partition = this.#partitions.get(split);
+    if (partition !== undefined) partition.paused = paused;
+  }
+
+  async commit(split: SplitId, epoch: Epoch, next: Position, signal: AbortSignal): Promise<void> {
+    const partition = this.#partitions.get(split);
+    if (partition === undefined || partition.epoch !== epoch) {
+      throw new SplitLostError(split, `${split} is no longer ours in epoch ${epoch}`);
+    }
+    await withAbort(this.#committer.commit(partition, epoch, BigInt(next)), signal);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed.signal.aborted) return;
+    this.#closed.abort(new FatalError("the Kafka source is closed"));
+    await this.#running;
+    await this.#group.leave();
+    this.#client.close();
+    for (const partition of this.#partitions.all) this.#partitions.release(partition);
+  }
+
+  // The turns of the group.
+
+  owned(): readonly TopicPartition[] {
+    return this.#partitions.all;
+  }
+
+  hints(topics: readonly string[], signal: AbortSignal): Promise<AssignmentHints> {
+    return this.#retry("kafka committed offsets", () => startHints(this.#starts, topics, signal), signal);
+  }
+
+  async assign(
+    partitions: readonly TopicPartition[],
+    hints: AssignmentHints | null,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const resolve = () => resolveStarts(this.#starts, partitions, hints, signal);
+    const starts = await this.#retry("kafka start offsets", resolve, signal);
+    const generation = this.#group.membership?.generation ?? 0;
+    const committed = new Map(starts.map((start) => [splitOf(start), start.committed]));
+    const taken = this.#partitions.take(
+      starts.map((start) => ({ partition: start, offset: Number(start.offset) })),
+      generation,
+    );
+    await Promise.all(taken.map((partition) => this.#announce(partition, committed.get(partition.split)!)));
+  }
+
+  async revoke(partitions: readonly TopicPartition[], deadlineMs: number): Promise<void> {
+    const given = partitions.map((one) => this.#partitions.get(splitOf(one))).filter((one) => one !== undefined);
+    if (given.length === 0) return;
+    for (const partition of given) this.#stopReading(partition);
+    await this.#handler.revoking(given.map(({ split }) => split), deadlineMs);
+    for (const partition of given) this.#partitions.release(partition);
+  }
+
+  lose(): void {
+    const gone = this.#partitions.all;
+    for (const partition of gone) {
+      this.#stopReading(partition);
+      this.#partitions.release(partition);
+    }
+    if (gone.length > 0) this.#handler.lost(gone.map(({ split }) => split));
+  }
+
+  /** Tells the loop, and then begins to read. */
+  async #announce(partition: Partition, committed: boolean): Promise<void> {
+    const { split, epoch } = partition;
+    try {
+      await this.#handler.assigned(split, epoch, String(partition.position), { committed });
+    } catch (error) {
+      if (error instanceof SplitLostError) return; // the group moved on while its start was committed
+      throw error;
+    }
+    if (!this.#partitions.has(partition)) return;
+    partition.ready = true;
+    this.#fetcher.add(partition);
+  }
+
+  #stopReading(partition: Partition): void {
+    partition.ready = false;
+    this.#fetcher.remove(partition);
+    this.#partitions.keepTurn(null);
+  }
+
+  // Reading.
+
+  #read(partition: Partition, limit: PollLimit): RecordBatch | null {
+    const start = partition.position;
+    const builder = new BatchBuilder({
+      limit: { maxBytes: limit.maxBytes, maxRows: Math.min(limit.maxRows, this.#config.maxPollRecords) },
+      wants: this.#context.wants,
+      maxRecordByteLength: this.#context.maxRecordByteLength,
+    });
+    const [chunk] = partition.chunks;
+    if (partition.skipTo >= 0) {
+      partition.position = partition.skipTo;
+      partition.skipTo = -1;
+      partition.rewind();
+    } else {
+      this.#readChunk(partition, chunk, builder);
+    }
+    this.#fetcher.pump();
+    if (partition.position === start) return null;
+    this.#measureLag();
+    return builder.finish(partition.split, partition.epoch, start, partition.position);
+  }
+
+  #readChunk(partition: Partition, { reader, next }: Partition["chunks"][number], builder: BatchBuilder): void {
+    try {
+      reader.read(builder);
+    } catch (error) {
+      if (!(error instanceof CorruptBatchError)) throw error;
+      if (partition.corruptAt === error.offset && builder.rowCount === 0) this.#failCorrupt(partition, error);
+      partition.corruptAt = error.offset;
+      partition.position = Math.max(partition.position, reader.position);
+      this.#runtime.log.warn("record batch can't be read, fetching it again", { split: partition.split }, error);
+      this.#count(reader.counts);
+      this.#partitions.keepTurn(null);
+      partition.rewind();
+      return;
+    }
+    if (reader.done) {
+      partition.position = Math.max(reader.position, next);
+      partition.shift();
+      this.#count(reader.counts);
+      this.#partitions.keepTurn(null);
+      return;
+    }
+    partition.position = reader.position;
+    this.#partitions.keepTurn(partition);
+  }
+
+  #failCorrupt(partition: Partition, error: CorruptBatchError): never {
+    throw new FatalError(
+      `Partition ${partition.split} can't be read on: ${error.message}. When the data is really lost, stop all collectors ` +
+        `and set the group's offset behind it (kafka-consumer-groups.sh --reset-offsets)`,
+      { cause: error },
+    );
+  }
+
+  #count(
+    { tombstones, controlBatches, abortedRecords }: {
+      tombstones: number;
+      controlBatches: number;
+      abortedRecords: number;
+    },
+  ): void {
+    const { metrics } = this.#runtime;
+    if (tombstones > 0) metrics.count("kafka_tombstones_total", tombstones);
+    if (controlBatches > 0) metrics.count("kafka_control_batches_total", controlBatches);
+    if (abortedRecords > 0) metrics.count("kafka_aborted_records_total", abortedRecords);
+  }
+
+  #measureLag(): void {
+    let lag = 0;
+    for (const { highWatermark, position } of this.#partitions.all) lag += Math.max(0, highWatermark - position);
+    this.#runtime.metrics.gauge("kafka_lag_records", lag);
+    this.#runtime.metrics.gauge("kafka_prefetched_bytes", this.#fetcher.bufferedByteLength);
+  }
+
+  /** The log begins behind our offset, or ends before it. Never rejects. */
+  async #recover(partition: Partition): Promise<void> {
+    partition.retryAtMs = Infinity; // nothing more is fetched until we know where
+    try {
+      const decide = () => this.#outOfRange.decide(partition, this.#closed.signal);
+      const to = await this.#retry("kafka offsets", decide, this.#closed.signal);
+      if (!this.#partitions.has(partition)) return;
+      if (to >= partition.fetchOffset) {
+        // What is buffered comes first: it is still good.
+        partition.fetchOffset = to;
+        if (partition.chunks.length === 0) partition.skipTo = to;
+        partition.retryAtMs = 0;
+        this.#fetcher.pump();
+        this.#changed.notify();
+        return;
+      }
+      await this.#startOver(partition, to);
+    } catch (error) {
+      if (!this.#closed.signal.aborted) this.#fail(error);
+    }
+  }
+
+  /** Going back is only possible in a new epoch, after everything of the old one was written. */
+  async #startOver(partition: Partition, offset: number): Promise<void> {
+    this.#stopReading(partition);
+    await this.#handler.revoking([partition.split], this.#config.rebalanceTimeoutMs);
+    if (!this.#partitions.has(partition)) return;
+    const [again] = this.#partitions.take([{ partition, offset }], this.#group.membership?.generation ?? 0);
+    await this.#announce(again, false);
+  }
+
+  // In the background.
+
+  async #watchTopics(): Promise<void> {
+    const { signal } = this.#closed;
+    while (true) {
+      await this.#runtime.clock.sleep(this.#config.metadataMaxAgeMs, signal);
+      try {
+        await this.#topics.refresh(signal);
+      } catch (error) {
+        if (!(error instanceof RetriableError)) throw error;
+        this.#runtime.log.warn("metadata can't be refreshed, trying again", {}, error);
+      }
+      this.#group.topicsChanged();
+      this.#fetcher.pump();
+    }
+  }
+
+  async #supervise(work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      if (!this.#closed.signal.aborted) this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.#changed.notify();
+  }
+
+  #retry<T>(what: string, attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    return retry(what, attempt, { policy: RETRY, runtime: this.#runtime, signal });
+  }
+}

@@ -1,0 +1,79 @@
+import type { Epoch, SplitId } from "../source.ts";
+import type { TopicPartition } from "./protocol/list_offsets.ts";
+import type { ChunkReader } from "./records/chunk_reader.ts";
+
+/** What one fetch brought of one partition, still to be taken over. */
+export interface Chunk {
+  readonly reader: ChunkReader;
+  /** Memory that it keeps. */
+  readonly byteLength: number;
+  /** Where the fetch of it ended: the next offset when it is used up. */
+  readonly next: number;
+}
+
+/** One partition, in one epoch of ours. A new epoch has a new object, so that late answers find nobody. */
+export class Partition implements TopicPartition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly split: SplitId;
+  readonly epoch: Epoch;
+  /** The next offset to hand over. */
+  position: number;
+  /** The next offset to ask for: beyond what is buffered. */
+  fetchOffset: number;
+  readonly chunks: Chunk[] = [];
+  bufferedByteLength = 0;
+  /** True once the loop knows of it: no records before that, none after it was told to let go. */
+  ready = false;
+  paused = false;
+  fetching = false;
+  /** Not asked for before this (monotonic ms), after an error. */
+  retryAtMs = 0;
+  failures = 0;
+  /** A batch larger than the usual limit waits: ask for this much. */
+  neededByteLength = 0;
+  /** The replica that the leader told us to read from, -1 for the leader. */
+  preferredReplica = -1;
+  /** Offset of a batch that couldn't be read; the second time in a row is final. */
+  corruptAt = -1;
+  /** Records from here to this offset are gone: they are skipped before anything else. -1 for none. */
+  skipTo = -1;
+  /** The end of the partition as last heard of, for the lag. */
+  highWatermark = -1;
+
+  constructor({ topic, partition }: TopicPartition, epoch: Epoch, start: number) {
+    this.topic = topic;
+    this.partition = partition;
+    this.split = splitOf({ topic, partition });
+    this.epoch = epoch;
+    this.position = start;
+    this.fetchOffset = start;
+  }
+
+  add(chunk: Chunk): void {
+    this.chunks.push(chunk);
+    this.bufferedByteLength += chunk.byteLength;
+    this.fetchOffset = chunk.next;
+  }
+
+  /** Forgets the first chunk. */
+  shift(): void {
+    const chunk = this.chunks.shift();
+    if (chunk !== undefined) this.bufferedByteLength -= chunk.byteLength;
+  }
+
+  /** Forgets everything that is buffered: the next fetch begins at the position. */
+  rewind(): void {
+    this.chunks.length = 0;
+    this.bufferedByteLength = 0;
+    this.fetchOffset = this.position;
+  }
+
+  get hasRecords(): boolean {
+    return this.ready && !this.paused && (this.chunks.length > 0 || this.skipTo >= 0);
+  }
+}
+
+export function splitOf({ topic, partition }: TopicPartition): SplitId {
+  return `${topic}/${partition}`;
+}

@@ -1,0 +1,123 @@
+/** Where reading begins: the group's committed offsets, and what stands for them where there are none. */
+import { FatalError, RetriableError } from "../../runtime/errors.ts";
+import type { AssignmentHints } from "./assignor.ts";
+import type { KafkaClient } from "./client.ts";
+import { type Coordinator, throwGroupError } from "./coordinator.ts";
+import { splitOf } from "./partition.ts";
+import { ErrorCode, errorName, isCoordinatorMoved, isPassing } from "./protocol/errors.ts";
+import type { IsolationLevel } from "./protocol/fetch.ts";
+import { EARLIEST, LATEST, listOffsetsRequest, type TopicPartition } from "./protocol/list_offsets.ts";
+import { type CommittedOffset, offsetFetchRequest } from "./protocol/offsets.ts";
+import type { TopicWatch } from "./topic_watch.ts";
+
+export type StartPolicy = "earliest" | "latest";
+
+export interface Start extends TopicPartition {
+  readonly offset: bigint;
+  readonly committed: boolean;
+}
+
+export interface StartsParts {
+  readonly client: KafkaClient;
+  readonly coordinator: Coordinator;
+  readonly topics: TopicWatch;
+  readonly isolation: IsolationLevel;
+  readonly policy: StartPolicy;
+}
+
+/** What the group has committed for these partitions, or (null) for all. @throws RetriableError, FatalError */
+export async function committedOffsets(
+  coordinator: Coordinator,
+  partitions: readonly TopicPartition[] | null,
+  signal: AbortSignal,
+): Promise<readonly CommittedOffset[]> {
+  const request = offsetFetchRequest(coordinator.groupId, partitions);
+  const { errorCode, offsets } = await coordinator.send("commit", request, { signal });
+  for (const code of [errorCode, ...offsets.map((offset) => offset.errorCode)]) {
+    // A topic that was deleted meanwhile has no offsets: as if nothing had been committed.
+    if (code === ErrorCode.NONE || code === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION) continue;
+    if (isCoordinatorMoved(code)) coordinator.forget();
+    throwGroupError(code, coordinator.groupId, "OffsetFetch");
+  }
+  return offsets.filter(({ offset }) => offset >= 0n);
+}
+
+/** The first or the next offsets, asked of the partitions' leaders. @throws RetriableError, FatalError */
+export async function listOffsets(
+  { client, topics, isolation }: Pick<StartsParts, "client" | "topics" | "isolation">,
+  partitions: readonly TopicPartition[],
+  at: StartPolicy,
+  signal: AbortSignal,
+): Promise<Map<string, bigint>> {
+  const leaders = new Map<number, TopicPartition[]>();
+  for (const one of partitions) {
+    const leader = topics.leaderOf(one.topic, one.partition);
+    if (leader < 0) {
+      await topics.refresh(signal);
+      throw new RetriableError(`Partition ${splitOf(one)} has no leader`);
+    }
+    leaders.set(leader, [...leaders.get(leader) ?? [], one]);
+  }
+  const found = new Map<string, bigint>();
+  await Promise.all([...leaders].map(async ([leader, group]) => {
+    const request = listOffsetsRequest(group, at === "earliest" ? EARLIEST : LATEST, isolation);
+    const { offsets } = await client.send(leader, "control", request, { signal });
+    for (const { topic, partition, errorCode, offset } of offsets) {
+      if (errorCode === ErrorCode.NONE) found.set(splitOf({ topic, partition }), offset);
+      else if (errorCode === ErrorCode.TOPIC_AUTHORIZATION_FAILED) {
+        throw new FatalError(`Not allowed to read topic ${topic}: its DESCRIBE and READ rights are missing`);
+      } else {
+        if (isPassing(errorCode)) await topics.refresh(signal);
+        throw new RetriableError(`ListOffsets of ${topic}/${partition} failed: ${errorName(errorCode)}`);
+      }
+    }
+  }));
+  return found;
+}
+
+/** A start for each of the partitions. @throws RetriableError, FatalError */
+export async function resolveStarts(
+  parts: StartsParts,
+  partitions: readonly TopicPartition[],
+  hints: AssignmentHints | null,
+  signal: AbortSignal,
+): Promise<Start[]> {
+  if (partitions.length === 0) return [];
+  const committed = await committedOffsets(parts.coordinator, partitions, signal);
+  const starts: Start[] = committed.map(({ topic, partition, offset }) => ({
+    topic,
+    partition,
+    offset,
+    committed: true,
+  }));
+  const known = new Set(committed.map(splitOf));
+  const missing = partitions.filter((one) => !known.has(splitOf(one)));
+  if (missing.length === 0) return starts;
+  const { earliestTopics } = hints ?? await startHints(parts, parts.topics.subscribed, signal);
+  const early = new Set(earliestTopics);
+  for (const policy of ["earliest", "latest"] as const) {
+    const group = missing.filter(({ topic }) => (early.has(topic) ? "earliest" : parts.policy) === policy);
+    if (group.length === 0) continue;
+    const offsets = await listOffsets(parts, group, policy, signal);
+    for (const one of group) {
+      starts.push({ topic: one.topic, partition: one.partition, offset: offsets.get(splitOf(one))!, committed: false });
+    }
+  }
+  return starts;
+}
+
+/**
+ * Topics whose partitions without a committed offset came later than the group's first look, and so start at the
+ * earliest: those of which other partitions have one, those that came into being before our eyes, and, where topics are
+ * a pattern, all when the group has committed anything of what the pattern matches.
+ */
+export async function startHints(
+  parts: Pick<StartsParts, "coordinator" | "topics">,
+  topics: readonly string[],
+  signal: AbortSignal,
+): Promise<AssignmentHints> {
+  const started = new Set((await committedOffsets(parts.coordinator, null, signal)).map(({ topic }) => topic));
+  const anyStarted = topics.some((topic) => started.has(topic));
+  const all = parts.topics.isPattern && anyStarted;
+  return { earliestTopics: topics.filter((topic) => all || started.has(topic) || parts.topics.appeared.has(topic)) };
+}

@@ -1,0 +1,123 @@
+import { FatalError, RetriableError } from "../../runtime/errors.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import type { KafkaClient } from "./client.ts";
+import { ErrorCode, errorName, isPassing } from "./protocol/errors.ts";
+import type { ClusterMetadata } from "./protocol/metadata.ts";
+import { selectTopics, type TopicSelection } from "./topics.ts";
+
+/** What is known of one topic. */
+interface TopicState {
+  /** By partition; -1 while there is no leader. */
+  readonly leaders: ReadonlyMap<number, number>;
+}
+
+/** The topics that we read and where their partitions are, as of the last refresh. */
+export class TopicWatch {
+  readonly #client: KafkaClient;
+  readonly #selection: TopicSelection;
+  readonly #runtime: Runtime;
+  #topics = new Map<string, TopicState>();
+  #subscribed: string[] = [];
+  #loaded = false;
+  readonly #appeared = new Set<string>();
+  #refreshing: Promise<void> | null = null;
+  /** Grows whenever topics or partition counts change. */
+  version = 0;
+
+  constructor(client: KafkaClient, selection: TopicSelection, runtime: Runtime) {
+    this.#client = client;
+    this.#selection = selection;
+    this.#runtime = runtime;
+  }
+
+  /** Topics to read, whether they exist or not. */
+  get subscribed(): readonly string[] {
+    return this.#subscribed;
+  }
+
+  get isPattern(): boolean {
+    return this.#selection.kind === "pattern";
+  }
+
+  /** Topics that came into being while we looked: they have no past that anybody wanted left out. */
+  get appeared(): ReadonlySet<string> {
+    return this.#appeared;
+  }
+
+  /** Partition numbers; empty for a topic that doesn't exist. */
+  partitionsOf(topic: string): number[] {
+    return [...this.#topics.get(topic)?.leaders.keys() ?? []];
+  }
+
+  /** The leader's node id, -1 when there is none. */
+  leaderOf(topic: string, partition: number): number {
+    return this.#topics.get(topic)?.leaders.get(partition) ?? -1;
+  }
+
+  /** Partition counts of topics that somebody else in the group reads too. */
+  async partitionsOfAll(topics: readonly string[], signal: AbortSignal): Promise<Map<string, number[]>> {
+    if (topics.every((topic) => this.#topics.has(topic))) {
+      return new Map(topics.map((topic) => [topic, this.partitionsOf(topic)]));
+    }
+    const { topics: found } = await this.#client.metadata(topics, { signal });
+    return new Map(found.map(({ topic, partitions }) => [topic, partitions.map(({ partition }) => partition)]));
+  }
+
+  /** Asks the cluster; one at a time. @throws RetriableError or FatalError. */
+  refresh(signal: AbortSignal): Promise<void> {
+    this.#refreshing ??= this.#refresh(signal).finally(() => this.#refreshing = null);
+    return this.#refreshing;
+  }
+
+  async #refresh(signal: AbortSignal): Promise<void> {
+    const wanted = this.#selection.kind === "names" ? this.#selection.names : null;
+    const metadata = await this.#client.metadata(wanted, { signal });
+    const previous = this.#topics, topics = readTopics(metadata, this.#selection);
+    for (const { topic, errorCode } of metadata.topics) this.#report(topic, errorCode);
+    this.#topics = topics;
+    this.#subscribed = selectTopics(this.#selection, [...topics.keys()]);
+    if (this.#loaded) {
+      for (const topic of topics.keys()) {
+        if (previous.has(topic) || this.#appeared.has(topic)) continue;
+        this.#appeared.add(topic);
+        this.#runtime.log.info("new topic found", { topic, partitions: topics.get(topic)!.leaders.size });
+      }
+    }
+    if (this.#subscribed.length === 0) {
+      this.#runtime.log.warn("no topic of the cluster matches kafka.topic; waiting for one");
+    }
+    if (shapeOf(previous) !== shapeOf(topics)) this.version++;
+    this.#loaded = true;
+  }
+
+  #report(topic: string, errorCode: number): void {
+    if (this.#selection.kind === "pattern" || errorCode === ErrorCode.NONE) return;
+    if (errorCode === ErrorCode.TOPIC_AUTHORIZATION_FAILED) {
+      throw new FatalError(`Not allowed to read topic ${topic}: its DESCRIBE and READ rights are missing`);
+    }
+    if (errorCode === ErrorCode.INVALID_TOPIC) throw new FatalError(`The brokers call "${topic}" no topic name`);
+    if (errorCode === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION) {
+      this.#runtime.log.warn("topic doesn't exist; waiting for it", { topic });
+    } else if (errorCode !== ErrorCode.LEADER_NOT_AVAILABLE) {
+      const text = `Metadata of topic ${topic}: ${errorName(errorCode)}`;
+      throw isPassing(errorCode) ? new RetriableError(text) : new FatalError(text);
+    }
+  }
+}
+
+function readTopics(metadata: ClusterMetadata, selection: TopicSelection): Map<string, TopicState> {
+  const topics = new Map<string, TopicState>();
+  const names = new Set(selectTopics(selection, metadata.topics.map(({ topic }) => topic)));
+  for (const { topic, errorCode, internal, partitions } of metadata.topics) {
+    if (!names.has(topic) || internal && selection.kind === "pattern") continue;
+    if (errorCode !== ErrorCode.NONE && errorCode !== ErrorCode.LEADER_NOT_AVAILABLE) continue;
+    const sorted = [...partitions].sort((a, b) => a.partition - b.partition);
+    topics.set(topic, { leaders: new Map(sorted.map(({ partition, leader }) => [partition, leader])) });
+  }
+  return topics;
+}
+
+/** Changes exactly when the group must share anew. */
+function shapeOf(topics: ReadonlyMap<string, TopicState>): string {
+  return [...topics].map(([topic, { leaders }]) => `${topic}:${leaders.size}`).sort().join(" ");
+}
