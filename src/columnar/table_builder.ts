@@ -17,6 +17,8 @@ const KNOWN_COLUMNS_FACTOR = 4;
 export interface TableSettings {
   /** Most columns that a page may have. */
   readonly maxColumns: number;
+  /** Columns that every table knows, whatever its records have; never forgotten. They don't count towards maxColumns. */
+  readonly ownColumns: readonly string[];
   /** How the column of a name behaves. */
   columnSettings(name: string): ColumnSettings;
 }
@@ -38,6 +40,8 @@ export class TableBuilder {
   /** The columns with the event time and the user, as soon as one was named. */
   timeColumn: ColumnBuilder | null = null;
   userColumn: ColumnBuilder | null = null;
+  /** The columns of the settings' `ownColumns`. */
+  readonly ownColumns: readonly ColumnBuilder[];
   /** Changes whenever known columns were forgotten: whoever keeps references to columns must drop them. */
   generation = 0;
   /** Its memory is given back; it must not be used any more. */
@@ -56,6 +60,7 @@ export class TableBuilder {
     this.#account = account;
     this.#settings = settings;
     account.byteLength += TABLE_OVERHEAD_BYTES + 16 * MIN_ROW_CAPACITY;
+    this.ownColumns = settings.ownColumns.map((name) => this.column(name));
   }
 
   get maxColumns(): number {
@@ -74,8 +79,8 @@ export class TableBuilder {
   }
 
   /** Makes a column part of the page. Returns false, and does nothing, when the page has as many as it may. */
-  activate(column: ColumnBuilder, isOwn = false): boolean {
-    if (this.columns.length >= this.#settings.maxColumns && !isOwn) return false;
+  activate(column: ColumnBuilder): boolean {
+    if (this.columns.length >= this.#settings.maxColumns && !this.ownColumns.includes(column)) return false;
     column.ordinal = this.columns.length;
     this.columns.push(column);
     return true;
@@ -158,7 +163,7 @@ export class TableBuilder {
 
   #forget(isForgotten: (column: ColumnBuilder) => boolean): void {
     for (const column of [...this.#known.values()]) {
-      if (!isForgotten(column)) continue;
+      if (!isForgotten(column) || (this.ownColumns.includes(column) && !this.isReleased)) continue;
       this.#known.delete(column.name);
       this.#idlePages.delete(column);
       column.release();

@@ -4,8 +4,8 @@ export const QUOTE = 0x22, BACKSLASH = 0x5c, COMMA = 0x2c, COLON = 0x3a, SLASH =
 export const LEFT_BRACE = 0x7b, RIGHT_BRACE = 0x7d, LEFT_BRACKET = 0x5b, RIGHT_BRACKET = 0x5d;
 export const MINUS = 0x2d, PLUS = 0x2b, DOT = 0x2e, ZERO = 0x30, NINE = 0x39;
 export const UPPER_E = 0x45, LOWER_E = 0x65, LOWER_F = 0x66, LOWER_N = 0x6e, LOWER_T = 0x74, LOWER_U = 0x75;
-/** "null", "true", "alse" and so on as little-endian 32-bit words. */
-export const WORD_NULL = 0x6c6c756e, WORD_TRUE = 0x65757274, WORD_ALSE = 0x65736c61;
+/** "null", "true" and "fals" as little-endian 32-bit words. */
+export const WORD_NULL = 0x6c6c756e, WORD_TRUE = 0x65757274, WORD_FALS = 0x736c6166;
 
 /** What each byte means after a backslash: the character, or 0 when nothing does ("u" is not in it). */
 export const UNESCAPED: Uint8Array = new Uint8Array(256);

@@ -30,7 +30,6 @@ import {
   DOT,
   LEFT_BRACE,
   LEFT_BRACKET,
-  LOWER_E,
   LOWER_F,
   LOWER_N,
   LOWER_T,
@@ -40,11 +39,10 @@ import {
   RIGHT_BRACE,
   RIGHT_BRACKET,
   SPACE,
-  UPPER_E,
   ZERO,
 } from "./bytes.ts";
-import { FIFTEEN_DIGITS, JsonNumberReader, POWERS_OF_TEN } from "./json_number_reader.ts";
-import { parseDate, parseTimestamp, timestampFormOf, timestampLength } from "./times.ts";
+import { FIFTEEN_DIGITS, isWholeEnd, JsonNumberReader, POWERS_OF_TEN } from "./json_number_reader.ts";
+import { DayCache, parseDate, parseTimestamp, timestampFormOf, timestampLength } from "./times.ts";
 
 /** Returned instead of a position when a value doesn't fit a column that may only hold scalars. */
 const DOES_NOT_FIT = -1;
@@ -53,6 +51,7 @@ const DOES_NOT_FIT = -1;
 export class JsonColumnWriter extends JsonNumberReader {
   /** The table whose row is open. */
   table: TableBuilder | null = null;
+  readonly #day = new DayCache();
 
   /**
    * Appends the value at `pos` to the column as row `row` and returns the position after the value. When the column has
@@ -77,18 +76,12 @@ export class JsonColumnWriter extends JsonNumberReader {
         return next;
       }
       case INTEGER: {
-        // Up to nine digits, which always fit; everything else takes the long way.
-        const negative = c === MINUS;
-        const first = negative ? pos + 1 : pos;
-        let next = first, value = 0;
-        for (let digit = bytes[next] - 48; digit >= 0 && digit <= 9 && next < first + 9; digit = bytes[next] - 48) {
-          value = value * 10 + digit;
-          next++;
-        }
-        if (!isValueEnd(bytes[next]) || !isCleanWhole(bytes[first], next - first, negative)) break;
+        const next = this.readWhole(pos);
+        const value = this.digitsValue;
+        if (next < 0 || value !== (value | 0)) break;
         const values = column.values as IntegerValues;
         if (row >= values.capacity) values.reserve(row + 1);
-        values.values[row] = negative ? -value : value;
+        values.values[row] = value;
         column.rowCount = row + 1;
         return next;
       }
@@ -97,11 +90,11 @@ export class JsonColumnWriter extends JsonNumberReader {
       case TIMESTAMP:
         return this.#appendTimestamp(column, row, pos);
       case BIGINT: {
-        const next = this.#readWhole(pos);
+        const next = this.readWhole(pos);
         if (next < 0) break;
         const values = column.values as BigintValues;
         if (row >= values.capacity) values.reserve(row + 1);
-        values.setNumber(row, this.numberValue);
+        values.setNumber(row, this.digitsValue);
         column.rowCount = row + 1;
         return next;
       }
@@ -118,45 +111,24 @@ export class JsonColumnWriter extends JsonNumberReader {
     return this.#appendOther(column, row, pos, c);
   }
 
-  /** A whole number of up to 15 digits that ends here, into numberValue; -1 for anything else. */
-  #readWhole(pos: number): number {
-    const bytes = this.bytes;
-    const negative = bytes[pos] === MINUS;
-    const first = negative ? pos + 1 : pos;
-    let next = first, value = 0;
-    for (let digit = bytes[next] - 48; digit >= 0 && digit <= 9; digit = bytes[next] - 48) {
-      value = value * 10 + digit;
-      next++;
-    }
-    if (value >= FIFTEEN_DIGITS || !isValueEnd(bytes[next]) || !isCleanWhole(bytes[first], next - first, negative)) {
-      return -1;
-    }
-    this.numberValue = negative ? -value : value;
-    return next;
-  }
-
   #appendDouble(column: ColumnBuilder, row: number, pos: number): number {
     const bytes = this.bytes;
     const negative = bytes[pos] === MINUS;
     const first = negative ? pos + 1 : pos;
-    let next = first, mantissa = 0, decimals = 0;
-    for (let digit = bytes[next] - 48; digit >= 0 && digit <= 9; digit = bytes[next] - 48) {
-      mantissa = mantissa * 10 + digit;
-      next++;
-    }
-    const wholeDigits = next - first;
-    if (bytes[next] === DOT && wholeDigits > 0) {
-      const dot = next++;
-      for (let digit = bytes[next] - 48; digit >= 0 && digit <= 9; digit = bytes[next] - 48) {
-        mantissa = mantissa * 10 + digit;
-        next++;
-      }
-      decimals = next - dot - 1;
+    let next = this.readDigits(first, 0);
+    const digits = next - first;
+    let decimals = 0;
+    if (bytes[next] === DOT) {
+      const firstDecimal = next + 1;
+      next = this.readDigits(firstDecimal, this.digitsValue);
+      decimals = next - firstDecimal;
       if (decimals === 0) return this.#appendOther(column, row, pos, bytes[pos]);
     }
-    const isShort = mantissa < FIFTEEN_DIGITS && decimals <= 22;
-    const isClean = wholeDigits === 1 || (wholeDigits > 1 && bytes[first] !== ZERO);
-    if (!isShort || !isClean || !isValueEnd(bytes[next])) return this.#appendOther(column, row, pos, bytes[pos]);
+    const mantissa = this.digitsValue;
+    const isClean = digits === 1 || (digits > 1 && bytes[first] !== ZERO);
+    if (!isClean || mantissa >= FIFTEEN_DIGITS || decimals > 22 || !isWholeEnd(bytes[next])) {
+      return this.#appendOther(column, row, pos, bytes[pos]);
+    }
     const values = column.values as DoubleValues;
     if (row >= values.capacity) values.reserve(row + 1);
     const value = mantissa / POWERS_OF_TEN[decimals];
@@ -169,9 +141,9 @@ export class JsonColumnWriter extends JsonNumberReader {
     const values = column.values as TimestampValues;
     let value: number, next: number;
     if (values.form === "EPOCH_MS") {
-      next = this.#readWhole(pos);
+      next = this.readWhole(pos);
       if (next < 0) return this.#appendOther(column, row, pos, this.bytes[pos]);
-      value = this.numberValue;
+      value = this.digitsValue;
     } else {
       const length = timestampLength(values.form);
       next = pos + length + 2;
@@ -188,7 +160,7 @@ export class JsonColumnWriter extends JsonNumberReader {
   #timestampAt(pos: number, length: number): number {
     const bytes = this.bytes;
     if (pos + length + 2 > this.end || bytes[pos] !== QUOTE || bytes[pos + length + 1] !== QUOTE) return NaN;
-    return parseTimestamp(bytes, pos + 1, length, parseDate(bytes, pos + 1));
+    return parseTimestamp(bytes, this.view, { at: pos + 1, length, cache: this.#day });
   }
 
   /** Whatever is rare: nulls, first values, nested values, and all that widens a column. */
@@ -381,14 +353,4 @@ export class JsonColumnWriter extends JsonNumberReader {
     }
     values.offsets[row + 1] = out;
   }
-}
-
-/** Whether whole digits end at this byte: neither a fraction, an exponent nor one more digit follows. */
-function isValueEnd(byte: number): boolean {
-  return byte < DOT || (byte > NINE && byte !== LOWER_E && byte !== UPPER_E);
-}
-
-/** Whether digits are a whole number as JSON writes it: some digits, no leading zero, no minus zero. */
-function isCleanWhole(first: number, digits: number, negative: boolean): boolean {
-  return digits > 1 ? first !== ZERO : digits === 1 && !(negative && first === ZERO);
 }

@@ -2,6 +2,7 @@ import type { TableSet } from "../columnar/table_set.ts";
 import type { RecordBatch } from "../source/source.ts";
 import { LEFT_BRACE, LEFT_BRACKET, LOWER_F, LOWER_N, LOWER_T, MINUS, NINE, QUOTE, ZERO } from "./bytes.ts";
 import { COLLECTION, DATA, JsonEnvelopeReader, PROJECT, PROPERTIES } from "./json_envelope_reader.ts";
+import { JsonPrefixes } from "./json_prefixes.ts";
 import { JsonTable } from "./json_table.ts";
 import { type Destination, JsonTables } from "./json_tables.ts";
 import type { DecodeConfig } from "./options.ts";
@@ -27,6 +28,8 @@ export class JsonDecoder extends JsonEnvelopeReader implements RecordDecoder {
   readonly #destinations: JsonTables;
   readonly #layout: DecodeConfig["jsonLayout"];
   #likelyLayout: Layout = "RAKAM";
+  /** How RAKAM records begin; used unless the config asks for another layout. */
+  readonly #prefixes = new JsonPrefixes();
   #batch: RecordBatch | null = null;
 
   constructor(config: DecodeConfig, tables: TableSet) {
@@ -43,6 +46,7 @@ export class JsonDecoder extends JsonEnvelopeReader implements RecordDecoder {
   reset(): void {
     this.table = null;
     this.#destinations.reset();
+    this.#prefixes.clear();
   }
 
   decode(start: number, end: number): boolean {
@@ -50,19 +54,34 @@ export class JsonDecoder extends JsonEnvelopeReader implements RecordDecoder {
     this.end = end;
     this.eventTime = NaN;
     this.table = null;
-    const bytes = this.bytes;
-    let pos = start;
+    const table = this.#prefixes.find(this.view, start, end);
+    const next = table === null ? this.#decodeObject() : this.#decodeKnown(table, start + this.#prefixes.length - 1);
+    if (next === UNWANTED) return false;
+    if (next > end) return this.fail(end, "'}'");
+    if (next < end && this.skipSpace(next) < end) return this.fail(this.skipSpace(next), "the end of the record");
+    return true;
+  }
+
+  #decodeObject(): number {
+    const { bytes, end } = this;
+    let pos = this.start;
     if (bytes[pos] !== LEFT_BRACE) {
       // A byte order mark is no part of the value (RFC 8259, 8.1).
       if (end - pos >= 3 && bytes[pos] === 0xef && bytes[pos + 1] === 0xbb && bytes[pos + 2] === 0xbf) pos += 3;
       pos = this.skipSpace(pos);
       if (pos >= end || bytes[pos] !== LEFT_BRACE) return this.#failNoObject(pos);
     }
-    const next = this.#layout === "AUTO" ? this.#decodeAny(pos) : this.#decodeAs(this.#layout, pos);
-    if (next === UNWANTED) return false;
-    if (next > end) return this.fail(end, "'}'");
-    if (next < end && this.skipSpace(next) < end) return this.fail(this.skipSpace(next), "the end of the record");
-    return true;
+    return this.#layout === "AUTO" ? this.#decodeAny(pos) : this.#decodeAs(this.#layout, pos);
+  }
+
+  /** A RAKAM record whose fields' object is at `pos`. What follows the object changes nothing and is only checked. */
+  #decodeKnown(table: JsonTable, pos: number): number {
+    pos = this.nextName(this.decodeRow(table, table.exact, pos));
+    while (pos >= 0) {
+      this.topField(pos);
+      pos = this.nextName(this.skipValue(this.fieldValue()));
+    }
+    return ~pos;
   }
 
   #failNoObject(pos: number): never {
@@ -109,7 +128,7 @@ export class JsonDecoder extends JsonEnvelopeReader implements RecordDecoder {
   #decodeRakam(pos: number): number {
     const { project, collection } = this;
     this.clearNames();
-    let properties = -1, isDone = false;
+    let properties = -1;
     pos = this.firstName(pos);
     while (pos >= 0) {
       const index = this.topField(pos);
@@ -120,16 +139,18 @@ export class JsonDecoder extends JsonEnvelopeReader implements RecordDecoder {
         pos = this.readName(collection, pos);
       } else if (index === PROPERTIES && properties < 0) {
         properties = pos;
-        isDone = project.isString && collection.isString && this.bytes[pos] === LEFT_BRACE;
-        const table = isDone ? this.#named() : null;
-        if (isDone && table === null) return UNWANTED;
-        pos = table === null ? this.skipValue(pos) : this.decodeRow(table, table.exact, pos);
+        if (project.isString && collection.isString && this.bytes[pos] === LEFT_BRACE) {
+          const table = this.#named();
+          if (table === null) return UNWANTED;
+          this.#prefixes.add(this.view, this.start, pos + 1 - this.start, table);
+          return this.#decodeKnown(table, pos);
+        }
+        pos = this.skipValue(pos);
       } else {
         pos = this.skipValue(pos);
       }
       pos = this.nextName(pos);
     }
-    if (isDone) return ~pos;
     this.checkEnvelope(properties, RAKAM_NAMES);
     const table = this.#named();
     if (table === null) return UNWANTED;

@@ -67,12 +67,12 @@ export class JsonEnvelopeReader extends JsonRowDecoder {
   #fieldIndex({ fields, names }: EnvelopeFields, pos: number, anyCase: boolean): number {
     for (let i = 0; i < fields.length; i++) {
       if (!fields[i].matches(this.view, pos, this.end)) continue;
-      this.#nameEnd = pos + fields[i].length;
+      this.#nameEnd = pos + fields[i].length - 1;
       return i;
     }
     const end = this.skipString(pos + 1);
     this.#nameEnd = end;
-    const mayMatch = this.sawEscape || (anyCase && fields.some(({ length }) => length === end - pos));
+    const mayMatch = this.sawEscape || (anyCase && fields.some(({ quoted }) => quoted.length === end - pos));
     if (!mayMatch) return -1;
     const name: string = JSON.parse(this.utf8Text(pos, end));
     return names.indexOf(anyCase ? name.toLowerCase() : name);

@@ -1,6 +1,8 @@
 import type { ByteAccount } from "../columnar/byte_account.ts";
 import type { ColumnBuilder } from "../columnar/column_builder.ts";
 
+const COLON = 0x3a;
+
 /** What else a field means besides its column; flags. */
 export const ROLE_TIME = 1, ROLE_USER = 2;
 /** A field that, at the top of a record, may mean another layout than PLAIN. */
@@ -15,39 +17,48 @@ const FIELD_OVERHEAD_BYTES = 256;
  * may mean one column.
  */
 export class Field {
-  /** Bytes, with the quotes. */
+  /** The name with its quotes. */
+  readonly quoted: Uint8Array;
+  /** Bytes of the name with its quotes and a colon. */
   readonly length: number;
-  /** The bytes as little-endian words, the last one filled up with zeros. */
-  readonly words: Int32Array;
-  /** The bits of the last word that count. */
-  readonly lastMask: number;
   /** Null for a field that makes no column. */
   readonly column: ColumnBuilder | null;
   readonly role: number;
   /** The field that came after this one in the last record that had both. */
   next: Field | null = null;
+  /** Those bytes as little-endian words: the first, the last (which may overlap it), and what is between them. */
+  readonly #first: number;
+  readonly #last: number;
+  readonly #middle: Int32Array;
 
   constructor(quoted: Uint8Array, column: ColumnBuilder | null, role: number) {
-    this.length = quoted.length;
-    const padded = new Uint8Array(Math.max(4, (quoted.length + 3) & ~3));
-    padded.set(quoted);
-    const view = new DataView(padded.buffer);
-    this.words = Int32Array.from({ length: padded.length / 4 }, (_, i) => view.getInt32(4 * i, true));
-    const rest = quoted.length & 3;
-    this.lastMask = rest === 0 ? -1 : (1 << (8 * rest)) - 1;
+    this.quoted = quoted;
+    this.length = quoted.length + 1;
     this.column = column;
     this.role = role;
+    const padded = new Uint8Array(Math.max(4, this.length));
+    padded.set(quoted);
+    padded[quoted.length] = COLON;
+    const view = new DataView(padded.buffer);
+    this.#first = view.getInt32(0, true);
+    this.#last = view.getInt32(padded.length - 4, true);
+    const middleCount = Math.max(0, Math.ceil((this.length - 8) / 4));
+    this.#middle = Int32Array.from({ length: middleCount }, (_, i) => view.getInt32(4 * i + 4, true));
   }
 
-  /** Whether this spelling stands at `pos`. A few bytes behind it are looked at; they must be at or before `end`. */
+  /**
+   * Whether this spelling and a colon stand at `pos`, at the latest right before `end`. It may say no for the empty name,
+   * and does for a colon after white space: then the name is looked up.
+   */
   matches(view: DataView, pos: number, end: number): boolean {
-    const words = this.words;
-    const last = words.length - 1;
-    if (pos + 4 * last + 4 > end) return false;
-    for (let i = 0; i < last; i++) {
-      if (view.getInt32(pos + 4 * i, true) !== words[i]) return false;
+    const length = this.length;
+    if (pos + length > end || length < 4) return false;
+    if (view.getInt32(pos, true) !== this.#first || view.getInt32(pos + length - 4, true) !== this.#last) return false;
+    const middle = this.#middle;
+    for (let i = 0; i < middle.length; i++) {
+      if (view.getInt32(pos + 4 * i + 4, true) !== middle[i]) return false;
     }
-    return ((view.getInt32(pos + 4 * last, true) ^ words[last]) & this.lastMask) === 0;
+    return true;
   }
 }
 
@@ -121,10 +132,8 @@ export class FieldMap {
   }
 }
 
-function isSpelling(field: Field, bytes: Uint8Array, start: number, end: number): boolean {
-  if (end - start !== field.length) return false;
-  for (let i = 0; i < field.length; i++) {
-    if (bytes[start + i] !== ((field.words[i >> 2] >>> (8 * (i & 3))) & 0xff)) return false;
-  }
+function isSpelling({ quoted }: Field, bytes: Uint8Array, start: number, end: number): boolean {
+  if (end - start !== quoted.length) return false;
+  for (let i = 0; i < quoted.length; i++) if (bytes[start + i] !== quoted[i]) return false;
   return true;
 }

@@ -22,9 +22,59 @@ export class JsonNumberReader extends JsonTextReader {
   protected numberKind: Kind = UNTYPED;
   /** The nearest double. */
   protected numberValue = 0;
+  /** The number that readDigits made of digits. */
+  protected digitsValue = 0;
   /** A BIGINT's two halves. */
   #low = 0;
   #high = 0;
+
+  /**
+   * Continues the whole number `value` with the digits at `pos`, of which there may be none, and leaves it in
+   * `digitsValue`: exact while below 2^53, at least 2^53 otherwise. Returns the position after the digits.
+   *
+   * Four digits at a time: the branches depend on how many words a number takes, which is mostly the same for all values
+   * of a column, and not on its digits.
+   */
+  protected readDigits(pos: number, value: number): number {
+    const view = this.view, lastWord = this.lastWord;
+    while (pos <= lastWord) {
+      const digits = view.getInt32(pos, true) ^ 0x30303030;
+      const others = ((digits + 0x76767676) | digits) & 0x80808080;
+      if (others === 0) {
+        value = value * 10_000 + fourDigits(digits);
+        pos += 4;
+        continue;
+      }
+      // Bits before the first byte that isn't a digit: 0, 8, 16 or 24.
+      const bits = 24 - Math.clz32(others & -others);
+      if (bits > 0) {
+        value = value * POWERS_OF_TEN[bits >> 3] + fourDigits(digits << (32 - bits));
+        pos += bits >> 3;
+      }
+      this.digitsValue = value;
+      return pos;
+    }
+    const bytes = this.bytes;
+    for (let digit = bytes[pos] - 48; digit >= 0 && digit <= 9; digit = bytes[++pos] - 48) value = value * 10 + digit;
+    this.digitsValue = value;
+    return pos;
+  }
+
+  /**
+   * Reads a whole number of at most 15 digits into `digitsValue`. Returns the position after it, or -1 when there is
+   * anything else, which is then left to `readNumber`: a fraction, an exponent, more digits, minus zero, a mistake.
+   */
+  protected readWhole(pos: number): number {
+    const bytes = this.bytes;
+    const negative = bytes[pos] === MINUS;
+    const first = negative ? pos + 1 : pos;
+    const next = this.readDigits(first, 0);
+    const value = this.digitsValue;
+    const isClean = bytes[first] === ZERO ? next === first + 1 && !negative : next > first;
+    if (!isClean || value >= FIFTEEN_DIGITS || !isWholeEnd(bytes[next])) return -1;
+    if (negative) this.digitsValue = -value;
+    return next;
+  }
 
   /** Reads a number by JSON's grammar and leaves what it is in the fields above. Returns the position after it. */
   protected readNumber(pos: number): number {
@@ -33,24 +83,20 @@ export class JsonNumberReader extends JsonTextReader {
     const negative = bytes[pos] === MINUS;
     if (negative) pos++;
     // The digits as a whole number, with or without a dot between them. Exact while below 2^53, which is checked below.
-    let mantissa = 0;
     const firstDigit = pos;
-    for (let digit = bytes[pos] - 48; digit >= 0 && digit <= 9; digit = bytes[++pos] - 48) {
-      mantissa = mantissa * 10 + digit;
-    }
+    pos = this.readDigits(pos, 0);
     const digits = pos - firstDigit;
     if (digits === 0) return this.fail(pos, "a digit");
     if (digits > 1 && bytes[firstDigit] === ZERO) return this.fail(firstDigit + 1, "a number without leading zeros");
     let scale = 0;
     const isWhole = bytes[pos] !== DOT && bytes[pos] !== LOWER_E && bytes[pos] !== UPPER_E;
     if (bytes[pos] === DOT) {
-      const dot = pos++;
-      for (let digit = bytes[pos] - 48; digit >= 0 && digit <= 9; digit = bytes[++pos] - 48) {
-        mantissa = mantissa * 10 + digit;
-      }
-      if (pos === dot + 1) return this.fail(pos, "a digit");
-      scale = dot + 1 - pos;
+      const firstDecimal = pos + 1;
+      pos = this.readDigits(firstDecimal, this.digitsValue);
+      if (pos === firstDecimal) return this.fail(pos, "a digit");
+      scale = firstDecimal - pos;
     }
+    const mantissa = this.digitsValue;
     if (bytes[pos] === LOWER_E || bytes[pos] === UPPER_E) {
       const end = this.#readExponent(pos + 1);
       scale += this.numberValue;
@@ -204,4 +250,15 @@ export class JsonNumberReader extends JsonTextReader {
     if ((isWholeColumn || column.kind === BIGINT) && kind === DOUBLE && widenToDouble(column)) return true;
     return widenToJson(column);
   }
+}
+
+/** The number that four digits in a little-endian word are, each a byte of 0 to 9. */
+function fourDigits(digits: number): number {
+  const pairs = Math.imul(digits, 10) + (digits >>> 8);
+  return (pairs & 0xff) * 100 + ((pairs >>> 16) & 0xff);
+}
+
+/** Whether no fraction and no exponent follow a number's digits. What else may follow is the caller's to check. */
+export function isWholeEnd(byte: number): boolean {
+  return byte !== DOT && byte !== LOWER_E && byte !== UPPER_E;
 }

@@ -3,10 +3,11 @@ import type { TimestampValues } from "../columnar/fixed_values.ts";
 import { BIGINT, DOUBLE, INTEGER, TIMESTAMP, UNTYPED, VARCHAR } from "../columnar/kinds.ts";
 import type { TableSet } from "../columnar/table_set.ts";
 import type { VarcharValues } from "../columnar/varchar_values.ts";
-import { BACKSLASH, COLON, COMMA, LEFT_BRACE, MINUS, NINE, QUOTE, RIGHT_BRACE, SPACE, ZERO } from "./bytes.ts";
+import { BACKSLASH, COMMA, LEFT_BRACE, LOWER_N, MINUS, NINE, QUOTE, RIGHT_BRACE, SPACE, ZERO } from "./bytes.ts";
 import { JsonColumnWriter } from "./json_column_writer.ts";
 import { Field, type FieldMap, ROLE_ENVELOPE, ROLE_TIME, ROLE_USER } from "./json_fields.ts";
 import type { JsonTable } from "./json_table.ts";
+import { hasArrivalColumn } from "./metadata_columns.ts";
 import { MAX_FIELD_NAME_LENGTH } from "./names.ts";
 import type { DecodeConfig } from "./options.ts";
 import { MAX_EPOCH_MS, parseInstant } from "./times.ts";
@@ -24,10 +25,12 @@ export class JsonRowDecoder extends JsonColumnWriter {
   protected isSuspect = false;
   protected readonly config: DecodeConfig;
   protected readonly tables: TableSet;
+  /** Position after the colon of the field that was looked for last. */
+  #valueAt = 0;
   readonly #lowerTimeField: string;
   readonly #lowerUserField: string;
   /** Fields of FABRIC records that make no column. */
-  readonly #ignoredInFabric: ReadonlySet<string>;
+  readonly #ignoredInFabric: Set<string>;
 
   constructor(config: DecodeConfig, tables: TableSet) {
     super();
@@ -35,7 +38,8 @@ export class JsonRowDecoder extends JsonColumnWriter {
     this.tables = tables;
     this.#lowerTimeField = config.timeField.toLowerCase();
     this.#lowerUserField = config.userField.toLowerCase();
-    this.#ignoredInFabric = new Set(["_project", "_collection", config.arrivalField.toLowerCase()]);
+    this.#ignoredInFabric = new Set(["_project", "_collection"]);
+    if (hasArrivalColumn(config)) this.#ignoredInFabric.add(config.arrivalField.toLowerCase());
   }
 
   /**
@@ -56,23 +60,23 @@ export class JsonRowDecoder extends JsonColumnWriter {
     }
     for (;;) {
       let field = previous.next;
-      if (field === null || !field.matches(view, pos, end)) {
-        field = field?.next ?? null;
-        if (field === null || !field.matches(view, pos, end)) {
-          field = this.#lookUp(table, map, pos);
-          previous.next = field;
-        }
+      if (field !== null && field.matches(view, pos, end)) pos += field.length;
+      else {
+        field = this.#findField(table, map, previous, pos);
+        pos = this.#valueAt;
       }
       previous = field;
-      pos += field.length;
-      if (bytes[pos] === COLON && bytes[pos + 1] > SPACE) pos++;
-      else pos = this.skipColon(pos);
+      if (bytes[pos] <= SPACE) pos = this.skipSpace(pos);
       const column = field.column;
       if (column === null) pos = this.skipValue(pos);
       else if (field.role === 0) pos = this.appendValue(column, row, pos);
-      else pos = this.#appendSpecial(column, row, { pos, role: field.role });
-      if (bytes[pos] <= SPACE) pos = this.skipSpace(pos);
-      const c = bytes[pos];
+      else if (field.role === ROLE_TIME) pos = this.#appendTime(column, row, pos);
+      else pos = this.#appendSpecial(field, column, pos);
+      let c = bytes[pos];
+      if (c <= SPACE) {
+        pos = this.skipSpace(pos);
+        c = bytes[pos];
+      }
       if (c !== COMMA) {
         if (c === RIGHT_BRACE) return pos + 1;
         return this.fail(pos, "',' or '}'");
@@ -82,11 +86,22 @@ export class JsonRowDecoder extends JsonColumnWriter {
     }
   }
 
-  /** The field whose name stands at `pos`, when it isn't the expected one. */
-  #lookUp(table: JsonTable, map: FieldMap, pos: number): Field {
+  /**
+   * The field whose name stands at `pos`, when it isn't the expected one, and leaves the position after its colon in
+   * `#valueAt`: the one after the expected one, or any other by its bytes.
+   */
+  #findField(table: JsonTable, map: FieldMap, previous: Field, pos: number): Field {
+    const skipped = previous.next?.next;
+    if (skipped?.matches(this.view, pos, this.end)) {
+      this.#valueAt = pos + skipped.length;
+      return skipped;
+    }
     if (this.bytes[pos] !== QUOTE) return this.fail(pos, "a field name in quotes");
     const end = this.skipString(pos + 1);
-    return map.find(this.bytes, this.view, pos, end) ?? this.#addField(table, map, [pos, end]);
+    const field = map.find(this.bytes, this.view, pos, end) ?? this.#addField(table, map, [pos, end]);
+    previous.next = field;
+    this.#valueAt = this.skipColon(end);
+    return field;
   }
 
   #addField(table: JsonTable, map: FieldMap, span: readonly [number, number]): Field {
@@ -116,7 +131,8 @@ export class JsonRowDecoder extends JsonColumnWriter {
     return role;
   }
 
-  #appendSpecial(column: ColumnBuilder, row: number, { pos, role }: { pos: number; role: number }): number {
+  #appendSpecial({ role }: Field, column: ColumnBuilder, pos: number): number {
+    const row = this.table!.rowCount;
     if ((role & ROLE_ENVELOPE) !== 0 && this.bytes[pos] === LEFT_BRACE) this.isSuspect = true;
     if ((role & ROLE_TIME) !== 0) return this.#appendTime(column, row, pos);
     if ((role & ROLE_USER) !== 0) return this.#appendUser(column, row, pos);
@@ -127,7 +143,7 @@ export class JsonRowDecoder extends JsonColumnWriter {
   #appendTime(column: ColumnBuilder, row: number, pos: number): number {
     if (column.rowCount > row) return this.skipValue(pos);
     const next = this.appendValue(column, row, pos);
-    if (column.kind === TIMESTAMP && !column.isNull(row)) {
+    if (column.kind === TIMESTAMP && this.bytes[pos] !== LOWER_N) {
       const { values, form } = column.values as TimestampValues;
       this.eventTime = form === "ISO_US" ? Math.floor(values[row] / 1000) : values[row];
     } else {

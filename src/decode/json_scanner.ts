@@ -22,6 +22,9 @@ import {
   TAB,
   UNESCAPED,
   UPPER_E,
+  WORD_FALS,
+  WORD_NULL,
+  WORD_TRUE,
   ZERO,
 } from "./bytes.ts";
 import { Rejection, type RejectionCode } from "./rejection.ts";
@@ -46,6 +49,8 @@ export class JsonScanner {
   protected view: DataView = new DataView(this.bytes.buffer);
   protected start = 0;
   protected end = 0;
+  /** The last position in `bytes` at which a 32-bit word can be loaded. */
+  protected lastWord = -4;
   /** Whether skipValue met white space outside strings. */
   protected sawSpace = false;
   /** Whether skipString met a backslash. */
@@ -58,6 +63,7 @@ export class JsonScanner {
   protected setBytes(bytes: Uint8Array): void {
     this.bytes = bytes;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.lastWord = bytes.length - 4;
   }
 
   /** Rejects the record: `expected` was not found at `pos`. */
@@ -191,6 +197,11 @@ export class JsonScanner {
 
   /** true, false or null, whichever its first byte says. */
   protected skipLiteral(pos: number): number {
+    if (pos + 5 <= this.end) {
+      const word = this.view.getInt32(pos, true);
+      if (word === WORD_TRUE || word === WORD_NULL) return pos + 4;
+      if (word === WORD_FALS && this.bytes[pos + 4] === LOWER_E) return pos + 5;
+    }
     const c = this.bytes[pos];
     for (const [first, literal] of LITERALS) {
       if (c !== first) continue;
@@ -277,11 +288,11 @@ export class JsonScanner {
 /**
  * Bit 7 of every byte of a little-endian word that can't stand in a string as it is: quote, backslash, control
  * character, part of a character beyond ASCII. Exact for the lowest such byte; higher ones may be false.
- * (Alan Mycroft's zero-byte test; "Bit Twiddling Hacks", determine if a word has a byte less than n.)
+ *
+ * Flipping bit 1 swaps quote and blank, so one comparison ("less than 0x21") finds quotes and control characters; bytes
+ * beyond ASCII, for which the subtractions tell nothing, are special anyway. (After "Bit Twiddling Hacks", determine if
+ * a word has a byte less than n.)
  */
 export function specialBytes(word: number): number {
-  const quote = word ^ 0x22222222;
-  const backslash = word ^ 0x5c5c5c5c;
-  return (((quote - 0x01010101) & ~quote) | ((backslash - 0x01010101) & ~backslash) | ((word - 0x20202020) & ~word) |
-    word) & 0x80808080;
+  return (((word ^ 0x02020202) - 0x21212121) | ((word ^ 0x5c5c5c5c) - 0x01010101) | word) & 0x80808080;
 }

@@ -29,8 +29,17 @@ export function metadataSettings(config: DecodeConfig): ReadonlyMap<string, Colu
   return new Map((config.metadataColumns ?? []).map((column) => [metadataColumnName(column), SETTINGS[column]]));
 }
 
-/** What `database.checkpoint-field` is set to when no such column is wanted. */
-const NO_COLUMN = "none";
+/** Whether rows get the arrival time: `database.checkpoint-field` isn't "none". */
+export function hasArrivalColumn({ arrivalField }: DecodeConfig): boolean {
+  return arrivalField.toLowerCase() !== "none";
+}
+
+/** The columns that every table gets, in the order in which MetadataWriter fills them. */
+export function ownColumnNames(config: DecodeConfig): string[] {
+  const names = (config.metadataColumns ?? []).map(metadataColumnName);
+  return hasArrivalColumn(config) ? [config.arrivalField, ...names] : names;
+}
+
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
@@ -39,11 +48,9 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
  * the record has itself is left alone.
  */
 export class MetadataWriter extends JsonColumnWriter {
-  readonly #arrivalField: string | null;
+  readonly #hasArrival: boolean;
   readonly #metadata: readonly MetadataColumn[];
   readonly #text = new ByteWriter();
-  /** Columns by table, so that a row costs no look-up by name; dropped when tables forget columns. */
-  readonly #columns = new Map<TableBuilder, { generation: number; columns: ColumnBuilder[] }>();
   #batch: RecordBatch | null = null;
   /** The parts of the split's name as JSON. */
   #parent = "";
@@ -51,7 +58,7 @@ export class MetadataWriter extends JsonColumnWriter {
 
   constructor(config: DecodeConfig) {
     super();
-    this.#arrivalField = config.arrivalField.toLowerCase() === NO_COLUMN ? null : config.arrivalField;
+    this.#hasArrival = hasArrivalColumn(config);
     this.#metadata = config.metadataColumns ?? [];
   }
 
@@ -65,11 +72,11 @@ export class MetadataWriter extends JsonColumnWriter {
 
   /** Adds to the open row of `table` what is known of record `index` of the batch. */
   write(table: TableBuilder, index: number): void {
-    const columns = this.#columnsOf(table);
+    const columns = table.ownColumns;
     const row = table.rowCount;
     this.table = table;
     let next = 0;
-    if (this.#arrivalField !== null) this.#writeTime(columns[next++], row, index);
+    if (this.#hasArrival) this.#writeTime(columns[next++], row, index);
     for (const metadata of this.#metadata) {
       const column = columns[next++];
       if (column.rowCount > row) continue;
@@ -80,32 +87,15 @@ export class MetadataWriter extends JsonColumnWriter {
       this.#text.length = 0;
       this.#render(metadata, index);
       if (this.#text.length === 0) continue;
-      if (column.ordinal < 0) table.activate(column, true);
+      if (column.ordinal < 0) table.activate(column);
       this.appendToken(column, row, this.#text.bytes.subarray(0, this.#text.length));
     }
-  }
-
-  /** Tables were reset: drop what is known of forgotten ones. */
-  reset(): void {
-    for (const [table, { generation }] of this.#columns) {
-      if (table.isReleased || table.generation !== generation) this.#columns.delete(table);
-    }
-  }
-
-  #columnsOf(table: TableBuilder): ColumnBuilder[] {
-    const known = this.#columns.get(table);
-    if (known !== undefined && known.generation === table.generation) return known.columns;
-    const names = this.#metadata.map(metadataColumnName);
-    if (this.#arrivalField !== null) names.unshift(this.#arrivalField);
-    const columns = names.map((name) => table.column(name));
-    this.#columns.set(table, { generation: table.generation, columns });
-    return columns;
   }
 
   #writeTime(column: ColumnBuilder, row: number, index: number): void {
     const time = Math.floor(this.#batch!.timestamps[index]);
     if (column.rowCount > row || !(time >= MIN_DAY * DAY_MS && time < (MAX_DAY + 1) * DAY_MS)) return;
-    if (column.ordinal < 0) this.table!.activate(column, true);
+    if (column.ordinal < 0) this.table!.activate(column);
     column.pad(row);
     if (column.kind === UNTYPED) column.become(TIMESTAMP, "ISO_MS");
     if (column.kind === TIMESTAMP) {

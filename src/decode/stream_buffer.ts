@@ -6,7 +6,7 @@ import type { SplitCounts } from "../pipeline/messages.ts";
 import { FatalError, InvariantError } from "../runtime/errors.ts";
 import type { RecordBatch, SplitId } from "../source/source.ts";
 import { type DeadLetters, DeadLetterWriter, positionText } from "./dead_letters.ts";
-import { metadataSettings, MetadataWriter } from "./metadata_columns.ts";
+import { metadataSettings, MetadataWriter, ownColumnNames } from "./metadata_columns.ts";
 import type { DecodeConfig } from "./options.ts";
 import { createDecoder, type RecordDecoder } from "./record_decoder.ts";
 import { Rejection, type RejectionCode } from "./rejection.ts";
@@ -69,7 +69,11 @@ export class StreamBuffer {
   /** @throws ConfigError when the config asks for a format that can't be read. */
   constructor(config: DecodeConfig) {
     this.#config = config;
-    this.#tables = new TableSet({ maxColumns: config.maxColumns, columnSettings: settingsByName(config) });
+    this.#tables = new TableSet({
+      maxColumns: config.maxColumns,
+      ownColumns: ownColumnNames(config),
+      columnSettings: settingsByName(config),
+    });
     this.#decoder = createDecoder(config, this.#tables);
     this.#metadata = new MetadataWriter(config);
     this.#deadLetters = new DeadLetterWriter(this.#tables.account);
@@ -132,7 +136,6 @@ export class StreamBuffer {
   reset(): void {
     this.#tables.reset();
     this.#decoder.reset();
-    this.#metadata.reset();
     this.#deadLetters.reset();
     this.#counts.clear();
     this.#rowCount = 0;

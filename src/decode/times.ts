@@ -35,29 +35,62 @@ export function timestampLength(form: TimestampForm): number {
   return form === "ISO_MS" ? 24 : form === "ISO_S" ? 20 : 27;
 }
 
-/** "T12:30:59" after a date, as seconds of the day; NaN when it isn't that. No leap second: it would not come out again. */
-function parseSecondOfDay(bytes: Uint8Array, at: number): number {
-  const hour = two(bytes, at + 1), minute = two(bytes, at + 4), second = two(bytes, at + 7);
-  return bytes[at] === UPPER_T && bytes[at + 3] === COLON && bytes[at + 6] === COLON && hour <= 23 && minute <= 59 &&
-      second <= 59
-    ? hour * 3600 + minute * 60 + second
-    : NaN;
+/** The day that was read last: timestamps one after the other mostly share it. Text is kept as little-endian words. */
+export class DayCache {
+  /** "2026", "-11-" and "01T". */
+  readonly words: Int32Array = new Int32Array(3);
+  /** Epoch ms of its midnight. */
+  midnightMs = NaN;
+}
+
+/** "2:30", ":59.", ":59Z" and "123Z" in words, with zeros for digits. */
+const MINUTE_WORD = 0x30303a30, FRACTION_SECOND_WORD = 0x2e30303a, LAST_SECOND_WORD = 0x5a30303a;
+const LAST_MILLIS_WORD = 0x5a303030, DIGITS_WORD = 0x30303030;
+
+/** Not 0 when a byte of a word is more than 9. */
+function notDigits(word: number): number {
+  return ((word + 0x76767676) | word) & 0x80808080;
+}
+
+function readMidnight(bytes: Uint8Array, view: DataView, at: number, cache: DayCache): number {
+  const { words } = cache;
+  const first = view.getInt32(at, true), second = view.getInt32(at + 4, true);
+  const third = view.getInt32(at + 8, true) & 0xffffff;
+  if (first === words[0] && second === words[1] && third === words[2]) return cache.midnightMs;
+  if (bytes[at + 10] !== UPPER_T) return NaN;
+  words[0] = first;
+  words[1] = second;
+  words[2] = third;
+  return cache.midnightMs = parseDate(bytes, at) * DAY_MS;
 }
 
 /**
  * The value of canonical text of `length` bytes (20, 24 or 27): epoch ms, µs with 27. NaN when writing the value again
- * would give other text, or µs are beyond 2^53.
+ * would give other text (also for a leap second), or µs are beyond 2^53. `view` must reach to the text's end.
  */
-export function parseTimestamp(bytes: Uint8Array, at: number, length: number, days: number): number {
-  const seconds = days * 86_400 + parseSecondOfDay(bytes, at + 10);
-  if (bytes[at + length - 1] !== UPPER_Z) return NaN;
-  if (length === 20) return seconds * 1000;
-  if (bytes[at + 19] !== DOT) return NaN;
-  const c = bytes[at + 22] - 48;
-  const millis = c >= 0 && c <= 9 ? two(bytes, at + 20) * 10 + c : NaN;
-  if (length === 24) return seconds * 1000 + millis;
-  const d = bytes[at + 23] - 48;
-  const micros = (seconds * 1000 + millis) * 1000 + (d >= 0 && d <= 9 ? d * 100 + two(bytes, at + 24) : NaN);
+export function parseTimestamp(
+  bytes: Uint8Array,
+  view: DataView,
+  { at, length, cache }: { at: number; length: number; cache: DayCache },
+): number {
+  const midnightMs = readMidnight(bytes, view, at, cache);
+  const tens = bytes[at + 11] - 48;
+  const minute = view.getInt32(at + 12, true) ^ MINUTE_WORD;
+  const second = view.getInt32(at + 16, true) ^ (length === 20 ? LAST_SECOND_WORD : FRACTION_SECOND_WORD);
+  // Separators have become 0.
+  if ((notDigits(minute) | notDigits(second) | (minute & 0xff00) | (second & 0xff0000ff)) !== 0) return NaN;
+  const hours = tens * 10 + (minute & 0xff);
+  const minutes = ((minute >>> 16) & 0xff) * 10 + (minute >>> 24);
+  const seconds = ((second >>> 8) & 0xff) * 10 + ((second >>> 16) & 0xff);
+  if (!(tens >= 0 && hours <= 23 && minutes <= 59 && seconds <= 59)) return NaN;
+  const ms = midnightMs + (hours * 3600 + minutes * 60 + seconds) * 1000;
+  if (length === 20) return ms;
+  const fraction = view.getInt32(at + 20, true) ^ (length === 24 ? LAST_MILLIS_WORD : DIGITS_WORD);
+  if ((notDigits(fraction) | (length === 24 ? fraction & 0xff000000 : 0)) !== 0) return NaN;
+  const millis = (fraction & 0xff) * 100 + ((fraction >>> 8) & 0xff) * 10 + ((fraction >>> 16) & 0xff);
+  if (length === 24) return ms + millis;
+  if (bytes[at + 26] !== UPPER_Z) return NaN;
+  const micros = (ms + millis) * 1000 + (fraction >>> 24) * 100 + two(bytes, at + 24);
   return Number.isSafeInteger(micros) ? micros : NaN;
 }
 
