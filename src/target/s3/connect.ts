@@ -4,7 +4,7 @@ import { FatalError } from "../../runtime/errors.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { SdkObjectStore } from "./client.ts";
 import { describe, NO_CREDENTIALS } from "./errors.ts";
-import { createFetchHandler } from "./fetch_handler.ts";
+import { createFetchHandler } from "../../runtime/aws/fetch_handler.ts";
 import type { ObjectStore } from "./object_store.ts";
 import type { S3Settings } from "./options.ts";
 

@@ -2,12 +2,12 @@ import { FatalError, RetriableError } from "../../runtime/errors.ts";
 import { retry, type RetryPolicy } from "../../runtime/retry.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { StoredObject } from "../target.ts";
-import { ByteBudget } from "./byte_budget.ts";
+import { ByteBudget } from "../../runtime/byte_budget.ts";
 import { describe, type Operation } from "./errors.ts";
 import { type ObjectHead, type ObjectStore, type StoredPart, type Upload, UploadGoneError } from "./object_store.ts";
 import type { S3Settings } from "./options.ts";
 import { partByteLength, sliceOf } from "./parts.ts";
-import { linkedController, withTimeLimit } from "./time_limit.ts";
+import { linkedController, withTimeLimit } from "../../runtime/time_limit.ts";
 
 /** Each request is tried this often; then the caller holds the source back and puts the object again. */
 const REQUEST_RETRIES: RetryPolicy = { baseDelayMs: 100, maxDelayMs: 10_000, maxAttempts: 5 };

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { RetriableError } from "../../../../src/runtime/errors.ts";
-import { withTimeLimit } from "../../../../src/target/s3/time_limit.ts";
-import { ManualClock } from "../../../support/manual_clock.ts";
+import { RetriableError } from "../../../src/runtime/errors.ts";
+import { withTimeLimit } from "../../../src/runtime/time_limit.ts";
+import { ManualClock } from "../../support/manual_clock.ts";
 
 const NEVER = new AbortController().signal;
 

@@ -1,6 +1,6 @@
 import { assertEquals, assertLessOrEqual, assertRejects } from "@std/assert";
-import { SeededRandom } from "../../../../src/runtime/random.ts";
-import { ByteBudget } from "../../../../src/target/s3/byte_budget.ts";
+import { SeededRandom } from "../../../src/runtime/random.ts";
+import { ByteBudget } from "../../../src/runtime/byte_budget.ts";
 
 const NEVER = new AbortController().signal;
 
