@@ -2,15 +2,13 @@ import { InvariantError, RetriableError } from "../runtime/errors.ts";
 import { retry, type RetryPolicy } from "../runtime/retry.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { checkStore } from "./s3/check.ts";
+import { type OpenStore, openStoreInTime } from "./s3/open_store.ts";
 import type { ObjectStore } from "./s3/object_store.ts";
 import { s3ConfigProblems, s3Options, type S3Settings, s3Settings, type S3TargetConfig } from "./s3/options.ts";
 import { withTimeLimit } from "./s3/time_limit.ts";
 import { Uploader } from "./s3/upload.ts";
 import { describe } from "./s3/errors.ts";
 import type { ObjectTarget, StoredObject, TargetComponent } from "./target.ts";
-
-/** Makes the store: over the network, or the simulation's. @throws FatalError when it can't be. */
-export type OpenStore = (settings: S3Settings, runtime: Runtime) => Promise<ObjectStore>;
 
 const OPEN_RETRIES: RetryPolicy = { baseDelayMs: 200, maxDelayMs: 2_000, maxAttempts: 3 };
 
@@ -33,7 +31,7 @@ export class S3Target implements ObjectTarget {
    * since puts are tried until it does.
    */
   async open(signal: AbortSignal): Promise<void> {
-    const store = await this.#openStore(this.#settings, this.#runtime);
+    const store = await openStoreInTime(this.#openStore, this.#settings, this.#runtime, signal);
     this.#opened = { store, uploader: new Uploader(store, this.#settings, this.#runtime) };
     const limit = {
       what: describe({ operation: "HeadBucket", settings: this.#settings }),

@@ -1,16 +1,15 @@
-import { FatalError } from "../../runtime/errors.ts";
+import { FatalError, RetriableError } from "../../runtime/errors.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { CheckResult } from "../../source/source.ts";
 import { describe, type Operation } from "./errors.ts";
 import type { BucketInfo, ObjectStore } from "./object_store.ts";
+import { type OpenStore, openStoreInTime } from "./open_store.ts";
 import type { S3Settings } from "./options.ts";
 import { withTimeLimit } from "./time_limit.ts";
 
 /** S3 refuses requests that are further off. */
 const MAX_CLOCK_SKEW_MS = 15 * 60_000;
 const ACCEPTABLE_CLOCK_SKEW_MS = 60_000;
-
-type OpenStore = (settings: S3Settings, runtime: Runtime) => Promise<ObjectStore>;
 
 /** Tries what a run needs of the bucket. Stores nothing: an upload is begun and dropped, which nobody ever sees. */
 export async function checkStore(
@@ -21,9 +20,9 @@ export async function checkStore(
 ): Promise<CheckResult[]> {
   let store: ObjectStore;
   try {
-    store = await openStore(settings, runtime);
+    store = await openStoreInTime(openStore, settings, runtime, signal);
   } catch (error) {
-    if (!(error instanceof FatalError)) throw error;
+    if (!(error instanceof FatalError || error instanceof RetriableError)) throw error;
     return [{ ok: false, what: "credentials and region are known", detail: error.message }];
   }
   try {

@@ -138,6 +138,7 @@ function advice(failure: Failure, place: ErrorPlace): string {
   if (status === 403) return accessAdvice(place);
   if (status === 404) return ADVICE.NoSuchBucket;
   if (status === 301) return ADVICE.PermanentRedirect;
+  if (status === 400 && code === "") return "the keys, the session token or target.aws.region may be wrong";
   if (status === 405) return ADVICE.MethodNotAllowed;
   if (status === 501) return ADVICE.NotImplemented;
   return "";

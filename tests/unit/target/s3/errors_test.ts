@@ -86,6 +86,7 @@ const FATAL: readonly Row[] = [
   ["MethodNotAllowed", 405, "a store that speaks S3"],
   ["KMS.DisabledException", 400, "correct target.aws.s3-kms-key-id"],
   ["AllAccessDisabled", 403, "ask its owner"],
+  ["UnknownError", 400, "the keys, the session token or target.aws.region may be wrong"],
   ["InvalidArgument", 400, "InvalidArgument: Said so."],
 ];
 

@@ -182,4 +182,5 @@ Deno.test("the uploader's close waits for what tidies up after an aborted put", 
   aborting.resolve();
   await closed;
   assertEquals(store.uploads.size, 0);
+  assertEquals(store.asked.filter((operation) => operation === "abort").length, 1);
 });
