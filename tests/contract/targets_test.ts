@@ -1,4 +1,6 @@
+import { assertEquals } from "@std/assert";
 import { join, relative } from "node:path";
+import { TARGETS } from "../../src/registry.ts";
 import { consoleTarget } from "../../src/target/console.ts";
 import { fileTarget } from "../../src/target/file.ts";
 import { s3Target } from "../../src/target/s3.ts";
@@ -7,7 +9,13 @@ import { type S3Server, startS3 } from "../support/s3_server.ts";
 import { MemoryOutput } from "../support/memory_output.ts";
 import { s3Config } from "../support/s3_config.ts";
 import { testRuntime } from "../support/stored_object.ts";
-import { type ObjectBackend, objectTargetContract, type PageBackend, pageTargetContract } from "./target_contract.ts";
+import {
+  type ObjectBackend,
+  objectTargetContract,
+  type ObjectTargetHarness,
+  type PageBackend,
+  pageTargetContract,
+} from "./target_contract.ts";
 
 async function filesBelow(directory: string): Promise<string[]> {
   const found: string[] = [];
@@ -35,7 +43,19 @@ async function directoryBackend(): Promise<ObjectBackend> {
   };
 }
 
-objectTargetContract("file", {
+const names: string[] = [];
+
+function objects(name: string, harness: ObjectTargetHarness): void {
+  names.push(name);
+  objectTargetContract(name, harness);
+}
+
+function pages(name: string, start: () => Promise<PageBackend>): void {
+  names.push(name);
+  pageTargetContract(name, start);
+}
+
+objects("file", {
   start: directoryBackend,
   oddKeys: [
     "p/dt=2026-11-01/hour=00/a b+c%20&?#.ndjson.gz",
@@ -58,7 +78,7 @@ function outputBackend(): Promise<PageBackend> {
   });
 }
 
-pageTargetContract("console", outputBackend);
+pages("console", outputBackend);
 
 let s3: S3Server | undefined;
 let buckets = 0;
@@ -81,7 +101,7 @@ async function bucketBackend(): Promise<ObjectBackend> {
   };
 }
 
-objectTargetContract("s3", {
+objects("s3", {
   start: bucketBackend,
   servesHere: true,
   oddKeys: [
@@ -92,6 +112,10 @@ objectTargetContract("s3", {
     "a:b*c|d\"e'f(g)!~,;@$",
     "xml<&>x",
   ],
+});
+
+Deno.test("every registered target keeps the contract", () => {
+  assertEquals(names.sort(), Object.keys(TARGETS).sort());
 });
 
 Deno.test({
