@@ -10,7 +10,7 @@ import { encodeConfigProblems, encodeOptions } from "./encode/options.ts";
 import { objectsSection, pipelineSection, processSection } from "./pipeline/options.ts";
 import { demoSource } from "./source/demo.ts";
 import { fileSource } from "./source/file.ts";
-import { kafkaOptions } from "./source/kafka/options.ts";
+import { kafkaSource } from "./source/kafka.ts";
 import { kinesisOptions } from "./source/kinesis/options.ts";
 import type { SourceComponent } from "./source/source.ts";
 import { consoleTarget } from "./target/console.ts";
@@ -22,6 +22,7 @@ import type { TargetComponent } from "./target/target.ts";
 export const SOURCES = {
   file: fileSource,
   demo: demoSource,
+  kafka: kafkaSource,
 } satisfies Record<string, SourceComponent<object>>;
 
 /** By their names in `target`. */
@@ -51,7 +52,6 @@ export const SECTIONS = {
 
 /** Sources whose keys are known but which this build doesn't have. */
 const PLANNED_SOURCES: Readonly<Record<string, PlannedComponent>> = {
-  kafka: { doc: "Reads topics of Apache Kafka as a consumer group.", options: kafkaOptions },
   kinesis: {
     doc: "Reads a stream of Amazon Kinesis, sharing it with others by a lease table.",
     options: kinesisOptions,

@@ -4,10 +4,12 @@ import { assertEquals } from "@std/assert";
 import { SOURCES } from "../../src/registry.ts";
 import { demoSource } from "../../src/source/demo.ts";
 import { fileSource } from "../../src/source/file.ts";
+import { kafkaSource } from "../../src/source/kafka.ts";
 import { FileSource } from "../../src/source/file/file_source.ts";
 import type { FileConfig } from "../../src/source/file/options.ts";
 import { EventWriter, makeTemplates } from "../../src/source/sample/event_writer.ts";
 import type { SourceContext } from "../../src/source/source.ts";
+import { FakeKafka } from "../support/kafka_broker.ts";
 import { defaultConfig } from "../support/default_config.ts";
 import { testRuntime } from "../support/stored_object.ts";
 import { type SourceBackend, sourceContract, type SourceHarness } from "./source_contract.ts";
@@ -75,6 +77,25 @@ async function demoEvents(total: number): Promise<SourceBackend> {
   };
 }
 
+/** Records in one partition, several to a record batch. */
+function inTopic(recordCount: number): Promise<SourceBackend> {
+  const cluster = new FakeKafka();
+  const [log] = cluster.createTopic("events", 1);
+  const records = lines(recordCount);
+  for (let i = 0; i < recordCount; i += 7) log.values(records.slice(i, i + 7));
+  const config = defaultConfig(kafkaSource.options, {
+    nodes: cluster.nodes,
+    topic: "events",
+    offset: "earliest",
+    fetchMaxWaitMs: 20,
+  });
+  return Promise.resolve({
+    records,
+    create: () => kafkaSource.create(config, context()),
+    stop: () => Promise.resolve(cluster.stop()),
+  });
+}
+
 const utf8 = (text: string) => new TextEncoder().encode(text);
 
 /** A source may have several: its ways of reading are quite different ones. */
@@ -86,6 +107,7 @@ const HARNESSES: Readonly<Record<string, Readonly<Record<string, SourceHarness>>
     "file (followed)": { start: inFile(utf8, { follow: true }), ends: false, resumes: true },
     "file (standard input)": { start: onStandardInput, ends: true, resumes: false },
   },
+  kafka: { "kafka": { start: inTopic, ends: false, resumes: true, servesHere: true } },
   demo: { "demo": { start: demoEvents, ends: true, resumes: true } },
 };
 

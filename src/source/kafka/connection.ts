@@ -82,7 +82,8 @@ function createSocket(
   const serverName = net.isIP(host) === 0 ? { servername: host } : {};
   const socket = ssl !== null
     ? tls.connect({ host, port, ...serverName, ...ssl }, onConnect)
-    : net.connect({ host, port, noDelay: true }, onConnect);
+    : net.connect({ host, port }, onConnect);
+  socket.setNoDelay(true);
   socket.setKeepAlive(true, 60_000);
   return socket;
 }

@@ -1,4 +1,4 @@
-import { FatalError, RetriableError, SplitLostError } from "../../runtime/errors.ts";
+import { FatalError, InvariantError, RetriableError, SplitLostError } from "../../runtime/errors.ts";
 import { Condition } from "../../runtime/condition.ts";
 import { withAbort } from "../../runtime/abort.ts";
 import { retry, type RetryPolicy } from "../../runtime/retry.ts";
@@ -136,6 +136,11 @@ export class KafkaSource implements Source, GroupListener {
     if (partition === undefined || partition.epoch !== epoch) {
       throw new SplitLostError(split, `${split} is no longer ours in epoch ${epoch}`);
     }
+    const offset = Number(next);
+    if (offset < partition.committed) {
+      throw new InvariantError(`Commit of ${split} would go back from ${partition.committed} to ${next}`);
+    }
+    partition.committed = offset;
     await withAbort(this.#committer.commit(partition, epoch, BigInt(next)), signal);
   }
 

@@ -38,6 +38,8 @@ export class Partition implements TopicPartition {
   corruptAt = -1;
   /** Records from here to this offset are gone: they are skipped before anything else. -1 for none. */
   skipTo = -1;
+  /** The furthest offset that was to be committed in this epoch. */
+  committed: number;
   /** The end of the partition as last heard of, for the lag. */
   highWatermark = -1;
 
@@ -48,6 +50,7 @@ export class Partition implements TopicPartition {
     this.epoch = epoch;
     this.position = start;
     this.fetchOffset = start;
+    this.committed = start;
   }
 
   add(chunk: Chunk): void {

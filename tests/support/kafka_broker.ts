@@ -1,0 +1,502 @@
+/**
+ * A Kafka cluster in this process, for tests: some brokers on 127.0.0.1, logs in memory, one group coordinator, and
+ * faults at will. It speaks just what the source and kafkajs' producer ask for. What it can't be trusted in, the tests
+ * against a real Apache Kafka look at.
+ */
+import { Buffer } from "node:buffer";
+import { ApiKey } from "../../src/source/kafka/protocol/api.ts";
+import { ErrorCode } from "../../src/source/kafka/protocol/errors.ts";
+import { WireReader, WireWriter } from "../../src/source/kafka/protocol/wire.ts";
+import { FakeGroup } from "./kafka_group.ts";
+import { PartitionLog } from "./kafka_log.ts";
+
+/** What a fault may do to a request: answer with this code wherever codes go, hang up, or (undefined) nothing. */
+export type Fault = number | "hang up" | "lose answer" | "silence" | undefined;
+
+export interface RequestSeen {
+  readonly nodeId: number;
+  readonly apiKey: number;
+  readonly clientId: string;
+}
+
+export interface FakeKafkaOptions {
+  readonly brokers?: number;
+  readonly users?: Readonly<Record<string, string>>;
+}
+
+/** Api key: newest version that is answered. */
+const VERSIONS: readonly (readonly [number, number, number])[] = [
+  [ApiKey.Produce, 3, 7],
+  [ApiKey.Fetch, 4, 11],
+  [ApiKey.ListOffsets, 1, 5],
+  [ApiKey.Metadata, 4, 7],
+  [ApiKey.OffsetCommit, 3, 7],
+  [ApiKey.OffsetFetch, 3, 5],
+  [ApiKey.FindCoordinator, 1, 2],
+  [ApiKey.JoinGroup, 4, 5],
+  [ApiKey.Heartbeat, 1, 3],
+  [ApiKey.LeaveGroup, 1, 2],
+  [ApiKey.SyncGroup, 1, 3],
+  [ApiKey.SaslHandshake, 1, 1],
+  [ApiKey.ApiVersions, 0, 0],
+  [ApiKey.SaslAuthenticate, 0, 0],
+];
+
+interface Call {
+  readonly nodeId: number;
+  readonly version: number;
+  readonly reader: WireReader;
+  readonly writer: WireWriter;
+  /** The code that a fault wants, 0 for none. */
+  readonly errorCode: number;
+}
+
+interface Session {
+  authenticated: boolean;
+}
+
+class Broker {
+  readonly nodeId: number;
+  readonly port: number;
+  readonly #connections = new Set<Deno.Conn>();
+  #listener: Deno.Listener | null;
+  readonly #serve: (nodeId: number, connection: Deno.Conn) => Promise<void>;
+
+  constructor(nodeId: number, serve: (nodeId: number, connection: Deno.Conn) => Promise<void>) {
+    this.nodeId = nodeId;
+    this.#serve = serve;
+    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    this.port = (this.#listener.addr as Deno.NetAddr).port;
+    void this.#accept(this.#listener);
+  }
+
+  get up(): boolean {
+    return this.#listener !== null;
+  }
+
+  async #accept(listener: Deno.Listener): Promise<void> {
+    try {
+      for await (const connection of listener) {
+        this.#connections.add(connection);
+        void this.#serve(this.nodeId, connection).catch(() => {}).finally(() => this.#drop(connection));
+      }
+    } catch {
+      // The listener was closed.
+    }
+  }
+
+  #drop(connection: Deno.Conn): void {
+    if (!this.#connections.delete(connection)) return;
+    connection.close();
+  }
+
+  stop(): void {
+    this.#listener?.close();
+    this.#listener = null;
+    for (const connection of [...this.#connections]) this.#drop(connection);
+  }
+
+  start(): void {
+    if (this.#listener !== null) return;
+    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: this.port });
+    void this.#accept(this.#listener);
+  }
+}
+
+async function readExactly(connection: Deno.Conn, byteLength: number): Promise<Uint8Array | null> {
+  const bytes = new Uint8Array(byteLength);
+  for (let at = 0; at < byteLength;) {
+    const count = await connection.read(bytes.subarray(at));
+    if (count === null) return null;
+    at += count;
+  }
+  return bytes;
+}
+
+async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
+}
+
+export class FakeKafka {
+  readonly brokers: readonly Broker[];
+  readonly topics = new Map<string, PartitionLog[]>();
+  readonly groups = new Map<string, FakeGroup>();
+  readonly requests: RequestSeen[] = [];
+  coordinator = 1;
+  /** Looks at each request before it is answered. */
+  fault: (request: RequestSeen) => Fault = () => undefined;
+  /** The most bytes of record data that any answer had. */
+  largestAnswer = 0;
+  readonly #users: Readonly<Record<string, string>> | undefined;
+  readonly #stopped = new AbortController();
+
+  constructor({ brokers = 1, users }: FakeKafkaOptions = {}) {
+    this.#users = users;
+    this.brokers = Array.from(
+      { length: brokers },
+      (_, i) => new Broker(i + 1, (nodeId, connection) => this.#serve(nodeId, connection)),
+    );
+  }
+
+  /** For kafka.nodes. */
+  get nodes(): string[] {
+    return this.brokers.map(({ port }) => `127.0.0.1:${port}`);
+  }
+
+  createTopic(topic: string, partitionCount: number): PartitionLog[] {
+    const logs = this.topics.get(topic) ?? [];
+    while (logs.length < partitionCount) logs.push(new PartitionLog(1 + logs.length % this.brokers.length));
+    this.topics.set(topic, logs);
+    return logs;
+  }
+
+  log(topic: string, partition: number): PartitionLog {
+    return this.topics.get(topic)![partition];
+  }
+
+  group(groupId: string): FakeGroup {
+    let group = this.groups.get(groupId);
+    if (group === undefined) this.groups.set(groupId, group = new FakeGroup());
+    return group;
+  }
+
+  broker(nodeId: number): Broker {
+    return this.brokers[nodeId - 1];
+  }
+
+  stop(): void {
+    this.#stopped.abort();
+    for (const broker of this.brokers) broker.stop();
+    for (const group of this.groups.values()) group.stop();
+  }
+
+  async #serve(nodeId: number, connection: Deno.Conn): Promise<void> {
+    const session: Session = { authenticated: this.#users === undefined };
+    while (true) {
+      const size = await readExactly(connection, 4);
+      if (size === null) return;
+      const payload = await readExactly(connection, new DataView(size.buffer).getInt32(0));
+      if (payload === null) return;
+      const reader = new WireReader(payload);
+      const apiKey = reader.int16(), version = reader.int16(), correlationId = reader.int32();
+      const clientId = reader.string();
+      const seen = { nodeId, apiKey, clientId };
+      this.requests.push(seen);
+      const fault = this.fault(seen);
+      if (fault === "hang up") return;
+      if (fault === "silence") continue;
+      const writer = new WireWriter().int32(correlationId);
+      const errorCode = typeof fault === "number" ? fault : 0;
+      if (!await this.#answer(apiKey, { nodeId, version, reader, writer, errorCode }, session)) return;
+      if (fault === "lose answer") return;
+      const { bytes } = writer;
+      // In one piece: two would wait for each other (Nagle's algorithm, delayed acknowledgements).
+      await writeAll(connection, new WireWriter(bytes.length + 4).byteString(bytes).bytes);
+    }
+  }
+
+  /** @returns false to hang up. */
+  async #answer(apiKey: number, call: Call, session: Session): Promise<boolean> {
+    switch (apiKey) {
+      case ApiKey.ApiVersions:
+        call.writer.int16(0).array(VERSIONS, ([key, min, max]) => void call.writer.int16(key).int16(min).int16(max));
+        return true;
+      case ApiKey.SaslHandshake:
+        call.writer.int16(0).array(["PLAIN"], (name) => void call.writer.string(name));
+        return true;
+      case ApiKey.SaslAuthenticate:
+        this.#authenticate(call, session);
+        return true;
+    }
+    if (!session.authenticated) return false;
+    switch (apiKey) {
+      case ApiKey.Metadata:
+        this.#metadata(call);
+        return true;
+      case ApiKey.FindCoordinator:
+        this.#findCoordinator(call);
+        return true;
+      case ApiKey.ListOffsets:
+        this.#listOffsets(call);
+        return true;
+      case ApiKey.Fetch:
+        await this.#fetch(call);
+        return true;
+      case ApiKey.Produce:
+        this.#produce(call);
+        return true;
+      case ApiKey.JoinGroup:
+        await this.#joinGroup(call);
+        return true;
+      case ApiKey.SyncGroup:
+        await this.#syncGroup(call);
+        return true;
+      case ApiKey.Heartbeat:
+      case ApiKey.LeaveGroup:
+        this.#membership(apiKey, call);
+        return true;
+      case ApiKey.OffsetCommit:
+        this.#offsetCommit(call);
+        return true;
+      case ApiKey.OffsetFetch:
+        this.#offsetFetch(call);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  #authenticate({ reader, writer }: Call, session: Session): void {
+    const [, user, password] = new TextDecoder().decode(reader.byteString()).split("\0");
+    session.authenticated = this.#users?.[user] === password;
+    const text = session.authenticated ? null : "Authentication failed: Invalid username or password";
+    writer.int16(session.authenticated ? 0 : ErrorCode.SASL_AUTHENTICATION_FAILED).string(text).byteString(null);
+  }
+
+  #metadata({ reader, writer, version, errorCode }: Call): void {
+    const count = reader.int32();
+    const names = count < 0 ? [...this.topics.keys()] : Array.from({ length: count }, () => reader.string());
+    const brokers = this.brokers.filter(({ up }) => up);
+    writer.int32(0).array(brokers, ({ nodeId, port }) => {
+      writer.int32(nodeId).string("127.0.0.1").int32(port).string(null);
+    });
+    writer.string("fake").int32(1).array(names, (name) => {
+      const logs = this.topics.get(name);
+      writer.int16(logs === undefined ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION : errorCode).string(name).boolean(false);
+      writer.array(logs ?? [], (log) => {
+        writer.int16(0).int32(logs!.indexOf(log)).int32(log.leader);
+        if (version >= 7) writer.int32(0);
+        writer.array([log.leader], (id) => void writer.int32(id)).array([log.leader], (id) => void writer.int32(id));
+        if (version >= 5) writer.int32(0);
+      });
+    });
+  }
+
+  #findCoordinator({ writer, errorCode }: Call): void {
+    const { nodeId, port } = this.broker(this.coordinator);
+    writer.int32(0).int16(errorCode).string(null).int32(nodeId).string("127.0.0.1").int32(port);
+  }
+
+  #logAt(nodeId: number, topic: string, partition: number): PartitionLog | number {
+    const log = this.topics.get(topic)?.[partition];
+    if (log === undefined) return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+    return log.leader === nodeId ? log : ErrorCode.NOT_LEADER_OR_FOLLOWER;
+  }
+
+  #listOffsets({ nodeId, reader, writer, version, errorCode }: Call): void {
+    reader.int32();
+    const isolation = version >= 2 ? reader.int8() : 0;
+    const topics = reader.array(() => {
+      const topic = reader.string();
+      return {
+        topic,
+        partitions: reader.array(() => {
+          const partition = reader.int32();
+          if (version >= 4) reader.int32();
+          return { partition, timestamp: reader.int64() };
+        }),
+      };
+    });
+    if (version >= 2) writer.int32(0);
+    writer.array(topics, ({ topic, partitions }) => {
+      writer.string(topic).array(partitions, ({ partition, timestamp }) => {
+        const log = this.#logAt(nodeId, topic, partition);
+        const code = typeof log === "number" ? log : errorCode;
+        const end = typeof log === "number" ? -1 : isolation === 1 ? log.stableEnd : log.end;
+        const offset = typeof log === "number" ? -1 : timestamp === -2n ? log.start : end;
+        writer.int32(partition).int16(code).int64(-1n).int64(BigInt(offset));
+        if (version >= 4) writer.int32(0);
+      });
+    });
+  }
+
+  async #fetch(call: Call): Promise<void> {
+    const { nodeId, reader, version } = call;
+    reader.int32();
+    const maxWaitMs = reader.int32(), minByteLength = reader.int32(), maxByteLength = reader.int32();
+    const committedOnly = reader.int8() === 1;
+    if (version >= 7) reader.raw(8);
+    const asked = reader.array(() => {
+      const topic = reader.string();
+      return reader.array(() => {
+        const partition = reader.int32();
+        if (version >= 9) reader.int32();
+        const offset = Number(reader.int64());
+        if (version >= 5) reader.int64();
+        return { topic, partition, offset, maxByteLength: reader.int32() };
+      });
+    }).flat();
+    const logs = asked.map(({ topic, partition }) => this.#logAt(nodeId, topic, partition));
+    const available = () =>
+      asked.reduce((sum, { offset }, i) => {
+        const log = logs[i];
+        if (typeof log === "number" || offset > log.end || offset < log.start) return minByteLength;
+        return sum + ((committedOnly ? log.stableEnd : log.end) > offset ? minByteLength : 0);
+      }, 0);
+    if (call.errorCode === 0 && available() < minByteLength) {
+      await this.#anyAppend(logs.filter((log) => typeof log !== "number"), maxWaitMs);
+    }
+    this.#writeFetched(call, asked, logs, { committedOnly, maxByteLength });
+  }
+
+  /** Resolves when one of the logs grows, or after a while. */
+  #anyAppend(logs: readonly PartitionLog[], maxWaitMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.#stopped.signal.removeEventListener("abort", done);
+        for (const log of logs) log.waiters.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, maxWaitMs);
+      this.#stopped.signal.addEventListener("abort", done);
+      if (this.#stopped.signal.aborted) done();
+      for (const log of logs) log.waiters.add(done);
+    });
+  }
+
+  #writeFetched(
+    { writer, version, errorCode }: Call,
+    asked: readonly { topic: string; partition: number; offset: number; maxByteLength: number }[],
+    logs: readonly (PartitionLog | number)[],
+    { committedOnly, maxByteLength }: { committedOnly: boolean; maxByteLength: number },
+  ): void {
+    writer.int32(0);
+    if (version >= 7) writer.int16(0).int32(0);
+    let sent = 0;
+    writer.array(asked, (one) => {
+      const log = logs[asked.indexOf(one)];
+      const outOfRange = typeof log !== "number" && (one.offset < log.start || one.offset > log.end);
+      const code = typeof log === "number" ? log : outOfRange ? ErrorCode.OFFSET_OUT_OF_RANGE : errorCode;
+      const read = typeof log === "number" || code !== 0 ? new Uint8Array(0) : log.read(
+        one.offset,
+        Math.min(one.maxByteLength, maxByteLength - sent),
+        { committedOnly, first: sent === 0 },
+      );
+      sent += read.length;
+      const end = typeof log === "number" ? -1 : log.end, stableEnd = typeof log === "number" ? -1 : log.stableEnd;
+      const aborted = typeof log === "number" || !committedOnly
+        ? []
+        : log.aborted.filter(({ lastOffset }) => lastOffset >= one.offset);
+      writer.string(one.topic).int32(1).int32(one.partition).int16(code).int64(BigInt(end)).int64(BigInt(stableEnd));
+      if (version >= 5) writer.int64(typeof log === "number" ? -1n : BigInt(log.start));
+      writer.array(aborted, ({ producerId, firstOffset }) => void writer.int64(producerId).int64(BigInt(firstOffset)));
+      if (version >= 11) writer.int32(-1);
+      writer.byteString(read);
+    });
+    this.largestAnswer = Math.max(this.largestAnswer, sent);
+  }
+
+  #produce({ nodeId, reader, writer, version, errorCode }: Call): void {
+    reader.nullableString();
+    reader.int16();
+    reader.int32();
+    const topics = reader.array(() => {
+      const topic = reader.string();
+      return { topic, partitions: reader.array(() => ({ partition: reader.int32(), records: reader.byteString() })) };
+    });
+    writer.array(topics, ({ topic, partitions }) => {
+      writer.string(topic).array(partitions, ({ partition, records }) => {
+        const log = this.#logAt(nodeId, topic, partition);
+        const code = typeof log === "number" ? log : errorCode;
+        const base = typeof log === "number" || code !== 0 ? -1 : log.appendBytes(Buffer.from(records));
+        writer.int32(partition).int16(code).int64(BigInt(base)).int64(-1n);
+        if (version >= 5) writer.int64(0n);
+      });
+    });
+    writer.int32(0);
+  }
+
+  async #joinGroup({ nodeId, reader, writer, version, errorCode }: Call): Promise<void> {
+    const groupId = reader.string(), sessionTimeoutMs = reader.int32(), rebalanceTimeoutMs = reader.int32();
+    const memberId = reader.string(), instanceId = version >= 5 ? reader.nullableString() : null;
+    reader.string();
+    const [{ name, metadata }] = reader.array(() => ({ name: reader.string(), metadata: reader.byteString().slice() }));
+    const code = nodeId === this.coordinator ? errorCode : ErrorCode.NOT_COORDINATOR;
+    const result = code !== 0
+      ? { errorCode: code, generation: -1, protocol: "", leaderId: "", memberId, members: [] }
+      : await this.group(groupId).join({
+        memberId,
+        instanceId,
+        sessionTimeoutMs,
+        rebalanceTimeoutMs,
+        protocol: name,
+        metadata,
+      });
+    writer.int32(0).int16(result.errorCode).int32(result.generation).string(result.protocol).string(result.leaderId);
+    writer.string(result.memberId).array(result.members, (member) => {
+      writer.string(member.memberId);
+      if (version >= 5) writer.string(null);
+      writer.byteString(member.metadata);
+    });
+  }
+
+  async #syncGroup({ nodeId, reader, writer, version, errorCode }: Call): Promise<void> {
+    const groupId = reader.string(), generation = reader.int32(), memberId = reader.string();
+    if (version >= 3) reader.nullableString();
+    const assignments = new Map(reader.array(() => [reader.string(), reader.byteString().slice()] as const));
+    const code = nodeId === this.coordinator ? errorCode : ErrorCode.NOT_COORDINATOR;
+    const result = code !== 0
+      ? { errorCode: code, assignment: new Uint8Array(0) }
+      : await this.group(groupId).sync(memberId, generation, assignments);
+    writer.int32(0).int16(result.errorCode).byteString(result.assignment);
+  }
+
+  #membership(apiKey: number, { nodeId, reader, writer, errorCode }: Call): void {
+    const group = this.group(reader.string());
+    let code = nodeId === this.coordinator ? errorCode : ErrorCode.NOT_COORDINATOR;
+    if (code === 0 && apiKey === ApiKey.Heartbeat) {
+      const generation = reader.int32();
+      code = group.heartbeat(reader.string(), generation);
+    } else if (code === 0) code = group.leave(reader.string());
+    writer.int32(0).int16(code);
+  }
+
+  #offsetCommit({ nodeId, reader, writer, version, errorCode }: Call): void {
+    const group = this.group(reader.string()), generation = reader.int32(), memberId = reader.string();
+    if (version >= 7) reader.nullableString();
+    if (version <= 4) reader.int64();
+    const topics = reader.array(() => {
+      const topic = reader.string();
+      return {
+        topic,
+        partitions: reader.array(() => {
+          const partition = reader.int32(), offset = reader.int64();
+          if (version >= 6) reader.int32();
+          return { partition, offset, metadata: reader.nullableString() };
+        }),
+      };
+    });
+    const refused = nodeId === this.coordinator ? errorCode : ErrorCode.NOT_COORDINATOR;
+    writer.int32(0).array(topics, ({ topic, partitions }) => {
+      writer.string(topic).array(partitions, ({ partition, offset, metadata }) => {
+        const split = `${topic}/${partition}`;
+        const code = refused !== 0 ? refused : group.commit(memberId, generation, split, offset, metadata);
+        writer.int32(partition).int16(code);
+      });
+    });
+  }
+
+  #offsetFetch({ nodeId, reader, writer, version, errorCode }: Call): void {
+    const group = this.group(reader.string());
+    const count = reader.int32();
+    const topics = count >= 0
+      ? Array.from(
+        { length: count },
+        () => ({ topic: reader.string(), partitions: reader.array(() => reader.int32()) }),
+      )
+      : [...this.topics].map(([topic, logs]) => ({
+        topic,
+        partitions: logs.map((_, i) => i).filter((i) => group.offsets.has(`${topic}/${i}`)),
+      }));
+    writer.int32(0).array(topics, ({ topic, partitions }) => {
+      writer.string(topic).array(partitions, (partition) => {
+        const committed = group.offsets.get(`${topic}/${partition}`);
+        writer.int32(partition).int64(committed?.offset ?? -1n);
+        if (version >= 5) writer.int32(-1);
+        writer.string(committed?.metadata ?? "").int16(0);
+      });
+    });
+    writer.int16(nodeId === this.coordinator ? errorCode : ErrorCode.NOT_COORDINATOR);
+  }
+}

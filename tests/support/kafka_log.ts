@@ -1,0 +1,109 @@
+/** The log of one partition of the fake broker: record batches as bytes, like the real one. */
+import {
+  type BatchToWrite,
+  type RecordToWrite,
+  writeRecordBatch,
+} from "../../src/source/kafka/records/record_batch_writer.ts";
+
+export interface LogBatch {
+  readonly baseOffset: number;
+  readonly lastOffset: number;
+  readonly bytes: Uint8Array;
+}
+
+const encoder = new TextEncoder();
+
+/** A record with this value, and nothing else of note. */
+export function recordOf(value: string | null, fields: Partial<RecordToWrite> = {}): RecordToWrite {
+  const bytes = value === null ? null : encoder.encode(value);
+  return { key: null, value: bytes, headers: [], timestamp: 1_600_000_000_000, ...fields };
+}
+
+export class PartitionLog {
+  readonly batches: LogBatch[] = [];
+  /** The first offset that is still there. */
+  start = 0;
+  end = 0;
+  leader: number;
+  readonly aborted: { producerId: bigint; firstOffset: number; lastOffset: number }[] = [];
+  #openTransactions = new Map<bigint, number>();
+  /** Called when something was appended. */
+  readonly waiters = new Set<() => void>();
+
+  constructor(leader: number) {
+    this.leader = leader;
+  }
+
+  /** Everything before it is decided, one way or the other. */
+  get stableEnd(): number {
+    return Math.min(this.end, ...this.#openTransactions.values());
+  }
+
+  write(batch: Omit<BatchToWrite, "baseOffset">): void {
+    this.appendBytes(writeRecordBatch(batch));
+  }
+
+  /** Whole batches as a producer sent them: they get their offsets here. */
+  appendBytes(batches: Uint8Array): number {
+    const base = this.end;
+    for (let at = 0; at < batches.length;) {
+      const view = new DataView(batches.buffer, batches.byteOffset + at);
+      const bytes = batches.slice(at, at + 12 + view.getInt32(8));
+      const own = new DataView(bytes.buffer);
+      own.setBigInt64(0, BigInt(this.end));
+      const lastOffset = this.end + own.getInt32(23);
+      this.batches.push({ baseOffset: this.end, lastOffset, bytes });
+      if ((own.getInt16(21) & 48) === 16 && !this.#openTransactions.has(own.getBigInt64(43))) {
+        this.#openTransactions.set(own.getBigInt64(43), this.end);
+      }
+      this.end = lastOffset + 1;
+      at += bytes.length;
+    }
+    for (const wake of [...this.waiters]) wake();
+    return base;
+  }
+
+  values(values: readonly (string | null)[], batch: Omit<BatchToWrite, "baseOffset" | "records"> = {}): void {
+    if (values.length > 0) this.write({ ...batch, records: values.map((value) => recordOf(value)) });
+  }
+
+  /** Writes the control record that ends a transaction. */
+  endTransaction(producerId: bigint, commit: boolean): void {
+    const firstOffset = this.#openTransactions.get(producerId);
+    this.#openTransactions.delete(producerId);
+    const key = Uint8Array.of(0, 0, 0, commit ? 1 : 0), value = new Uint8Array(6);
+    if (firstOffset !== undefined && !commit) this.aborted.push({ producerId, firstOffset, lastOffset: this.end });
+    this.write({ records: [{ key, value, headers: [], timestamp: 1_600_000_000_000 }], attributes: 48, producerId });
+  }
+
+  /** Retention. */
+  deleteBefore(offset: number): void {
+    this.start = offset;
+    while (this.batches.length > 0 && this.batches[0].lastOffset < offset) this.batches.shift();
+  }
+
+  /** Whole batches from the one with `offset` on, the first one in any case (KIP-74), the last one perhaps cut. */
+  read(
+    offset: number,
+    maxByteLength: number,
+    { committedOnly, first }: { committedOnly: boolean; first: boolean },
+  ): Uint8Array {
+    const end = committedOnly ? this.stableEnd : this.end;
+    const parts: Uint8Array[] = [];
+    let room = maxByteLength;
+    for (const { lastOffset, bytes } of this.batches) {
+      if (lastOffset < offset || lastOffset >= end) continue;
+      if (room <= 0) break;
+      const whole = parts.length === 0 && first;
+      parts.push(whole ? bytes : bytes.subarray(0, room));
+      room -= bytes.length;
+    }
+    const joined = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+    let at = 0;
+    for (const part of parts) {
+      joined.set(part, at);
+      at += part.length;
+    }
+    return joined;
+  }
+}
