@@ -16,7 +16,7 @@ import type { Runtime } from "../../runtime/runtime.ts";
 import type { SplitId } from "../source.ts";
 import { detectCompression } from "./compression.ts";
 import { beginsWith, HEAD_BYTE_LENGTH, headOf, type Peek, peek } from "./identity.ts";
-import { findRenamed, type FoundFile, type Paths, statFile } from "./paths.ts";
+import { type FoundFile, type Paths, type RenamedFiles, statFile } from "./paths.ts";
 import { TrackedFile } from "./tracked_file.ts";
 
 /** Files that are gone are remembered up to this number, in case they come back; then the oldest are forgotten. */
@@ -69,7 +69,7 @@ export class FileCatalog {
     return [...this.#bySplit.values()].filter((file) => file.verified && !file.gone && file.hasUnread);
   }
 
-  /** Looks which files there are now. */
+  /** Looks which files there are now. What was replaced is known to the checkpoint file, durably, when it resolves. */
   async scan(): Promise<ScanResult> {
     const deliveredBefore = new Map<TrackedFile, number>();
     for (const file of this.#bySplit.values()) if (!file.gone) deliveredBefore.set(file, file.delivered);
@@ -89,6 +89,7 @@ export class FileCatalog {
       seen.add(successor);
       replaced.push(known);
     }
+    if (replaced.length > 0) await this.#checkpoints.save();
     const vanished = [...deliveredBefore.keys()].filter((file) =>
       !seen.has(file) && !file.gone && !this.#outside.has(file)
     );
@@ -99,13 +100,13 @@ export class FileCatalog {
    * Searches a vanished file that isn't open. True when there is something to read: it was renamed, and has data. Else it
    * is gone (or nobody asks for it any more) and won't be reported again.
    */
-  async locate(file: TrackedFile): Promise<boolean> {
+  async locate(file: TrackedFile, renamedFiles: RenamedFiles): Promise<boolean> {
     const atPath = await statFile(file.path);
     if (!this.#paths.matches(file.path) || (atPath !== null && isSameInode(file, atPath))) {
       this.#outside.add(file);
       return false;
     }
-    const renamed = await findRenamed(file.path, file.device, file.inode);
+    const renamed = await renamedFiles.find(file);
     const look = renamed === null ? null : await peek(renamed);
     if (look !== null && await this.#isSame(file, look, file.delivered)) {
       await this.#update(file, look);
@@ -158,7 +159,10 @@ export class FileCatalog {
     const truncated = known.birthMs === look.file.birthMs;
     if (truncated) this.#warn("a file was truncated or rewritten: reading it from its beginning", known);
     this.markGone(known);
-    return await this.#discover(look, truncated ? known.generation + 1 : 0);
+    const successor = await this.#discover(look, truncated ? known.generation + 1 : 0);
+    // Kept from now on, even if it is empty: the old contents may be written again, and are others then.
+    this.#checkpoints.add(successor.split, { position: "0", details: successor.details() });
+    return successor;
   }
 
   async #isSame(known: TrackedFile, { file, bytes }: Peek, delivered: number): Promise<boolean> {

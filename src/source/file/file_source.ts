@@ -170,6 +170,7 @@ export class FileSource implements Source {
     for (const [split, { details }] of [...checkpoints.splits()]) {
       if (details.path === STANDARD_INPUT) checkpoints.forget(split); // of an earlier run: nobody can go on with it
     }
+    await checkpoints.save();
     if (this.#paths.standardInput) feeder.enqueue(inputFeed(this.#inputs.standardInput, this.#context.runtime));
     if (!this.#paths.sample) return false;
     const { bytes, timeMs } = await this.#inputs.sample();
@@ -210,12 +211,14 @@ export class FileSource implements Source {
     return batch;
   }
 
-  /** Everything of it was delivered, and nothing more will come (unless the file grows again). */
-  async #retire({ feeder, catalog }: Opened, { file, reader, ...rest }: OpenSplit): Promise<void> {
-    await feeder.release({ file, reader, ...rest });
+  /** Everything of it was delivered. With follow, that is only so when it lost its name or was replaced. */
+  async #retire({ feeder, catalog }: Opened, open: OpenSplit): Promise<void> {
+    const { file, reader } = open;
+    await feeder.release(open);
     if (file === null) return;
     file.end = { position: reader.delivered, size: file.size };
-    catalog.save(file);
+    if (this.#config.follow) catalog.markGone(file);
+    else catalog.save(file);
   }
 
   async #follow(opened: Opened): Promise<void> {

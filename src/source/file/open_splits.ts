@@ -12,6 +12,8 @@ export interface OpenSplit {
   detachedAtMs: number | null;
   /** Bytes delivered since it was opened. */
   deliveredByteLength: number;
+  /** The file's size when the last scan saw it. */
+  seenSize: number;
 }
 
 /** A file that others wait for gives its place up after this many bytes. */

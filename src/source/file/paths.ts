@@ -1,4 +1,4 @@
-import { resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import picomatch from "picomatch";
 import { FatalError } from "../../runtime/errors.ts";
 
@@ -180,13 +180,33 @@ async function isDirectory(path: string): Promise<boolean> {
   }
 }
 
-/** Where a file went that is no longer under its path: the same directory's entry of that inode, as after a rotation. */
-export async function findRenamed(path: string, device: number, inode: number): Promise<FoundFile | null> {
-  const directory = resolve(path, "..");
-  for (const entry of await listDirectory(directory)) {
-    if (!entry.isFile) continue;
-    const file = await statFile(resolve(directory, entry.name));
-    if (file !== null && file.device === device && file.inode === inode) return file;
+/**
+ * Where files went that are no longer under their paths: to another name in the same directory, as in a rotation. Good
+ * for one search: each directory is listed once.
+ */
+export class RenamedFiles {
+  readonly #byDirectory = new Map<string, Map<string, FoundFile>>();
+
+  /** The file under its new name; null when its directory doesn't have it. */
+  async find({ path, device, inode }: Pick<FoundFile, "path" | "device" | "inode">): Promise<FoundFile | null> {
+    const directory = dirname(path);
+    let files = this.#byDirectory.get(directory);
+    if (files === undefined) {
+      files = await filesByInode(directory);
+      this.#byDirectory.set(directory, files);
+    }
+    return files.get(`${device}:${inode}`) ?? null;
   }
-  return null;
+}
+
+async function filesByInode(directory: string): Promise<Map<string, FoundFile>> {
+  const byInode = new Map<string, FoundFile>();
+  const names = (await listDirectory(directory)).filter(({ isFile }) => isFile).map(({ name }) => name);
+  for (let i = 0; i < names.length; i += STATS_AT_A_TIME) {
+    const paths = names.slice(i, i + STATS_AT_A_TIME).map((name) => join(directory, name));
+    for (const file of await Promise.all(paths.map(statFile))) {
+      if (file !== null) byInode.set(`${file.device}:${file.inode}`, file);
+    }
+  }
+  return byInode;
 }

@@ -35,7 +35,8 @@ export class SplitFeeder {
 
   /** True when `activate` would open something. */
   get hasWork(): boolean {
-    return this.#waiting.size > 0 && this.#options.open.size < this.#options.maxOpen;
+    const { open, maxOpen } = this.#options;
+    return this.#waiting.size > 0 && (open.size < maxOpen || open.leastUseful() !== null);
   }
 
   enqueue(feed: Feed): void {
@@ -117,7 +118,7 @@ export class SplitFeeder {
       throw error;
     }
     if (!follow) reader.finish();
-    open.add({ split, reader, file, detachedAtMs: null, deliveredByteLength: 0 });
+    open.add({ split, reader, file, detachedAtMs: null, deliveredByteLength: 0, seenSize: file?.size ?? 0 });
   }
 
   async #assign({ split, file }: Feed, start: number): Promise<void> {
