@@ -57,19 +57,18 @@ const LIMITS: CollectorLimits = {
 class MemorySource implements Source {
   readonly #batches: RecordBatch[];
 
+  /** Copies them: the loop hands a batch's buffers over to its worker. */
   constructor(batches: readonly RecordBatch[]) {
-    this.#batches = [...batches];
+    this.#batches = batches.map((batch) => structuredClone(batch)).reverse();
   }
 
   async open(handler: SourceHandler): Promise<void> {
-    const { split, epoch, start } = this.#batches[0];
+    const { split, epoch, start } = this.#batches.at(-1)!;
     await handler.assigned(split, epoch, start, { committed: true });
   }
 
-  /** Copies: the loop hands a batch's buffers over to its worker. */
   poll(): Promise<RecordBatch | "end"> {
-    const batch = this.#batches.shift();
-    return Promise.resolve(batch === undefined ? "end" : structuredClone(batch));
+    return Promise.resolve(this.#batches.pop() ?? "end");
   }
 
   pause(): void {}

@@ -7,6 +7,7 @@ import {
   type S3Client,
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
+import { contentTypeOf } from "../../encode/options.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { checksumFields, payloadHash } from "./checksum.ts";
 import { EXPIRED, type Operation, s3Error } from "./errors.ts";
@@ -149,14 +150,17 @@ export class SdkObjectStore implements ObjectStore {
     this.#connection.close();
   }
 
-  /** The fields of an object's first request. The class, tags and encoding of rows are no business of manifests. */
+  /**
+   * The fields of an object's first request. The class and encoding of rows are no business of manifests. Where a
+   * Content-Encoding says how rows are compressed, the type is that of the rows themselves (RFC 9110, section 8.3).
+   */
   #objectFields({ key, contentType, purpose }: ObjectHead) {
     const { bucket, storageClass, contentEncoding, tagging, acl, encryption, kmsKeyId } = this.#settings;
     const isData = purpose === "data";
     return {
       Bucket: bucket,
       Key: key,
-      ContentType: contentType,
+      ContentType: isData && contentEncoding !== undefined ? contentTypeOf("none") : contentType,
       ContentEncoding: isData ? contentEncoding : undefined,
       StorageClass: isData ? storageClass : undefined,
       Tagging: tagging,
