@@ -1,11 +1,11 @@
 import { dirname } from "node:path";
-import { formatByteSize } from "../../config/units.ts";
 import type { CheckResult } from "../source.ts";
 import type { FileConfig } from "./options.ts";
 import { type FoundFile, Paths } from "./paths.ts";
 
 /** Files that are opened to see whether they can be read; a permission that misses one mostly misses all. */
 const TRIED_FILES = 1000;
+const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];
 
 /** Whether what `file.path` names is there and can be read, and the checkpoint file written. */
 export async function checkFiles(config: FileConfig): Promise<CheckResult[]> {
@@ -69,5 +69,6 @@ async function exists(path: string): Promise<boolean> {
 }
 
 function describeBytes(byteLength: number): string {
-  return byteLength < 1024 ? `${byteLength}B` : formatByteSize(Number(byteLength.toPrecision(3)));
+  const power = Math.min(UNITS.length - 1, Math.floor(Math.log2(Math.max(1, byteLength)) / 10));
+  return `${Number((byteLength / 1024 ** power).toPrecision(3))}${UNITS[power]}`;
 }

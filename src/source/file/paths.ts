@@ -26,10 +26,10 @@ export interface FoundFile {
 
 interface Pattern {
   readonly text: string;
-  /** Absolute: the file itself, or where a glob starts to search. */
-  readonly base: string;
-  /** Null for a plain path. */
-  readonly glob: { matches(path: string): boolean; readonly maxDepth: number } | null;
+  /** The text as an absolute path: a file may really be called "events[1].json". */
+  readonly literal: string;
+  /** Null for a plain path. `base` is the directory (absolute) where the search starts. */
+  readonly glob: { readonly base: string; readonly maxDepth: number; matches(path: string): boolean } | null;
 }
 
 /** What `file.path` names: standard input, the sample events, files. */
@@ -51,7 +51,7 @@ export class Paths {
 
   /** True when an absolute path is one that was asked for, whether or not it exists. */
   matches(path: string): boolean {
-    return this.#patterns.some(({ base, glob }) => path === base || (glob !== null && glob.matches(path)));
+    return this.#patterns.some(({ literal, glob }) => path === literal || (glob?.matches(path) ?? false));
   }
 
   /**
@@ -83,19 +83,26 @@ export class Paths {
 
 function parsePattern(text: string): Pattern {
   const { base, isGlob, glob } = picomatch.scan(text);
-  if (!isGlob) return { text, base: resolve(text), glob: null };
+  const literal = resolve(text);
+  if (!isGlob) return { text, literal, glob: null };
   const root = resolve(base);
   const below = root === "/" ? "/" : `${root}/`;
   const matchesBelow = picomatch(glob);
   const matches = (path: string) => path.startsWith(below) && matchesBelow(path.slice(below.length));
-  return { text, base: root, glob: { matches, maxDepth: glob.includes("**") ? Infinity : glob.split("/").length } };
+  const maxDepth = glob.includes("**") ? Infinity : glob.split("/").length;
+  return { text, literal, glob: { base: root, maxDepth, matches } };
 }
 
-async function findPattern({ text, base, glob }: Pattern): Promise<FoundFile[]> {
-  if (glob === null) return await statPlain(text, base);
-  const literal = await statFile(resolve(text)); // a file may really be called "events[1].json"
-  const paths = await walk(base, glob.maxDepth, glob.matches);
-  const files: FoundFile[] = literal === null ? [] : [literal];
+/** True when there is nothing under a path, or one of its directories is a file. */
+function isMissing(error: unknown): boolean {
+  return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory;
+}
+
+async function findPattern({ text, literal, glob }: Pattern): Promise<FoundFile[]> {
+  if (glob === null) return await statPlain(text, literal);
+  const exact = await statFile(literal);
+  const files: FoundFile[] = exact === null ? [] : [exact];
+  const paths = await walk(glob.base, glob.maxDepth, glob.matches);
   for (let i = 0; i < paths.length; i += STATS_AT_A_TIME) {
     const some = await Promise.all(paths.slice(i, i + STATS_AT_A_TIME).map(statFile));
     for (const file of some) if (file !== null) files.push(file);
@@ -108,7 +115,7 @@ async function statPlain(text: string, path: string): Promise<FoundFile[]> {
   try {
     info = await Deno.stat(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
+    if (isMissing(error)) return [];
     throw new FatalError(`file.path: can't read ${text}: ${(error as Error).message}`, { cause: error });
   }
   if (info.isDirectory) throw new FatalError(`file.path: ${text} is a directory: write ${text.replace(/\/$/, "")}/*`);
@@ -122,7 +129,7 @@ export async function statFile(path: string): Promise<FoundFile | null> {
     const info = await Deno.stat(path);
     return info.isFile ? foundFile(path, info) : null;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
+    if (isMissing(error)) return null;
     throw new FatalError(`file.path: can't read ${path}: ${(error as Error).message}`, { cause: error });
   }
 }
@@ -165,7 +172,7 @@ async function listDirectory(path: string): Promise<Deno.DirEntry[]> {
   try {
     for await (const entry of Deno.readDir(path)) entries.push(entry);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return entries;
+    if (isMissing(error)) return entries;
     throw new FatalError(`file.path: can't list ${path}: ${(error as Error).message}`, { cause: error });
   }
   return entries;
@@ -175,7 +182,7 @@ async function isDirectory(path: string): Promise<boolean> {
   try {
     return (await Deno.stat(path)).isDirectory;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
+    if (isMissing(error)) return false;
     throw error;
   }
 }
