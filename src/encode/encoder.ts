@@ -1,4 +1,5 @@
 import type { Page } from "../columnar/page.ts";
+import type { TableName } from "../columnar/types.ts";
 import type { EncodedPiece, ObjectGroup } from "../pipeline/messages.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { type Compression, compressPiece } from "./compression.ts";
@@ -113,20 +114,17 @@ export class Encoder {
 /** What a piece says of its rows. */
 class PieceSummary {
   #rowCount = 0;
-  readonly #tables = new Map<string, { project: string; collection: string; rowCount: number }>();
+  readonly #tables = new Map<string, TableRows>();
+  /** Of the rows that were added last: those of one table mostly follow each other. */
+  #table: TableRows | null = null;
   #minEventTime = Infinity;
   #maxEventTime = -Infinity;
 
-  add(page: Page, start: number, end: number): void {
-    const { project, collection } = page.table;
-    const rowCount = end - start;
-    this.#rowCount += rowCount;
-    const key = JSON.stringify([project, collection]);
-    const table = this.#tables.get(key);
-    if (table === undefined) this.#tables.set(key, { project, collection, rowCount });
-    else table.rowCount += rowCount;
+  add({ table, eventTimes }: Page, start: number, end: number): void {
+    this.#rowCount += end - start;
+    this.#rowsOf(table).rowCount += end - start;
     for (let row = start; row < end; row++) {
-      const eventTime = page.eventTimes[row];
+      const eventTime = eventTimes[row];
       if (eventTime < this.#minEventTime) this.#minEventTime = eventTime;
       if (eventTime > this.#maxEventTime) this.#maxEventTime = eventTime;
     }
@@ -141,4 +139,19 @@ class PieceSummary {
       maxEventTime: known ? this.#maxEventTime : NaN,
     };
   }
+
+  #rowsOf({ project, collection }: TableName): TableRows {
+    const last = this.#table;
+    if (last !== null && last.project === project && last.collection === collection) return last;
+    const key = JSON.stringify([project, collection]);
+    let rows = this.#tables.get(key);
+    if (rows === undefined) this.#tables.set(key, rows = { project, collection, rowCount: 0 });
+    this.#table = rows;
+    return rows;
+  }
+}
+
+/** A table and how many rows of it a piece has. */
+interface TableRows extends TableName {
+  rowCount: number;
 }

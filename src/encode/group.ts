@@ -31,41 +31,42 @@ export function groupKey({ project, collection, timeMs }: ObjectGroup): string {
  */
 export function groupRows(pages: readonly Page[], grouping: Grouping): GroupRows[] {
   const groups = new Map<string, GroupRows>();
-  const add = (page: Page, start: number, end: number, timeMs: number | null) => {
-    if (start === end) return;
-    const group: ObjectGroup = {
-      project: grouping.needsProject ? page.table.project : "",
-      collection: grouping.needsTable ? page.table.collection : null,
-      timeMs,
-    };
-    const key = groupKey(group);
-    const rows = groups.get(key);
-    if (rows === undefined) groups.set(key, { group, runs: [{ page, start, end }] });
-    else rows.runs.push({ page, start, end });
-  };
   for (const page of pages) {
-    if (grouping.timeUnit === null) add(page, 0, page.positionCount, null);
-    else addRuns(page, grouping.timeUnit, add);
+    const groupAt = groupFinder(groups, page, grouping);
+    if (page.positionCount === 0) continue;
+    if (grouping.timeUnit === null) groupAt(null).runs.push({ page, start: 0, end: page.positionCount });
+    else addRuns(page, grouping.timeUnit, groupAt);
   }
   return [...groups.values()];
 }
 
+/** Finds or makes a page's group of a time; asked often for few times. */
+function groupFinder(groups: Map<string, GroupRows>, { table }: Page, { needsProject, needsTable }: Grouping) {
+  const byTime = new Map<number | null, GroupRows>();
+  return (timeMs: number | null): GroupRows => {
+    let rows = byTime.get(timeMs);
+    if (rows !== undefined) return rows;
+    const project = needsProject ? table.project : "", collection = needsTable ? table.collection : null;
+    const group: ObjectGroup = { project, collection, timeMs };
+    const key = groupKey(group);
+    rows = groups.get(key);
+    if (rows === undefined) groups.set(key, rows = { group, runs: [] });
+    byTime.set(timeMs, rows);
+    return rows;
+  };
+}
+
 /** Finds the runs of rows that lie in one span. */
-function addRuns(
-  page: Page,
-  unit: TimeUnit,
-  add: (page: Page, start: number, end: number, timeMs: number) => void,
-): void {
-  let start = 0;
-  let span = EMPTY_SPAN;
-  for (let row = 0; row < page.positionCount; row++) {
-    const timeMs = placedTime(page, row);
-    if (timeMs >= span.startMs && timeMs < span.endMs) continue;
-    add(page, start, row, span.startMs);
+function addRuns(page: Page, unit: TimeUnit, groupAt: (timeMs: number) => GroupRows): void {
+  let start = 0, time = placedTime(page, 0), span = spanOf(time, unit);
+  for (let row = 1; row < page.positionCount; row++) {
+    time = placedTime(page, row);
+    if (time >= span.startMs && time < span.endMs) continue;
+    groupAt(span.startMs).runs.push({ page, start, end: row });
     start = row;
-    span = spanOf(timeMs, unit);
+    span = spanOf(time, unit);
   }
-  add(page, start, page.positionCount, span.startMs);
+  groupAt(span.startMs).runs.push({ page, start, end: page.positionCount });
 }
 
 interface Span {
@@ -73,7 +74,6 @@ interface Span {
   readonly endMs: number;
 }
 
-const EMPTY_SPAN: Span = { startMs: 0, endMs: 0 };
 const UNIT_MS = { hour: 3_600_000, day: 86_400_000 };
 /** Years 0000 to 9999, which have four digits. */
 const MIN_TIME_MS = new Date("0000-01-01T00:00:00Z").getTime();

@@ -47,13 +47,6 @@ export class OutputBuffer {
     this.view = new DataView(grown.buffer);
   }
 
-  /** Appends bytes. */
-  append(bytes: Uint8Array): void {
-    this.reserve(bytes.length);
-    this.bytes.set(bytes, this.length);
-    this.length += bytes.length;
-  }
-
   /** What was written. A view: good until the next write. */
   written(): Uint8Array<ArrayBuffer> {
     return this.bytes.subarray(0, this.length);

@@ -13,6 +13,7 @@
  */
 import { type Block, isNull } from "../columnar/block.ts";
 import type { Page } from "../columnar/page.ts";
+import { type Fragment, fragment } from "./output_buffer.ts";
 
 export type RowFormat = "rakam" | "flat";
 
@@ -24,9 +25,12 @@ export interface RowNames {
 
 /** A part of each row of a page: text that is the same in all rows, and a column's value after it. */
 export interface Member {
-  /** Where the plan's keys have its text: `,"name":"`, with a string's quote when there is a column. */
-  readonly keyStart: number;
-  readonly keyByteLength: number;
+  /** Null when the key stands alone. */
+  readonly text: Fragment | null;
+  /** `,"name":"`, with a string's quote; null for text alone. */
+  readonly key: Fragment | null;
+  /** Whether the text ends with an open brace: then the key's comma has to go. */
+  readonly opens: boolean;
   /** Null for text alone. A row where it is null doesn't have the member. */
   readonly block: Block | null;
 }
@@ -40,32 +44,49 @@ export interface RowPlan {
    * stands with its comma where that brace is, which is then set anew.
    */
   readonly opensAt: number;
-  /** The members' keys. */
-  readonly keys: Uint8Array;
   /** What ends a row: up to four bytes, the first in the lowest one. */
-  readonly tail: { readonly word: number; readonly length: number };
+  readonly tail: RowTail;
 }
 
-/** Keys by column name, since all pages of a table have the same ones. Emptied when it reaches MAX_KEYS. */
-const keyTexts = new Map<string, Uint8Array>();
-const MAX_KEYS = 10_000;
-const utf8 = new TextEncoder();
+interface RowTail {
+  readonly word: number;
+  readonly length: number;
+}
 
-function keyText(name: string): Uint8Array {
-  let key = keyTexts.get(name);
-  if (key === undefined) {
-    if (keyTexts.size >= MAX_KEYS) keyTexts.clear();
-    key = utf8.encode(`,${JSON.stringify(name)}:"`);
-    keyTexts.set(name, key);
+function rowTail(text: string): RowTail {
+  return { word: [...text].reduceRight((word, char) => (word << 8) | char.charCodeAt(0), 0), length: text.length };
+}
+
+const RAKAM_TAIL = rowTail("}}\n");
+const FLAT_TAIL = rowTail("}\n");
+
+/** Makes fragments of texts once: pages of a table have the same ones. Emptied when it reaches MAX_FRAGMENTS. */
+class FragmentCache {
+  readonly #fragments = new Map<string, Fragment>();
+  readonly #toText: (name: string) => string;
+
+  constructor(toText: (name: string) => string) {
+    this.#toText = toText;
   }
-  return key;
+
+  get(name: string): Fragment {
+    let found = this.#fragments.get(name);
+    if (found === undefined) {
+      if (this.#fragments.size >= MAX_FRAGMENTS) this.#fragments.clear();
+      found = fragment(this.#toText(name));
+      this.#fragments.set(name, found);
+    }
+    return found;
+  }
 }
+
+const MAX_FRAGMENTS = 10_000;
+const keys = new FragmentCache((name) => `,${JSON.stringify(name)}:"`);
+const texts = new FragmentCache((text) => text);
 
 /** Collects the members of a plan. Text and a column that is never null become one member, so that they are one copy. */
 class PlanBuilder {
   readonly #members: Member[] = [];
-  readonly #keys: Uint8Array[] = [];
-  #keysByteLength = 0;
   #text = "";
   #opensAt = -1;
 
@@ -74,40 +95,23 @@ class PlanBuilder {
   }
 
   column(name: string, block: Block): void {
-    const key = keyText(name), opens = this.#text.endsWith("{");
-    if (block.nulls !== null) {
-      this.#endText();
-      if (opens) this.#opensAt = this.#members.length;
-      this.#add([key], block);
-    } else {
-      const text = utf8.encode(this.#text);
-      this.#text = "";
-      this.#add([text, opens ? key.subarray(1) : key], block);
-    }
+    const opens = this.#text.endsWith("{");
+    if (block.nulls !== null) this.#endText();
+    if (opens && block.nulls !== null) this.#opensAt = this.#members.length;
+    const text = this.#text === "" ? null : texts.get(this.#text);
+    this.#text = "";
+    this.#members.push({ text, key: keys.get(name), opens: opens && text !== null, block });
   }
 
-  build(tail: string): RowPlan {
+  build(tail: RowTail): RowPlan {
     this.#endText();
-    const keys = new Uint8Array(this.#keysByteLength);
-    let position = 0;
-    for (const key of this.#keys) {
-      keys.set(key, position);
-      position += key.length;
-    }
-    const word = [...tail].reduceRight((word, char) => (word << 8) | char.charCodeAt(0), 0);
-    return { members: this.#members, opensAt: this.#opensAt, keys, tail: { word, length: tail.length } };
+    return { members: this.#members, opensAt: this.#opensAt, tail };
   }
 
   #endText(): void {
-    if (this.#text !== "") this.#add([utf8.encode(this.#text)], null);
+    if (this.#text === "") return;
+    this.#members.push({ text: texts.get(this.#text), key: null, opens: false, block: null });
     this.#text = "";
-  }
-
-  #add(key: readonly Uint8Array[], block: Block | null): void {
-    const keyByteLength = key.reduce((sum, part) => sum + part.length, 0);
-    this.#members.push({ keyStart: this.#keysByteLength, keyByteLength, block });
-    this.#keys.push(...key);
-    this.#keysByteLength += keyByteLength;
   }
 }
 
@@ -123,12 +127,12 @@ function planRakam(page: Page): RowPlan {
   plan.text(`,"$schema":${JSON.stringify(table.project)},"$table":${JSON.stringify(table.collection)}`);
   if (userColumn >= 0) plan.column("_user", blocks[userColumn]);
   plan.text(`,"properties":{`);
-  for (const [i, { name }] of columns.entries()) {
+  for (let i = 0; i < columns.length; i++) {
     if (i === userColumn) continue;
     const block = i === timeColumn ? unrepeatedTimes(blocks[i], page) : blocks[i];
-    if (block !== null) plan.column(name, block);
+    if (block !== null) plan.column(columns[i].name, block);
   }
-  return plan.build("}}\n");
+  return plan.build(RAKAM_TAIL);
 }
 
 function planFlat(page: Page, names: RowNames): RowPlan {
@@ -142,7 +146,7 @@ function planFlat(page: Page, names: RowNames): RowPlan {
   if (names.project) constant("$schema", table.project);
   if (names.table) constant("$table", table.collection);
   columns.forEach(({ name }, i) => plan.column(name, blocks[i]));
-  return plan.build("}\n");
+  return plan.build(FLAT_TAIL);
 }
 
 /** The event times as a column, null where they aren't times. */
@@ -163,11 +167,11 @@ function eventTimes({ positionCount, eventTimes: values }: Page): Block {
 /** The time column where `_time` doesn't give its value back; null when it always does, as it should. */
 function unrepeatedTimes(block: Block, { positionCount, eventTimes }: Page): Block | null {
   if (block.type !== "TIMESTAMP" || block.form === "ISO_US") return block;
-  const nulls = new Uint8Array(Math.ceil(positionCount / 8));
-  let kept = 0;
-  for (let row = 0; row < positionCount; row++) {
-    if (isNull(block, row) || block.values[row] === eventTimes[row]) nulls[row >> 3] |= 1 << (row & 7);
-    else kept++;
+  let nulls: Uint8Array | null = null;
+  for (let row = positionCount - 1; row >= 0; row--) {
+    if (isNull(block, row) || block.values[row] === eventTimes[row]) continue;
+    nulls ??= new Uint8Array(Math.ceil(positionCount / 8)).fill(0xff);
+    nulls[row >> 3] &= ~(1 << (row & 7));
   }
-  return kept === 0 ? null : { ...block, nulls };
+  return nulls === null ? null : { ...block, nulls };
 }

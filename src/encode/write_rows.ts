@@ -1,5 +1,5 @@
 /** The hot loop: rows from text columns. Each value is one copy of its key and one of its text, eight bytes at a time. */
-import { copyRange, type OutputBuffer } from "./output_buffer.ts";
+import { copyRange, type OutputBuffer, writeFragment } from "./output_buffer.ts";
 import type { Member, RowPlan } from "./row_plan.ts";
 import type { Scratch } from "./scratch.ts";
 import { contentByteLength, textColumn } from "./text_column.ts";
@@ -12,13 +12,17 @@ export const RUN_BYTES = 2 ** 19;
 
 /** The end of the run of rows that is best written next, from `start` on. */
 export function runEnd({ members }: RowPlan, start: number, end: number): number {
-  const byteLength = (to: number) =>
-    members.reduce((sum, { block }) => sum + (block === null ? 0 : contentByteLength(block, start, to)), 0);
   let next = Math.min(end, start + RUN_ROWS);
-  while (next > start + 1 && byteLength(next) > RUN_BYTES) {
+  while (next > start + 1 && contentsByteLength(members, start, next) > RUN_BYTES) {
     next = start + Math.ceil((next - start) / 2);
   }
   return next;
+}
+
+function contentsByteLength(members: readonly Member[], start: number, end: number): number {
+  let byteLength = 0;
+  for (const { block } of members) if (block !== null) byteLength += contentByteLength(block, start, end);
+  return byteLength;
 }
 
 /** A member of the rows with its text, where the loop finds it. */
@@ -35,16 +39,27 @@ interface MemberText {
 
 const NO_TEXT = -(2 ** 30);
 
-function memberText(
-  { keyStart, keyByteLength, block }: Member,
-  start: number,
-  end: number,
-  scratch: Scratch,
-): MemberText {
+function memberText(member: Member, start: number, end: number, scratch: Scratch): MemberText {
+  const { block } = member;
+  const keyStart = scratch.text.length, keyByteLength = writeKey(member, scratch.text);
   if (block === null) return { nulls: null, keyStart, keyByteLength, shift: NO_TEXT, quote: 0 };
   const { first, quoted } = textColumn(block, start, end, scratch);
   const quote = quoted ? 1 : 0;
   return { nulls: block.nulls, keyStart, keyByteLength: keyByteLength - 1 + quote, shift: first - start, quote };
+}
+
+/** @returns its length, the quote after it included. */
+function writeKey({ text, key, opens }: Member, out: OutputBuffer): number {
+  const start = out.length;
+  out.reserve((text?.byteLength ?? 0) + (key?.byteLength ?? 0));
+  let position = text === null ? start : writeFragment(out, start, text);
+  if (key !== null) {
+    const keyStart = opens ? position - 1 : position;
+    position = writeFragment(out, keyStart, key);
+    if (opens) out.bytes[keyStart] = OPEN_BRACE;
+  }
+  out.length = position;
+  return position - start;
 }
 
 /** The most bytes that the rows' members take. */
@@ -60,7 +75,6 @@ function membersByteLength(members: readonly MemberText[], start: number, end: n
 /** Appends rows [start, end) of the plan's page, a line each. Clears the scratch first. */
 export function writeRows(out: OutputBuffer, plan: RowPlan, start: number, end: number, scratch: Scratch): void {
   scratch.clear();
-  scratch.text.append(plan.keys);
   const members = plan.members.map((member) => memberText(member, start, end, scratch));
   out.reserve((1 + plan.tail.length) * (end - start) + membersByteLength(members, start, end, scratch));
   out.length = writeMembers(out, members, start, end, plan, scratch);
