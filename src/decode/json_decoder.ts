@@ -1,6 +1,6 @@
 import type { TableSet } from "../columnar/table_set.ts";
 import type { RecordBatch } from "../source/source.ts";
-import { LEFT_BRACE, LEFT_BRACKET, LOWER_F, LOWER_N, LOWER_T, MINUS, NINE, QUOTE, ZERO } from "./bytes.ts";
+import { COMMA, LEFT_BRACE, LEFT_BRACKET, LOWER_F, LOWER_N, LOWER_T, MINUS, NINE, QUOTE, ZERO } from "./bytes.ts";
 import { COLLECTION, DATA, JsonEnvelopeReader, PROJECT, PROPERTIES } from "./json_envelope_reader.ts";
 import { JsonPrefixes } from "./json_prefixes.ts";
 import { JsonTable } from "./json_table.ts";
@@ -30,6 +30,8 @@ export class JsonDecoder extends JsonEnvelopeReader implements RecordDecoder {
   #likelyLayout: Layout = "RAKAM";
   /** How RAKAM records begin; used unless the config asks for another layout. */
   readonly #prefixes = new JsonPrefixes();
+  /** How the data of FABRIC records begin, with the comma after their names. */
+  readonly #dataPrefixes = new JsonPrefixes();
   #batch: RecordBatch | null = null;
 
   constructor(config: DecodeConfig, tables: TableSet) {
@@ -45,8 +47,9 @@ export class JsonDecoder extends JsonEnvelopeReader implements RecordDecoder {
 
   reset(): void {
     this.table = null;
-    this.#destinations.reset();
+    if (!this.#destinations.reset()) return;
     this.#prefixes.clear();
+    this.#dataPrefixes.clear();
   }
 
   decode(start: number, end: number): boolean {
@@ -168,11 +171,8 @@ export class JsonDecoder extends JsonEnvelopeReader implements RecordDecoder {
       if (index === PROPERTIES) this.isSuspect = true;
       if (index === DATA && data < 0) {
         data = pos;
-        if (this.bytes[pos] === LEFT_BRACE) this.readFabricNames(pos);
-        this.checkEnvelope(data, FABRIC_NAMES);
-        const table = this.#named();
-        if (table === null) return UNWANTED;
-        pos = this.decodeRow(table, table.lower, pos);
+        pos = this.#decodeData(pos);
+        if (pos === UNWANTED) return UNWANTED;
       } else {
         pos = this.skipValue(pos);
       }
@@ -180,6 +180,20 @@ export class JsonDecoder extends JsonEnvelopeReader implements RecordDecoder {
     }
     if (data < 0) this.checkEnvelope(data, FABRIC_NAMES);
     return ~pos;
+  }
+
+  #decodeData(pos: number): number {
+    const known = this.#dataPrefixes.find(this.view, pos, this.end);
+    // Decoding begins at the comma as it would at the brace.
+    if (known !== null) return this.decodeRow(known, known.lower, pos + this.#dataPrefixes.length - 1);
+    const afterNames = this.bytes[pos] === LEFT_BRACE ? this.readFabricNames(pos) : -1;
+    this.checkEnvelope(pos, FABRIC_NAMES);
+    const table = this.#named();
+    if (table === null) return UNWANTED;
+    if (afterNames >= 0 && this.bytes[afterNames] === COMMA) {
+      this.#dataPrefixes.add(this.view, pos, afterNames + 1 - pos, table);
+    }
+    return this.decodeRow(table, table.lower, pos);
   }
 
   /** The table that the names of the record mean; null when it isn't wanted. */

@@ -1,4 +1,4 @@
-import { COMMA, LEFT_BRACE, QUOTE, RIGHT_BRACE } from "./bytes.ts";
+import { COLON, COMMA, LEFT_BRACE, QUOTE, RIGHT_BRACE } from "./bytes.ts";
 import { Field } from "./json_fields.ts";
 import { JsonRowDecoder } from "./json_row_decoder.ts";
 import type { NameSpan } from "./json_tables.ts";
@@ -72,7 +72,9 @@ export class JsonEnvelopeReader extends JsonRowDecoder {
     }
     const end = this.skipString(pos + 1);
     this.#nameEnd = end;
-    const mayMatch = this.sawEscape || (anyCase && fields.some(({ quoted }) => quoted.length === end - pos));
+    // Fields are compared with their colon; escapes, white space and letter case need the name itself.
+    const mayMatch = this.sawEscape || this.bytes[end] !== COLON ||
+      (anyCase && fields.some(({ quoted }) => quoted.length === end - pos));
     if (!mayMatch) return -1;
     const name: string = JSON.parse(this.utf8Text(pos, end));
     return names.indexOf(anyCase ? name.toLowerCase() : name);
@@ -99,19 +101,29 @@ export class JsonEnvelopeReader extends JsonRowDecoder {
     this.collection.clear();
   }
 
-  /** Reads _project and _collection, in any letter case, wherever they stand in the object at `pos`. */
-  protected readFabricNames(pos: number): void {
+  /**
+   * Reads _project and _collection, in any letter case, wherever they stand in the object at `pos`. Returns the position
+   * after the later one if they are the first two fields, else -1.
+   */
+  protected readFabricNames(pos: number): number {
     this.clearNames();
+    let others = 0;
     pos = this.firstName(pos);
     while (pos >= 0) {
       const index = this.#fieldIndex(FABRIC_FIELDS, pos, true);
       pos = this.fieldValue();
-      if (index === PROJECT) pos = this.readName(this.project, pos);
-      else if (index === COLLECTION) pos = this.readName(this.collection, pos);
-      else pos = this.skipValue(pos);
-      if (this.project.isPresent && this.collection.isPresent) return;
+      if (index === PROJECT) {
+        pos = this.readName(this.project, pos);
+      } else if (index === COLLECTION) {
+        pos = this.readName(this.collection, pos);
+      } else {
+        pos = this.skipValue(pos);
+        others++;
+      }
+      if (this.project.isPresent && this.collection.isPresent) return others === 0 ? pos : -1;
       pos = this.nextName(pos);
     }
+    return -1;
   }
 
   /** Rejects the record unless its layout's own fields are what they must be. `payload` is -1 when it is missing. */

@@ -1,12 +1,14 @@
 import type { JsonTable } from "./json_table.ts";
 
-/** Prefixes are at least as long as `{"project":"p","collection":"c","properties":{`, rounded down to words. */
-const HASHED_WORDS = 11;
-/** Longer ones aren't worth remembering. */
+/** Longer prefixes aren't worth remembering. */
 const MAX_PREFIX_LENGTH = 512;
 const SLOTS = 256;
+/** Prefixes in one slot; a further one takes the place of the oldest. */
+const MAX_SLOT_SIZE = 4;
+/** After so many additions nothing is added until `clear`: the stream has more tables than this pays for. */
+const MAX_ADDITIONS = 4096;
 
-/** The first bytes of a record, up to and with the brace in front of its fields, and the table that they name. */
+/** The bytes before the fields of a row, and the table that they name. */
 interface Prefix {
   readonly words: Int32Array;
   /** The bits of the last word that count. */
@@ -16,45 +18,71 @@ interface Prefix {
 }
 
 /**
- * Remembers how records begin. A producer writes the same bytes in front of the fields of every record of a table, so
- * comparing them saves reading them: a quarter of the time of a 430-byte record. The first 44 bytes, which always
- * belong to the prefix, say where to look; of prefixes that meet there, the last one stays.
+ * Remembers what stands before the fields of rows. A producer writes the same bytes there for every record of a table, so
+ * comparing them saves reading them: a quarter of the time of a 430-byte record.
+ *
+ * Where a prefix ends isn't known before it is found, so the slot follows from as many bytes as the shortest of them has.
  */
 export class JsonPrefixes {
-  #slots: (Prefix | null)[] = new Array(SLOTS).fill(null);
+  #slots: Prefix[][] = newSlots();
+  /** Words of the shortest prefix. */
+  #hashedWords = MAX_PREFIX_LENGTH;
+  #additions = 0;
   /** Length of the prefix that was found last. */
   length = 0;
 
-  /** The table of the record at `start`, whose prefix then has `length` bytes; null when it isn't known. */
+  /** The table whose prefix, of `length` bytes, stands at `start`; null when there is no known one. */
   find(view: DataView, start: number, end: number): JsonTable | null {
-    if (start + 4 * HASHED_WORDS > end) return null;
-    const prefix = this.#slots[slotOf(view, start)];
-    if (prefix === null || start + prefix.length + 4 > end) return null;
-    const words = prefix.words;
-    const last = words.length - 1;
-    for (let i = 0; i < last; i++) {
-      if (view.getInt32(start + 4 * i, true) !== words[i]) return null;
+    if (start + 4 * this.#hashedWords > end) return null;
+    const slot = this.#slots[this.#slotOf(view, start)];
+    for (let i = 0; i < slot.length; i++) {
+      const prefix = slot[i];
+      if (!isPrefix(prefix, view, start, end)) continue;
+      this.length = prefix.length;
+      return prefix.table;
     }
-    if (((view.getInt32(start + 4 * last, true) ^ words[last]) & prefix.lastMask) !== 0) return null;
-    this.length = prefix.length;
-    return prefix.table;
+    return null;
   }
 
-  /** Remembers that records which begin with view[start, start + length) go to the table. */
+  /** Remembers that rows which begin with view[start, start + length) go to the table. */
   add(view: DataView, start: number, length: number, table: JsonTable): void {
-    if (length < 4 * HASHED_WORDS || length > MAX_PREFIX_LENGTH || start + length + 4 > view.byteLength) return;
-    const words = Int32Array.from({ length: (length + 3) >> 2 }, (_, i) => view.getInt32(start + 4 * i, true));
+    const wordCount = (length + 3) >> 2;
+    if (length > MAX_PREFIX_LENGTH || start + 4 * wordCount > view.byteLength) return;
+    if (++this.#additions > MAX_ADDITIONS) return;
+    if (length >> 2 < this.#hashedWords) {
+      this.#slots = newSlots();
+      this.#hashedWords = length >> 2;
+    }
+    const words = Int32Array.from({ length: wordCount }, (_, i) => view.getInt32(start + 4 * i, true));
     const rest = length & 3;
-    this.#slots[slotOf(view, start)] = { words, lastMask: rest === 0 ? -1 : (1 << (8 * rest)) - 1, length, table };
+    const slot = this.#slots[this.#slotOf(view, start)];
+    slot.unshift({ words, lastMask: rest === 0 ? -1 : (1 << (8 * rest)) - 1, length, table });
+    if (slot.length > MAX_SLOT_SIZE) slot.pop();
   }
 
   clear(): void {
-    this.#slots = new Array(SLOTS).fill(null);
+    this.#slots = newSlots();
+    this.#hashedWords = MAX_PREFIX_LENGTH;
+    this.#additions = 0;
+  }
+
+  #slotOf(view: DataView, start: number): number {
+    const end = start + 4 * this.#hashedWords;
+    let hash = 0;
+    for (let i = start; i < end; i += 4) hash = Math.imul(hash ^ view.getInt32(i, true), 0x9e3779b1);
+    return (hash ^ (hash >>> 16)) & (SLOTS - 1);
   }
 }
 
-function slotOf(view: DataView, start: number): number {
-  let hash = 0;
-  for (let i = 0; i < HASHED_WORDS; i++) hash = Math.imul(hash ^ view.getInt32(start + 4 * i, true), 0x9e3779b1);
-  return (hash ^ (hash >>> 16)) >>> 24;
+function newSlots(): Prefix[][] {
+  return Array.from({ length: SLOTS }, () => []);
+}
+
+function isPrefix({ words, lastMask, length }: Prefix, view: DataView, start: number, end: number): boolean {
+  if (start + length > end || start + 4 * words.length > view.byteLength) return false;
+  const last = words.length - 1;
+  for (let i = 0; i < last; i++) {
+    if (view.getInt32(start + 4 * i, true) !== words[i]) return false;
+  }
+  return ((view.getInt32(start + 4 * last, true) ^ words[last]) & lastMask) === 0;
 }

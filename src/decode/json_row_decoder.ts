@@ -43,7 +43,8 @@ export class JsonRowDecoder extends JsonColumnWriter {
   }
 
   /**
-   * Decodes the object at `pos` into a new row of the table and returns the position after it. Fields are expected in
+   * Decodes the object at `pos` into a new row of the table and returns the position after it. `pos` is its brace, or a
+   * comma between its fields, when those before it make no columns. Fields are expected in
    * the order of the record before: then finding a column is one comparison of its name's bytes.
    */
   protected decodeRow(table: JsonTable, map: FieldMap, pos: number): number {
@@ -53,10 +54,11 @@ export class JsonRowDecoder extends JsonColumnWriter {
     const { bytes, view, end } = this;
     const row = builder.rowCount;
     let previous = map.first;
+    const isBrace = bytes[pos] === LEFT_BRACE;
     pos++;
     if (bytes[pos] !== QUOTE) {
       pos = this.skipSpace(pos);
-      if (bytes[pos] === RIGHT_BRACE) return pos + 1;
+      if (isBrace && bytes[pos] === RIGHT_BRACE) return pos + 1;
     }
     for (;;) {
       let field = previous.next;

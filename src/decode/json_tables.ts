@@ -77,8 +77,9 @@ export class JsonTables {
     return destination;
   }
 
-  /** The builders were reset: drop what is known of forgotten tables and columns. */
-  reset(): void {
+  /** The builders were reset: drops what is known of forgotten tables and columns. Returns whether tables were forgotten. */
+  reset(): boolean {
+    let isAnyForgotten = false;
     for (const [builder, table] of this.#byBuilder) {
       table.refresh();
       if (!table.builder.isReleased) continue;
@@ -86,7 +87,9 @@ export class JsonTables {
       this.#aliases.clear();
       this.#aliasCount = 0;
       this.#plain = undefined;
+      isAnyForgotten = true;
     }
+    return isAnyForgotten;
   }
 
   #named(project: string, collection: string): Destination {
