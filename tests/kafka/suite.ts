@@ -1,0 +1,278 @@
+/**
+ * The collector against a real Apache Kafka: `deno task test:kafka`. Every test counts every record. Needs Java 17 and
+ * Maven (or KAFKA_JARS); says so when they are missing, and fails.
+ */
+import { join } from "node:path";
+import { assert, assertEquals, assertGreater } from "@std/assert";
+import { Kafka, logLevel, type Producer } from "kafkajs";
+import { CollectorProcess, settings } from "../support/collector.ts";
+import { KafkaCluster, USER } from "./cluster.ts";
+import { countRows, event, mistakes } from "./rows.ts";
+
+const cluster = await KafkaCluster.start();
+const kafka = new Kafka({ brokers: cluster.nodes().split(","), logLevel: logLevel.NOTHING });
+const producer = kafka.producer({ createPartitioner: () => ({ message }) => Number(message.key) });
+await producer.connect();
+
+const work = await Deno.makeTempDir({ prefix: "kafka-suite-" });
+let names = 0;
+
+/** A topic of its own, and a place for what comes out. */
+async function workplace(partitions: number): Promise<{ topic: string; out: string }> {
+  const topic = `events-${++names}`;
+  await cluster.createTopic(topic, partitions);
+  return { topic, out: join(work, topic) };
+}
+
+function collector(topic: string, out: string, extra: Readonly<Record<string, string>> = {}): CollectorProcess {
+  const config = {
+    "stream.source": "kafka",
+    "target": "file",
+    "target.file.directory": out,
+    "kafka.nodes": cluster.nodes(),
+    "kafka.topic": topic,
+    "kafka.group.id": `group-${topic}`,
+    "kafka.offset": "earliest",
+    "kafka.session.timeout.ms": "6000",
+    "source.data-format": "JSON",
+    "source.data-format.json.layout": "RAKAM",
+    "stream.max-flush-duration": "300ms",
+    "middleware.max-flush-duration": "700ms",
+    ...extra,
+  };
+  return new CollectorProcess(["run", ...settings(config)], { cwd: work });
+}
+
+/** Waits until the condition holds. */
+async function until(what: string, condition: () => boolean | Promise<boolean>, timeoutMs = 60_000): Promise<void> {
+  const endMs = performance.now() + timeoutMs;
+  while (!await condition()) {
+    if (performance.now() > endMs) throw new Error(`waited in vain: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+/** Produces numbered events all the while, spread over the partitions. */
+class Load {
+  produced = 0;
+  #stopped = false;
+  readonly #done: Promise<void>;
+
+  constructor(topic: string, partitions: number, perSend = 50) {
+    this.#done = this.#run(topic, partitions, perSend);
+  }
+
+  async #run(topic: string, partitions: number, perSend: number): Promise<void> {
+    while (!this.#stopped) {
+      const messages = Array.from({ length: perSend }, (_, i) => {
+        const id = this.produced + i;
+        return { key: String(id % partitions), value: event(id) };
+      });
+      await producer.send({ topic, messages, acks: -1 });
+      this.produced += perSend;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  async stop(): Promise<number> {
+    this.#stopped = true;
+    await this.#done;
+    return this.produced;
+  }
+}
+
+async function produce(to: Producer, topic: string, from: number, to_: number, partitions: number): Promise<void> {
+  const messages = Array.from({ length: to_ - from }, (_, i) => ({
+    key: String((from + i) % partitions),
+    value: event(from + i),
+  }));
+  await to.send({ topic, messages, acks: -1 });
+}
+
+function allThere(out: string, total: number) {
+  return async () => (await countRows(out)).seen.size >= total;
+}
+
+async function stopAll(collectors: readonly CollectorProcess[]): Promise<void> {
+  for (const one of collectors) one.kill("SIGTERM");
+  for (const one of collectors) {
+    const { code, stderr } = await one.end();
+    assertEquals(code, 0, stderr);
+  }
+}
+
+function kafkaTest(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, fn, sanitizeOps: false, sanitizeResources: false });
+}
+
+kafkaTest(
+  "three collectors share the partitions, and a rolling restart under load gives every record once",
+  async () => {
+    const { topic, out } = await workplace(12);
+    const collectors = [collector(topic, out)];
+    await collectors[0].logs("joined the consumer group");
+    const load = new Load(topic, 12);
+    collectors.push(collector(topic, out), collector(topic, out));
+    for (const one of collectors) await one.logs("joined the consumer group");
+    await until("rows come out", allThere(out, 500));
+    for (let i = 0; i < collectors.length; i++) {
+      collectors[i].kill("SIGTERM");
+      assertEquals((await collectors[i].end()).code, 0);
+      collectors[i] = collector(topic, out);
+      await collectors[i].logs("split assigned");
+      const so = load.produced;
+      await until("rows come out after a restart", allThere(out, so));
+    }
+    const total = await load.stop();
+    await until("everything is out", allThere(out, total));
+    await stopAll(collectors);
+    assertEquals(mistakes(await countRows(out), total), { missing: [], twice: [], unknown: [] });
+    assertGreater(total, 1000);
+  },
+);
+
+kafkaTest("a collector killed at once loses nothing", async () => {
+  const { topic, out } = await workplace(6);
+  const collectors = [collector(topic, out), collector(topic, out), collector(topic, out)];
+  for (const one of collectors) await one.logs("split assigned");
+  const load = new Load(topic, 6);
+  await until("rows come out", allThere(out, 500));
+  collectors[1].kill("SIGKILL");
+  await collectors[1].end();
+  collectors[1] = collector(topic, out);
+  await collectors[1].logs("split assigned");
+  const total = await load.stop();
+  await until("everything is out", allThere(out, total));
+  await stopAll(collectors);
+  const { missing, unknown } = mistakes(await countRows(out), total);
+  assertEquals({ missing, unknown }, { missing: [], unknown: [] });
+});
+
+kafkaTest("every codec of the Java producer is read", async () => {
+  const { topic, out } = await workplace(1);
+  let total = 0;
+  for (const codec of ["none", "gzip", "snappy", "lz4", "zstd"]) {
+    const lines = Array.from({ length: 500 }, () => event(total++, 300)).join("\n");
+    await cluster.tool("org.apache.kafka.tools.ConsoleProducer", [
+      ...["--bootstrap-server", cluster.nodes(), "--topic", topic, "--compression-codec", codec],
+    ], `${lines}\n`);
+  }
+  await using one = collector(topic, out);
+  await until("everything is out", allThere(out, total));
+  await stopAll([one]);
+  assertEquals(mistakes(await countRows(out), total), { missing: [], twice: [], unknown: [] });
+});
+
+kafkaTest("records of aborted transactions are left out", async () => {
+  const { topic, out } = await workplace(2);
+  const transactional = kafka.producer({
+    transactionalId: `tx-${topic}`,
+    maxInFlightRequests: 1,
+    idempotent: true,
+    createPartitioner: () => ({ message }) => Number(message.key),
+  });
+  await transactional.connect();
+  let next = 0;
+  for (let i = 0; i < 6; i++) {
+    const transaction = await transactional.transaction();
+    const aborted = i % 2 === 1;
+    const messages = Array.from({ length: 100 }, (_, k) => ({
+      key: String(k % 2),
+      value: event(aborted ? 1_000_000 + i * 100 + k : next++),
+    }));
+    await transaction.send({ topic, messages });
+    if (aborted) await transaction.abort();
+    else await transaction.commit();
+  }
+  await produce(producer, topic, next, next + 50, 2);
+  next += 50;
+  await using one = collector(topic, out);
+  await until("everything is out", allThere(out, next));
+  await stopAll([one]);
+  assertEquals(mistakes(await countRows(out), next), { missing: [], twice: [], unknown: [] });
+  await transactional.disconnect();
+});
+
+kafkaTest("the broker goes away and comes back: nothing is lost, nobody has to act", async () => {
+  const { topic, out } = await workplace(4);
+  await using one = collector(topic, out);
+  await one.logs("split assigned");
+  await produce(producer, topic, 0, 200, 4);
+  await until("rows come out", allThere(out, 200));
+  await cluster.brokers[0].stop();
+  await one.logs("trying again");
+  await cluster.brokers[0].start();
+  await until("the broker takes records again", async () => {
+    try {
+      await produce(producer, topic, 200, 400, 4);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+  await until("everything is out", allThere(out, 400));
+  await stopAll([one]);
+  const { missing } = mistakes(await countRows(out), 400);
+  assertEquals(missing, []);
+});
+
+for (
+  const [name, listener, extra] of [
+    ["SASL PLAIN", "sasl", { "kafka.security.protocol": "SASL_PLAINTEXT", "kafka.sasl.mechanism": "PLAIN" }],
+    ["SASL SCRAM-SHA-256", "sasl", {
+      "kafka.security.protocol": "SASL_PLAINTEXT",
+      "kafka.sasl.mechanism": "SCRAM-SHA-256",
+    }],
+    ["SASL SCRAM-SHA-512 over TLS", "saslSsl", {
+      "kafka.security.protocol": "SASL_SSL",
+      "kafka.sasl.mechanism": "SCRAM-SHA-512",
+      "kafka.ssl.ca": join(cluster.directory, "ca.pem"),
+    }],
+    ["TLS with a client certificate", "ssl", {
+      "kafka.security.protocol": "SSL",
+      "kafka.ssl.ca": join(cluster.directory, "ca.pem"),
+      "kafka.ssl.certificate": join(cluster.directory, "client.pem"),
+      "kafka.ssl.key": join(cluster.directory, "client.key"),
+    }],
+  ] as const
+) {
+  kafkaTest(`reads over ${name}`, async () => {
+    const { topic, out } = await workplace(2);
+    await produce(producer, topic, 0, 100, 2);
+    await using one = collector(topic, out, {
+      "kafka.nodes": cluster.nodes(listener),
+      "kafka.sasl.username": USER.name,
+      "kafka.sasl.password": USER.password,
+      ...extra,
+    });
+    await until("everything is out", allThere(out, 100));
+    await stopAll([one]);
+    assertEquals(mistakes(await countRows(out), 100), { missing: [], twice: [], unknown: [] });
+  });
+}
+
+kafkaTest("a wrong password ends it with a clear error, and is not shown", async () => {
+  const { topic, out } = await workplace(1);
+  await using one = collector(topic, out, {
+    "kafka.nodes": cluster.nodes("sasl"),
+    "kafka.security.protocol": "SASL_PLAINTEXT",
+    "kafka.sasl.mechanism": "SCRAM-SHA-256",
+    "kafka.sasl.username": USER.name,
+    "kafka.sasl.password": "not-the-password",
+  });
+  const { code, stderr } = await one.end();
+  assertEquals(code, 1);
+  assert(stderr.includes("refused the login"), stderr);
+  assert(!stderr.includes("not-the-password"), stderr);
+});
+
+Deno.test({
+  name: "the cluster is stopped",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    await producer.disconnect();
+    await cluster[Symbol.asyncDispose]();
+    await Deno.remove(work, { recursive: true });
+  },
+});
