@@ -58,6 +58,9 @@ const EARLY_FLUSH_LEAST_RATIO = 0.2;
 /** Ages are looked at this often at least. */
 const TICK_MAX_MS = 250;
 
+/** The source and the target have this long to close. */
+const CLOSE_TIMEOUT_MS = 10_000;
+
 /** A unit on its way from its flush to its commit. */
 interface PendingUnit {
   readonly unit: Unit;
@@ -129,7 +132,7 @@ export class Collector implements SourceHandler {
       await Promise.all([deadline, ticking]);
       if (!this.#kill.signal.aborted) this.#kill.abort(new FatalError("the collector has ended"));
       this.#dispatcher.close();
-      await Promise.allSettled([this.#source.close(), this.#writer.close()]);
+      await this.#close();
     }
   }
 
@@ -167,6 +170,17 @@ export class Collector implements SourceHandler {
     for (const split of splits) this.#tracker.release(split, this.#tracker.epochOf(split));
     if (splits.some((split) => this.#open?.has(split))) this.#flush("lost");
     this.#runtime.log.warn("splits lost; nothing more is committed for them", { splits: splits.join(" ") });
+  }
+
+  /** Whoever doesn't close in time is left behind: nothing depends on it any more. */
+  async #close(): Promise<void> {
+    const timeout = new AbortController();
+    const closed = Promise.allSettled([this.#source.close(), this.#writer.close()]);
+    const late = this.#runtime.clock.sleep(CLOSE_TIMEOUT_MS, timeout.signal).then(() => true, () => false);
+    if (await Promise.race([closed.then(() => false), late])) {
+      this.#runtime.log.warn("the source or the target did not close in time", { timeoutMs: CLOSE_TIMEOUT_MS });
+    }
+    timeout.abort();
   }
 
   /** Polls until the end or the wish to stop. Returns why it stopped. */
@@ -275,7 +289,7 @@ export class Collector implements SourceHandler {
     const ranges = unit.ranges();
     // Nothing of it may be committed any more: its next owners write it.
     if (ranges.some(({ split, epoch }) => this.#tracker.mayCommit(split, epoch))) {
-      await this.#writer.write(unit.toSealed(), signal);
+      await withAbort(this.#writer.write(unit.toSealed(), signal), signal);
     }
     await withAbort(earlier, signal);
     await Promise.all(ranges.map(({ split, epoch, next }) => this.#commit(split, epoch, next)));
@@ -286,7 +300,7 @@ export class Collector implements SourceHandler {
     if (!this.#tracker.mayCommit(split, epoch)) return;
     this.#kill.signal.throwIfAborted();
     try {
-      await this.#source.commit(split, epoch, next, this.#kill.signal);
+      await withAbort(this.#source.commit(split, epoch, next, this.#kill.signal), this.#kill.signal);
       this.#tracker.committed(split, epoch, next);
       this.#runtime.metrics.count("collector_commits_total");
     } catch (error) {

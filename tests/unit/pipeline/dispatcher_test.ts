@@ -59,7 +59,7 @@ Deno.test("Dispatcher has no room when the split's worker has a backlog", () => 
   assertEquals(dispatcher.heldByteLength, 4 * BATCH_BYTES);
   ports[0].answer();
   assert(dispatcher.hasRoom("a/0"));
-  assertEquals(dispatcher.heldByteLength, 2 * BATCH_BYTES, "what the worker says it holds");
+  assertEquals(dispatcher.heldByteLength, 8 * BATCH_BYTES, "what the worker says it holds");
 });
 
 Deno.test("Dispatcher seals by age, by unit and when a worker asks for it", () => {

@@ -34,12 +34,13 @@ export const EMPTY_OUTPUT: SealedOutput = {
   stageMs: { decode: 0, encode: 0, compress: 0 },
 };
 
-/** Keeps what was posted until the test answers it. */
+/** Keeps what was posted until the test answers it. Its builders hold twice what it was sent, its pages as much. */
 export class FakePort implements WorkerPort {
   onMessage: (message: FromWorker) => void = () => {};
   onLost: (error: Error) => void = () => {};
   readonly posted: ToWorker[] = [];
   closed = false;
+  #heldByteLength = 0;
 
   post(message: ToWorker): void {
     this.posted.push(message);
@@ -52,23 +53,20 @@ export class FakePort implements WorkerPort {
   /** Answers everything posted so far as a worker would. */
   answer({ wantsSeal = false } = {}): void {
     for (const message of this.posted.splice(0)) {
-      if (message.type === "batch") {
-        const byteLength = batchByteLength(message.batch);
-        this.onMessage({
-          type: "accepted",
-          batchByteLength: byteLength,
-          bufferedByteLength: 2 * byteLength,
-          wantsSeal,
-        });
-      } else {
-        this.onMessage({
-          type: "sealed",
-          unit: message.unit,
-          seal: message.seal,
-          bufferedByteLength: 0,
-          output: EMPTY_OUTPUT,
-        });
-      }
+      if (message.type === "batch") this.#accept(batchByteLength(message.batch), wantsSeal);
+      else this.#sealed(message);
     }
+  }
+
+  #accept(byteLength: number, wantsSeal: boolean): void {
+    this.#heldByteLength += byteLength;
+    const bufferedByteLength = 2 * this.#heldByteLength;
+    this.onMessage({ type: "accepted", batchByteLength: byteLength, bufferedByteLength, wantsSeal });
+  }
+
+  #sealed({ unit, seal }: Extract<ToWorker, { type: "seal" }>): void {
+    const output = { ...EMPTY_OUTPUT, pageByteLength: this.#heldByteLength };
+    this.#heldByteLength = 0;
+    this.onMessage({ type: "sealed", unit, seal, bufferedByteLength: 0, output });
   }
 }

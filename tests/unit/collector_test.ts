@@ -1,0 +1,283 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { Collector, type CollectorLimits } from "../../src/collector.ts";
+import type { SealedUnit } from "../../src/pipeline/unit.ts";
+import { FatalError, SplitLostError } from "../../src/runtime/errors.ts";
+import { silentLog } from "../../src/runtime/log.ts";
+import { Metrics } from "../../src/runtime/metrics.ts";
+import { SeededRandom } from "../../src/runtime/random.ts";
+import type { RecordBatch, Source, SourceHandler } from "../../src/source/source.ts";
+import { SimClock, SimTime, turn } from "../sim/sim_clock.ts";
+import { fakeBatch, FakePort } from "./pipeline/fake_port.ts";
+
+const LIMITS: CollectorLimits = {
+  streamMaxAgeMs: 1000,
+  streamMaxByteLength: 1 << 20,
+  unitMaxAgeMs: 5000,
+  unitMaxRecords: Infinity,
+  unitMaxRecordByteLength: Infinity,
+  objectMaxByteLength: Infinity,
+  memoryByteLength: 1 << 30,
+  shutdownTimeoutMs: 10_000,
+};
+
+/** A source that the test feeds. Split "a/0" is assigned at 0, in epoch 1. */
+class FedSource implements Source {
+  readonly batches: (RecordBatch | "end")[] = [];
+  readonly commits: string[] = [];
+  readonly paused: string[] = [];
+  commitError: Error | undefined;
+  failedCommits = 0;
+  handler!: SourceHandler;
+  closed = false;
+  #arrived = Promise.withResolvers<void>();
+
+  async open(handler: SourceHandler): Promise<void> {
+    this.handler = handler;
+    await handler.assigned("a/0", 1n, "0", { committed: true });
+  }
+
+  feed(...batches: (RecordBatch | "end")[]): void {
+    this.batches.push(...batches);
+    this.#arrived.resolve();
+    this.#arrived = Promise.withResolvers();
+  }
+
+  async poll(_limit: unknown, signal: AbortSignal): Promise<RecordBatch | "end"> {
+    while (this.batches.length === 0) {
+      await Promise.race([
+        this.#arrived.promise,
+        new Promise((_, reject) => {
+          if (signal.aborted) reject(signal.reason);
+          signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+        }),
+      ]);
+    }
+    return this.batches.shift()!;
+  }
+
+  pause(splits: readonly string[]): void {
+    this.paused.push(...splits);
+  }
+
+  resume(splits: readonly string[]): void {
+    for (const split of splits) this.paused.splice(this.paused.indexOf(split), 1);
+  }
+
+  commit(split: string, epoch: bigint, next: string): Promise<void> {
+    if (this.commitError !== undefined) {
+      this.failedCommits++;
+      return Promise.reject(this.commitError);
+    }
+    this.commits.push(`${split}@${epoch} ${next}`);
+    return Promise.resolve();
+  }
+
+  close(): Promise<void> {
+    this.closed = true;
+    return Promise.resolve();
+  }
+}
+
+function setup(limits: Partial<CollectorLimits> = {}) {
+  const time = new SimTime();
+  const clock = new SimClock(time, new AbortController().signal, { skewMs: 0, drift: 1 });
+  const metrics = new Metrics();
+  const source = new FedSource(), port = new FakePort();
+  const units: SealedUnit[] = [];
+  /** What each write waits for; resolved unless a test says otherwise. */
+  let gate: Promise<void> = Promise.resolve();
+  const writer = {
+    open: () => Promise.resolve(),
+    write: async (unit: SealedUnit) => {
+      await gate;
+      units.push(unit);
+    },
+    close: () => Promise.resolve(),
+  };
+  const runtime = { clock, random: new SeededRandom(1), log: silentLog, metrics };
+  const collector = new Collector({ source, writer, ports: [port], limits: { ...LIMITS, ...limits }, runtime });
+  const stop = new AbortController();
+  const run = collector.run(stop.signal);
+  run.catch(() => {});
+  /** Lets simulated time pass until the condition holds. */
+  const until = async (condition: () => boolean) => {
+    for (let i = 0; i < 10_000; i++) {
+      await turn();
+      if (condition()) return;
+      port.answer();
+      await turn();
+      if (condition()) return;
+      time.step();
+    }
+    throw new Error("the condition never came true");
+  };
+  const triggers = () =>
+    metrics.samples().filter(({ name }) => name === "collector_flushes_total").map(({ labels }) => labels.trigger);
+  return {
+    source,
+    port,
+    units,
+    run,
+    stop,
+    until,
+    triggers,
+    time,
+    metrics,
+    block: (promise: Promise<void>) => gate = promise,
+  };
+}
+
+Deno.test("Collector writes and commits what it has when the source ends", async () => {
+  const { source, units, run, until, triggers } = setup();
+  source.feed(fakeBatch("a/0", 0), fakeBatch("a/0", 1, { rowCount: 4 }), "end");
+  await until(() => source.closed);
+  await run;
+  assertEquals(units.map(({ ranges }) => ranges), [[{ split: "a/0", epoch: 1n, start: "0", next: "5" }]]);
+  assertEquals([source.commits, triggers()], [["a/0@1 5"], ["end"]]);
+});
+
+const TRIGGERS: [string, Partial<CollectorLimits>, number][] = [
+  ["age", { unitMaxAgeMs: 700 }, 1],
+  ["rows", { unitMaxRecords: 3 }, 3],
+  ["bytes", { unitMaxRecordByteLength: 250 }, 3],
+  ["memory", { memoryByteLength: 512 << 10 }, 4000],
+];
+for (const [trigger, limits, batchCount] of TRIGGERS) {
+  Deno.test(`Collector flushes by ${trigger} and goes on`, async () => {
+    const { source, run, stop, until, triggers } = setup(limits);
+    source.feed(...Array.from({ length: batchCount }, (_, i) => fakeBatch("a/0", i)));
+    await until(() => source.commits.length > 0 && source.batches.length === 0);
+    assertEquals(triggers(), [trigger]);
+    stop.abort(new DOMException("stop", "AbortError"));
+    await until(() => source.closed);
+    await run;
+    assertEquals(source.commits.at(-1), `a/0@1 ${batchCount}`);
+  });
+}
+
+Deno.test("Collector writes and commits within shutdown.timeout when it is asked to stop", async () => {
+  const { source, run, stop, until, triggers } = setup();
+  source.feed(fakeBatch("a/0", 0));
+  await until(() => source.batches.length === 0);
+  stop.abort(new DOMException("stop", "AbortError"));
+  await until(() => source.closed);
+  await run;
+  assertEquals([source.commits, triggers()], [["a/0@1 1"], ["shutdown"]]);
+});
+
+Deno.test("Collector gives up, uncommitted, when shutdown.timeout passes", async () => {
+  const { source, run, stop, until, block, time } = setup();
+  block(new Promise(() => {}));
+  source.feed(fakeBatch("a/0", 0));
+  await until(() => source.batches.length === 0);
+  stop.abort(new DOMException("stop", "AbortError"));
+  await until(() => source.closed);
+  await assertRejects(() => run, FatalError, "shutdown.timeout");
+  assertEquals(source.commits, []);
+  assert(time.nowMs >= LIMITS.shutdownTimeoutMs && time.nowMs < 2 * LIMITS.shutdownTimeoutMs);
+});
+
+Deno.test("Collector commits nothing when a write fails for good", async () => {
+  const { source, run, until, block } = setup();
+  const failure = Promise.reject(new FatalError("access denied"));
+  failure.catch(() => {});
+  block(failure);
+  source.feed(fakeBatch("a/0", 0));
+  await until(() => source.closed);
+  await assertRejects(() => run, FatalError, "access denied");
+  assertEquals(source.commits, []);
+});
+
+Deno.test("Collector ends, uncommitted, when a worker dies", async () => {
+  const { source, port, run, until } = setup();
+  source.feed(fakeBatch("a/0", 0));
+  await until(() => source.batches.length === 0);
+  port.onLost(new Error("out of memory"));
+  await until(() => source.closed);
+  await assertRejects(() => run, FatalError, "worker died");
+  assertEquals(source.commits, []);
+  assert(port.closed);
+});
+
+Deno.test("Collector commits a revoked split before it lets go, and nothing afterwards", async () => {
+  const { source, run, stop, until, triggers, units } = setup();
+  source.feed(fakeBatch("a/0", 0));
+  await until(() => source.batches.length === 0);
+  let released = false;
+  const revoked = source.handler.revoking(["a/0"], 60_000).then(() => released = true);
+  source.feed(fakeBatch("a/0", 1)); // was on its way: the next owner reads it
+  await until(() => released);
+  await revoked;
+  assertEquals([source.commits, triggers()], [["a/0@1 1"], ["revoke"]]);
+  stop.abort(new DOMException("stop", "AbortError"));
+  await until(() => source.closed);
+  await run;
+  assertEquals([source.commits.length, units.length], [1, 1]);
+});
+
+Deno.test("Collector lets a revoked split go at the deadline, uncommitted", async () => {
+  const { source, until, block, time, run, stop } = setup();
+  const written = Promise.withResolvers<void>();
+  block(written.promise);
+  source.feed(fakeBatch("a/0", 0));
+  await until(() => source.batches.length === 0);
+  let released = false;
+  const startMs = time.nowMs;
+  const revoked = source.handler.revoking(["a/0"], 3000).then(() => released = true);
+  await until(() => released);
+  await revoked;
+  assert(time.nowMs - startMs >= 3000);
+  written.resolve();
+  stop.abort(new DOMException("stop", "AbortError"));
+  await until(() => source.closed);
+  await run;
+  assertEquals(source.commits, []);
+});
+
+Deno.test("Collector drops what it holds of lost splits and commits nothing for them", async () => {
+  const { source, until, run, stop, units } = setup();
+  source.feed(fakeBatch("a/0", 0));
+  await until(() => source.batches.length === 0);
+  source.handler.lost(["a/0"]);
+  await source.handler.assigned("a/0", 2n, "0", { committed: true });
+  source.feed(fakeBatch("a/0", 0, { epoch: 2n, rowCount: 3 }), fakeBatch("a/0", 1));
+  await until(() => source.batches.length === 0);
+  stop.abort(new DOMException("stop", "AbortError"));
+  await until(() => source.closed);
+  await run;
+  assertEquals(source.commits, ["a/0@2 3"]);
+  assertEquals(units.map(({ ranges }) => ranges[0].epoch), [2n], "the old epoch's rows were not written");
+});
+
+Deno.test("Collector goes on with its other splits when one is lost in a commit", async () => {
+  const { source, until, run, stop } = setup({ unitMaxRecords: 1 });
+  source.commitError = new SplitLostError("a/0", "epoch 1 is over");
+  source.feed(fakeBatch("a/0", 0));
+  await until(() => source.failedCommits > 0);
+  source.commitError = undefined;
+  await source.handler.assigned("b/1", 1n, "7", { committed: false });
+  source.feed(fakeBatch("b/1", 7));
+  await until(() => source.commits.includes("b/1@1 8"));
+  stop.abort(new DOMException("stop", "AbortError"));
+  await until(() => source.closed);
+  await run;
+  assertEquals(source.commits, ["b/1@1 7", "b/1@1 8"]);
+});
+
+Deno.test("Collector pauses its source when writes don't free memory, and resumes when they do", async () => {
+  const { source, until, block, metrics, run, stop } = setup({ memoryByteLength: 512 << 10 });
+  const written = Promise.withResolvers<void>();
+  block(written.promise);
+  const batchCount = 40;
+  source.feed(...Array.from({ length: batchCount }, (_, i) => fakeBatch("a/0", i, { byteLength: 40_000 })));
+  await until(() => source.paused.length > 0);
+  const left = source.batches.length;
+  await until(() => metrics.total("collector_pauses_total") > 0);
+  assert(left > 0 && left < batchCount);
+  written.resolve();
+  await until(() => source.commits.includes(`a/0@1 ${batchCount}`) || source.batches.length === 0);
+  stop.abort(new DOMException("stop", "AbortError"));
+  await until(() => source.closed);
+  await run;
+  assertEquals(source.commits.at(-1), `a/0@1 ${batchCount}`);
+});
