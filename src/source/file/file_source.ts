@@ -207,7 +207,7 @@ export class FileSource implements Source {
     const { file, reader, split } = next;
     if (file !== null) file.delivered = reader.delivered;
     else this.#deliveredOfInputs.set(split, reader.delivered);
-    open.served(next, batch.bytes.length);
+    open.served(next, Number(batch.next) - Number(batch.start));
     return batch;
   }
 

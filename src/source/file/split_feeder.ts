@@ -1,7 +1,7 @@
 import type { CheckpointFile } from "../../checkpoint/checkpoint_file.ts";
 import { withAbort } from "../../runtime/abort.ts";
 import type { SourceHandler, SplitId } from "../source.ts";
-import type { Feed } from "./feed.ts";
+import { type Feed, fileFeed } from "./feed.ts";
 import type { OpenSplit, OpenSplits } from "./open_splits.ts";
 import { SplitReader } from "./split_reader.ts";
 
@@ -22,11 +22,22 @@ export interface SplitFeederOptions {
   onBroken(feed: Feed, error: unknown): void;
 }
 
+function firstOf<T>(values: Iterable<T>, count: number): T[] {
+  const first: T[] = [];
+  for (const value of values) {
+    if (first.length === count) break;
+    first.push(value);
+  }
+  return first;
+}
+
 /** Turns what waits to be read into open splits, as places get free. */
 export class SplitFeeder {
   readonly #options: SplitFeederOptions;
   /** In the order in which they came. At most MAX_FILES and two more. */
   readonly #waiting = new Map<SplitId, Feed>();
+  /** Taken from the waiting ones, not in the open ones yet. */
+  readonly #opening = new Set<SplitId>();
   #activating: Promise<void> | null = null;
 
   constructor(options: SplitFeederOptions) {
@@ -36,11 +47,13 @@ export class SplitFeeder {
   /** True when `activate` would open something. */
   get hasWork(): boolean {
     const { open, maxOpen } = this.#options;
-    return this.#waiting.size > 0 && (open.size < maxOpen || open.leastUseful() !== null);
+    return this.#waiting.size > 0 && (open.size < maxOpen || this.#leastUseful() !== null);
   }
 
+  /** Has it opened when its turn comes; nothing happens when it waits or is open already. */
   enqueue(feed: Feed): void {
-    if (this.#options.open.get(feed.split) === undefined) this.#waiting.set(feed.split, feed);
+    const { split } = feed;
+    if (this.#options.open.get(split) === undefined && !this.#opening.has(split)) this.#waiting.set(split, feed);
   }
 
   /** It won't be opened after all. */
@@ -68,62 +81,98 @@ export class SplitFeeder {
   }
 
   async #activate(): Promise<void> {
-    const { open, closing } = this.#options;
-    while (this.#waiting.size > 0 && !closing.aborted && await this.#makeRoom()) {
-      await this.#register();
-      const feeds = [...this.#waiting.values()].slice(0, this.#options.maxOpen - open.size);
-      for (const feed of feeds) this.#waiting.delete(feed.split);
-      await Promise.all(feeds.map((feed) => this.#openFeed(feed)));
+    while (this.#waiting.size > 0 && !this.#options.closing.aborted && await this.#makeRoom()) {
+      const feeds = await this.#takeFirst(this.#options.maxOpen - this.#options.open.size);
+      const readers = await Promise.all(feeds.map((feed) => this.#openReader(feed)));
+      const adding = feeds.map((feed, i) => readers[i] === null ? null : this.#add(feed, readers[i]));
+      const failed = (await Promise.allSettled(adding)).find(({ status }) => status === "rejected");
+      this.#opening.clear();
+      if (failed !== undefined) throw (failed as PromiseRejectedResult).reason;
     }
+  }
+
+  /** Without follow a file keeps its place to its end: nobody waits for the others. */
+  #leastUseful(): OpenSplit | null {
+    return this.#options.follow ? this.#options.open.leastUseful() : null;
   }
 
   async #makeRoom(): Promise<boolean> {
     const { open, maxOpen } = this.#options;
     if (open.size < maxOpen) return true;
-    const least = open.leastUseful();
+    const least = this.#leastUseful();
     if (least === null) return false;
     await this.release(least);
+    if (!least.reader.atEnd && least.file !== null) this.enqueue(fileFeed(least.file));
     return true;
   }
 
-  /** Names and starts are durable before the first read, so that they never change afterwards. */
-  async #register(): Promise<void> {
+  /** The first that wait, at most `count`. Their names and starts are durable, so that they never change afterwards. */
+  async #takeFirst(count: number): Promise<Feed[]> {
     const { checkpoints } = this.#options;
-    let count = 0;
-    for (const feed of this.#waiting.values()) {
-      if (count++ === REGISTER_AT_A_TIME) break;
-      if (checkpoints.get(feed.split) === undefined) {
-        checkpoints.add(feed.split, { position: "0", details: feed.details() });
+    const first = firstOf(this.#waiting.values(), Math.min(count, REGISTER_AT_A_TIME));
+    if (first.some(({ split }) => checkpoints.get(split) === undefined)) {
+      for (const { split, details } of firstOf(this.#waiting.values(), REGISTER_AT_A_TIME)) {
+        if (checkpoints.get(split) === undefined) checkpoints.add(split, { position: "0", details: details() });
       }
+      await checkpoints.save();
     }
-    await checkpoints.save();
+    for (const { split } of first) {
+      this.#waiting.delete(split);
+      this.#opening.add(split);
+    }
+    return first;
   }
 
-  async #openFeed(feed: Feed): Promise<void> {
-    const { open, checkpoints, maxRecordByteLength, follow, onBroken } = this.#options;
-    const { split, file } = feed;
-    const start = file?.delivered ?? Number(checkpoints.get(split)!.position);
-    let stream;
+  /** Null when it can't be opened, or is gone again (then the next scan finds out where it is). */
+  async #openReader(feed: Feed): Promise<SplitReader | null> {
+    const { checkpoints, maxRecordByteLength, follow, onBroken } = this.#options;
     try {
-      stream = await feed.open();
+      const stream = await feed.open();
+      if (stream === null) return null;
+      const start = this.#start(feed);
+      const reader = new SplitReader(stream, {
+        split: feed.split,
+        epoch: checkpoints.epoch,
+        start,
+        maxRecordByteLength,
+      });
+      if (!follow) reader.finish();
+      return reader;
     } catch (error) {
-      return onBroken(feed, error);
+      onBroken(feed, error);
+      return null;
     }
-    if (stream === null) return; // gone again: the next scan finds out where it is
-    const reader = new SplitReader(stream, { split, epoch: checkpoints.epoch, start, maxRecordByteLength });
+  }
+
+  /** Open from now on, and to be read as soon as the handler knows of it. */
+  async #add(feed: Feed, reader: SplitReader): Promise<void> {
+    const { split, file } = feed;
     try {
-      await this.#assign(feed, start);
+      await this.#assign(feed);
     } catch (error) {
       await reader.close();
       throw error;
     }
-    if (!follow) reader.finish();
-    open.add({ split, reader, file, detachedAtMs: null, deliveredByteLength: 0, seenSize: file?.size ?? 0 });
+    if (file?.gone) return await reader.close(); // replaced meanwhile: what took its place is read instead
+    this.#options.open.add({
+      split,
+      reader,
+      file,
+      detachedAtMs: null,
+      deliveredByteLength: 0,
+      seenSize: file?.size ?? 0,
+    });
   }
 
-  async #assign({ split, file }: Feed, start: number): Promise<void> {
+  #start({ split, file }: Feed): number {
+    return file?.delivered ?? Number(this.#options.checkpoints.get(split)!.position);
+  }
+
+  async #assign(feed: Feed): Promise<void> {
     const { checkpoints, handler, closing } = this.#options;
+    const { split, file } = feed;
     if (file?.assigned) return; // it was open before in this run
+    const start = this.#start(feed);
     const committed = file?.restored ?? start > 0;
     await withAbort(handler.assigned(split, checkpoints.epoch, String(start), { committed }), closing);
     if (file !== null) file.assigned = true;

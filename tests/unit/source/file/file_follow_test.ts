@@ -173,6 +173,18 @@ test("gives files batches in turns", async (world) => {
   assertEquals(counts, [30, 30]);
 });
 
+test("lets other files have their turn when one has very much", async (world) => {
+  const megabyte = `${"x".repeat((1 << 20) - 1)}\n`;
+  await world.write("a.log", new TextEncoder().encode(megabyte.repeat(80)));
+  await world.write("b.log", block(0, 1));
+  await Deno.utime(world.path("a.log"), 1, 1);
+  const run = await world.open({ ...FOLLOW, maxOpen: 1 });
+  await run.until(81);
+  const turn = run.texts.indexOf('{"line":0}');
+  assert(turn >= 60 && turn < 79, `the small file came after ${turn} MB`);
+  assertEquals(run.assignments.length, 2);
+});
+
 test("begins at the end where it is told to, but only in files of the very first start", async (world) => {
   const config = { ...FOLLOW, offset: "latest" } as const;
   await world.write("a.log", `${block(0, 3)}{"line"`);

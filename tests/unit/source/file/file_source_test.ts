@@ -162,6 +162,13 @@ test("reads many more files than it has open", async (world) => {
   assertEquals(await world.collect(), []);
 });
 
+test("reads large files to their end when many wait", async (world) => {
+  const bytes = new TextEncoder().encode(`${"x".repeat((1 << 20) - 1)}\n`.repeat(70));
+  for (let i = 0; i < 2; i++) await world.write(`${i}.log`, bytes);
+  for (let i = 2; i < 12; i++) await world.write(`${i}.log`, block(i, i + 1));
+  assertEquals((await world.collect({ maxOpen: 2 })).length, 150);
+});
+
 for (const [name, pack] of [["gzip", gzipSync], ["zstd", zstdCompressSync]] as const) {
   test(`goes on within a ${name} file, at positions of the unpacked bytes`, async (world) => {
     await world.write("a.log", pack(block(0, 500)));
