@@ -7,7 +7,8 @@ import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { SeededRandom } from "../../src/runtime/random.ts";
-import { compiledBinary, type Ending, RunningBinary } from "../support/binary.ts";
+import { compiledBinary } from "../support/binary.ts";
+import { CollectorProcess, runCollector, settings } from "../support/collector.ts";
 import { startS3 } from "../support/s3_server.ts";
 
 const ROUNDS = 6;
@@ -29,7 +30,7 @@ interface Storage {
    * Sends `signal` to the collector at its `step`-th commit or request from now on, or at the latest when it has committed
    * all that there is, and returns when it was sent.
    */
-  strike(collector: RunningBinary, signal: Deno.Signal, step: number): Promise<void>;
+  strike(collector: CollectorProcess, signal: Deno.Signal, step: number): Promise<void>;
   /** Keys and contents of all stored objects. */
   objects(): Promise<Map<string, Uint8Array>>;
 }
@@ -55,13 +56,21 @@ async function writeEvents(directory: string, round: number, rowCount: number): 
   await Deno.writeTextFile(join(directory, `events-${round}.ndjson`), lines.join(""));
 }
 
+/** The checkpoint file; what it says before there is one. */
+async function checkpointText(directory: string): Promise<string> {
+  try {
+    return await Deno.readTextFile(join(directory, "checkpoint.json"));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return `{"splits":{}}`;
+    throw error;
+  }
+}
+
 /** Bytes of input that are committed, and that there are. */
 async function progress(directory: string): Promise<{ committed: number; total: number }> {
   const inputs = Array.from(Deno.readDirSync(directory)).filter(({ name }) => name.startsWith("events-"));
   const total = inputs.reduce((sum, { name }) => sum + Deno.statSync(join(directory, name)).size, 0);
-  const { splits } = JSON.parse(await Deno.readTextFile(join(directory, "checkpoint.json"))) as {
-    splits: Record<string, { position: string }>;
-  };
+  const { splits } = JSON.parse(await checkpointText(directory)) as { splits: Record<string, { position: string }> };
   return { committed: Object.values(splits).reduce((sum, { position }) => sum + Number(position), 0), total };
 }
 
@@ -85,7 +94,7 @@ function assertComplete(counts: ReadonlyMap<number, number>, rowCount: number): 
   assertEquals(counts.size, rowCount, "rows that nobody wrote");
 }
 
-function settings(directory: string, storage: Storage): Record<string, string> {
+function configFor(directory: string, storage: Storage): Record<string, string> {
   return {
     "stream.source": "file",
     "file.path": join(directory, "events-*.ndjson"),
@@ -96,24 +105,15 @@ function settings(directory: string, storage: Storage): Record<string, string> {
   };
 }
 
-function runArguments(config: Readonly<Record<string, string>>): string[] {
-  return ["run", ...Object.entries(config).flatMap(([key, value]) => ["--set", `${key}=${value}`])];
-}
-
-function startCollector(cwd: string, config: Readonly<Record<string, string>>): RunningBinary {
-  return new RunningBinary(binary!, { args: runArguments(config), cwd });
-}
-
 /** Lets the collector read to the end of the files. */
 async function finish(cwd: string, config: Readonly<Record<string, string>>): Promise<void> {
-  await using collector = startCollector(cwd, config);
-  const { code, stderr } = await collector.ended;
+  const { code, stderr } = await runCollector(settings(config), { cwd, program: binary });
   assertEquals(code, 0, stderr);
 }
 
 interface Strikes {
-  /** How the collector ended, by round. */
-  readonly endings: readonly Ending[];
+  /** How the collector ended, by round: an exit code or a signal. */
+  readonly endings: readonly (number | Deno.Signal)[];
   /** How many rounds left something uncommitted: those signals came in the midst of work. */
   readonly midWork: number;
 }
@@ -121,13 +121,15 @@ interface Strikes {
 /** Each round adds a file, starts the collector and sends it `signal` while it works on it. */
 async function strikeRepeatedly(directory: string, storage: Storage, signal: Deno.Signal): Promise<Strikes> {
   const random = new SeededRandom(SEED);
-  const endings: Ending[] = [];
+  const args = settings({ ...configFor(directory, storage), "file.follow": "true" });
+  const endings: (number | Deno.Signal)[] = [];
   let midWork = 0;
   for (let round = 0; round < ROUNDS; round++) {
     await writeEvents(directory, round, ROWS_PER_ROUND);
-    await using collector = startCollector(directory, { ...settings(directory, storage), "file.follow": "true" });
+    await using collector = new CollectorProcess(args, { cwd: directory, program: binary });
     await collector.until(storage.strike(collector, signal, 1 + Math.floor(random.next() * MAX_STEPS)));
-    endings.push(await collector.ended);
+    const status = await collector.status;
+    endings.push(status.signal ?? status.code);
     const { committed, total } = await progress(directory);
     if (committed < total) midWork++;
   }
@@ -147,17 +149,17 @@ async function filesBelow(directory: string, prefix = ""): Promise<Map<string, U
 
 /** Returns when the checkpoint file has been replaced `times` times, or nothing is left to commit. */
 async function checkpointChanges(directory: string, times: number): Promise<void> {
-  const read = () => Deno.readTextFile(join(directory, "checkpoint.json")).catch(() => "");
-  using watcher = Deno.watchFs(directory, { recursive: false });
-  let last = await read();
-  for await (const _ of watcher) {
-    const text = await read();
-    if (text === last) continue;
+  let last: string | undefined;
+  const look = async () => {
+    const text = await checkpointText(directory);
+    if (last !== undefined && text !== last) times--;
     last = text;
-    if (--times === 0) return;
     const { committed, total } = await progress(directory);
-    if (committed === total) return;
-  }
+    return times === 0 || committed === total;
+  };
+  using watcher = Deno.watchFs(directory, { recursive: false });
+  if (await look()) return;
+  for await (const _ of watcher) if (await look()) return;
 }
 
 function fileStorage(directory: string): Storage {
@@ -203,17 +205,17 @@ async function withS3(work: (storage: Storage) => Promise<void>): Promise<void> 
 
 async function surviveKills(directory: string, storage: Storage): Promise<void> {
   const { endings, midWork } = await strikeRepeatedly(directory, storage, "SIGKILL");
-  assertEquals(endings.map(({ signal }) => signal), Array(ROUNDS).fill("SIGKILL"));
+  assertEquals(endings, Array(ROUNDS).fill("SIGKILL"));
   assert(midWork > 0, "every kill came when everything was committed");
-  await finish(directory, settings(directory, storage));
+  await finish(directory, configFor(directory, storage));
   assertComplete(countIds(await storage.objects()), ROUNDS * ROWS_PER_ROUND);
 }
 
 async function stopCleanly(directory: string, storage: Storage): Promise<void> {
   const { endings, midWork } = await strikeRepeatedly(directory, storage, "SIGTERM");
-  assertEquals(endings.map(({ code }) => code), Array(ROUNDS).fill(0), endings.map(({ stderr }) => stderr).join("\n"));
+  assertEquals(endings, Array(ROUNDS).fill(0));
   assert(midWork > 0, "every signal came when everything was committed");
-  await finish(directory, settings(directory, storage));
+  await finish(directory, configFor(directory, storage));
   const counts = countIds(await storage.objects());
   assertComplete(counts, ROUNDS * ROWS_PER_ROUND);
   assertEquals([...counts.values()].filter((count) => count !== 1).length, 0, "rows are stored more than once");
@@ -253,8 +255,7 @@ Deno.test({
       await writeEvents(directory, 0, ROWS_PER_ROUND);
       await Deno.chown(directory, NOBODY, NOBODY);
       const config = { "stream.source": "file", "file.path": "events-*.ndjson", "target": "file" };
-      await using collector = new RunningBinary(path, { args: runArguments(config), cwd: directory, uid: NOBODY });
-      const { code, stderr } = await collector.ended;
+      const { code, stderr } = await runCollector(settings(config), { cwd: directory, program: path, uid: NOBODY });
       assertEquals(code, 0, stderr);
       const counts = countIds(await filesBelow(join(directory, "out")));
       assertComplete(counts, ROWS_PER_ROUND);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import denoConfig from "../../deno.json" with { type: "json" };
 import { CollectorProcess, runCollector, settings } from "../support/collector.ts";
+import { startS3 } from "../support/s3_server.ts";
 
 async function inScratchDirectory(work: (cwd: string) => Promise<void>): Promise<void> {
   const cwd = await Deno.makeTempDir({ prefix: "collector-cli-" });
@@ -63,22 +64,6 @@ const FILE_TO_FILE = {
   "target": "file",
   "target.file.directory": "out",
 };
-
-/** A server that takes connections and never answers. */
-function silentServer(): { readonly url: string; close(): void } {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const connections: Deno.Conn[] = [];
-  (async () => {
-    for await (const connection of listener) connections.push(connection);
-  })().catch(() => {}); // the listener was closed
-  return {
-    url: `http://127.0.0.1:${(listener.addr as Deno.NetAddr).port}`,
-    close() {
-      listener.close();
-      for (const connection of connections) connection.close();
-    },
-  };
-}
 
 Deno.test("collector --help, --version and no arguments at all", () =>
   inScratchDirectory(async (cwd) => {
@@ -199,22 +184,26 @@ Deno.test("collector that is stopped by SIGTERM has committed what it wrote", ()
 
 Deno.test("collector ends at once at the second signal", () =>
   inScratchDirectory(async (cwd) => {
-    const server = silentServer();
+    const server = await startS3({ secretAccessKey: "do-not-print-me" });
     try {
       await Deno.mkdir(join(cwd, "in"));
       await Deno.writeTextFile(join(cwd, "in/a.ndjson"), events(0, 100));
       const config = {
         ...FILE_TO_FILE,
+        ...server.config,
         "file.follow": "true",
         "target": "s3",
-        "target.aws.s3-bucket": "nowhere",
-        "target.aws.s3-endpoint": server.url,
-        "target.access-key": "nobody",
-        "target.secret-access-key": "do-not-print-me",
+        "middleware.max-flush-records": "1",
       };
       for (const [signal, code] of [["SIGTERM", 143], ["SIGINT", 130]] as const) {
+        const { promise: writing, resolve } = Promise.withResolvers<void>();
+        server.faults.always(({ operation }) => {
+          if (operation !== "PutObject") return undefined;
+          resolve();
+          return "hang"; // so that the rows can't be got rid of
+        });
         await using collector = new CollectorProcess(settings(config), { cwd });
-        await collector.logs("collecting");
+        await collector.until(writing);
         collector.kill("SIGTERM");
         await collector.logs("SIGTERM: writing what is in memory");
         collector.kill(signal);
@@ -224,7 +213,7 @@ Deno.test("collector ends at once at the second signal", () =>
         assert(!end.stderr.includes("do-not-print-me"));
       }
     } finally {
-      server.close();
+      await server.close();
     }
   }));
 

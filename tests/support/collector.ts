@@ -14,6 +14,10 @@ export interface CollectorOptions {
   readonly cwd: string;
   readonly environment?: Readonly<Record<string, string>>;
   readonly stdin?: string;
+  /** A compiled program to run in place of the source; it gets no environment variables but those named here. */
+  readonly program?: string;
+  /** The user and group to run as, when this process may choose. */
+  readonly uid?: number;
 }
 
 /** Arguments that set keys of the config. */
@@ -21,7 +25,7 @@ export function settings(config: Readonly<Record<string, string>>): string[] {
   return Object.entries(config).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
 }
 
-/** The program in a process of its own, from its source, with its real permissions. Killed when it goes out of scope. */
+/** The collector in a process of its own, with its real permissions. Killed when it goes out of scope. */
 export class CollectorProcess implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   /** What was written to standard error so far. */
@@ -31,11 +35,14 @@ export class CollectorProcess implements AsyncDisposable {
   /** Resolves when the process is gone. */
   readonly status: Promise<Deno.CommandStatus>;
 
-  constructor(args: readonly string[], { cwd, environment = {}, stdin }: CollectorOptions) {
-    this.#child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--quiet", "--config", CONFIG, ...PERMISSIONS, MAIN, ...args],
+  constructor(args: readonly string[], { cwd, environment = {}, stdin, program, uid }: CollectorOptions) {
+    const fromSource = ["run", "--quiet", "--config", CONFIG, ...PERMISSIONS, MAIN];
+    this.#child = new Deno.Command(program ?? Deno.execPath(), {
+      args: [...program === undefined ? fromSource : [], ...args],
       cwd,
       env: { NO_COLOR: "1", ...environment },
+      clearEnv: program !== undefined,
+      ...uid === undefined ? {} : { uid, gid: uid },
       stdin: stdin === undefined ? "null" : "piped",
       stdout: "piped",
       stderr: "piped",
@@ -66,6 +73,15 @@ export class CollectorProcess implements AsyncDisposable {
       if (ended) throw new Error(`the collector ended before it said "${text}":\n${this.stderr}`);
       await Promise.race([end, new Promise<void>((resolve) => this.#waiters.push(resolve))]);
     }
+  }
+
+  /** Waits for what the collector is to bring about. @throws when the process ends before. */
+  async until<T>(condition: Promise<T>): Promise<T> {
+    const died = this.status.then(async ({ code, signal }) => {
+      await this.#logged;
+      throw new Error(`the collector ended too early (exit code ${code}, signal ${signal}):\n${this.stderr}`);
+    });
+    return await Promise.race([condition, died]);
   }
 
   /** Waits for the end; reads standard output until then. */
