@@ -165,6 +165,7 @@ export class JsonColumnWriter extends JsonNumberReader {
 
   /** Whatever is rare: nulls, first values, nested values, and all that widens a column. */
   #appendOther(column: ColumnBuilder, row: number, pos: number, c: number): number {
+    if (pos >= this.end) return this.fail(pos, "a value");
     if (column.ordinal < 0) this.activate(column, pos);
     if (c === LOWER_N) {
       const next = this.skipLiteral(pos);
@@ -190,7 +191,6 @@ export class JsonColumnWriter extends JsonNumberReader {
     const table = this.table!;
     if (table.activate(column)) return;
     column.reset();
-    if (pos >= this.end) this.fail(pos, "a value");
     this.reject(
       "too-many-columns",
       `the field before byte ${pos - this.start} would be a new column, and the table has as many as ` +

@@ -111,9 +111,16 @@ export class JsonDecoder extends JsonEnvelopeReader implements RecordDecoder {
       if (!(error instanceof Rejection)) throw error;
       ({ code, reason } = error);
     }
+    const table = this.table;
+    if (code !== undefined) {
+      table?.rollback();
+      // If it is broken, nobody knows whether it was a PLAIN record: its dead letter should not name that table.
+      if (likely === "PLAIN") this.table = null;
+    }
     const layout = this.classify(pos);
+    this.table = table;
     if (layout === likely) return code === undefined ? next : this.reject(code, reason);
-    this.table?.rollback();
+    table?.rollback();
     this.table = null;
     this.eventTime = NaN;
     this.#likelyLayout = layout;

@@ -158,7 +158,7 @@ export class JsonRowDecoder extends JsonColumnWriter {
   #instantOf(pos: number, end: number): number {
     if (this.#isNumber(pos)) {
       this.readNumber(pos);
-      const value = Math.floor(this.numberValue);
+      const value = Math.floor(this.numberValue) + 0; // not -0
       return Math.abs(value) <= MAX_EPOCH_MS ? value : NaN;
     }
     if (this.bytes[pos] !== QUOTE) return NaN;

@@ -1,0 +1,94 @@
+import { assertEquals } from "@std/assert";
+import { isNull } from "../../../src/columnar/block.ts";
+import { ByteAccount } from "../../../src/columnar/byte_account.ts";
+import { ColumnBuilder } from "../../../src/columnar/column_builder.ts";
+import type { IntegerValues } from "../../../src/columnar/fixed_values.ts";
+import { BIGINT, DOUBLE, INTEGER, JSON_TEXT, VARCHAR } from "../../../src/columnar/kinds.ts";
+import type { VarcharValues } from "../../../src/columnar/varchar_values.ts";
+import { widenToBigint, widenToDouble, widenToJson } from "../../../src/columnar/widen.ts";
+
+function append(column: ColumnBuilder, values: readonly (number | null)[]): void {
+  for (const value of values) {
+    const row = column.rowCount;
+    if (value === null) {
+      column.appendNull(row);
+      continue;
+    }
+    if (column.values === null) column.become(INTEGER);
+    const integers = column.values as IntegerValues;
+    integers.reserve(row + 1);
+    integers.values[row] = value;
+    column.rowCount = row + 1;
+  }
+}
+
+function nullsOf(column: ColumnBuilder): string {
+  const block = column.block();
+  return Array.from({ length: block.rowCount }, (_, row) => isNull(block, row) ? "-" : "x").join("");
+}
+
+Deno.test("nulls are a bitmap only when there are some", () => {
+  const column = new ColumnBuilder("c", new ByteAccount());
+  append(column, [1, 2, 3]);
+  assertEquals(column.block().nulls, null);
+  append(column, [null, 4]);
+  assertEquals(nullsOf(column), "xxx-x");
+  column.truncate(3);
+  assertEquals(column.block().nulls, null);
+  column.pad(20);
+  append(column, [5]);
+  assertEquals(nullsOf(column), "xxx-----------------x");
+  assertEquals(column.valueCount, 4);
+});
+
+Deno.test("a truncated null doesn't come back under a value", () => {
+  const column = new ColumnBuilder("c", new ByteAccount());
+  append(column, [1, null, null]);
+  column.truncate(1);
+  append(column, [2, 3, null]);
+  assertEquals(nullsOf(column), "xxx-");
+  column.reset();
+  append(column, [1, 2, 3, 4]);
+  assertEquals(nullsOf(column), "xxxx");
+});
+
+Deno.test("a column of nulls becomes VARCHAR of nulls", () => {
+  const column = new ColumnBuilder("c", new ByteAccount());
+  append(column, [null, null]);
+  const block = column.block();
+  assertEquals([block.type, nullsOf(column)], ["VARCHAR", "--"]);
+});
+
+Deno.test("widening keeps rows and nulls", () => {
+  const column = new ColumnBuilder("c", new ByteAccount());
+  append(column, [1, null, -7]);
+  widenToBigint(column);
+  assertEquals(column.kind, BIGINT);
+  assertEquals([...(column.block() as { values: BigInt64Array }).values.subarray(0, 3)].map(String), ["1", "0", "-7"]);
+  assertEquals(widenToDouble(column), true);
+  assertEquals(column.kind, DOUBLE);
+  assertEquals(widenToJson(column), true);
+  assertEquals(column.kind, JSON_TEXT);
+  const { bytes, offsets } = column.values as VarcharValues;
+  assertEquals([...offsets.subarray(0, 4)], [0, 1, 1, 3]);
+  assertEquals(new TextDecoder().decode(bytes.subarray(0, 3)), "1-7");
+  assertEquals(nullsOf(column), "x-x");
+});
+
+Deno.test("elements may not become JSON", () => {
+  const column = new ColumnBuilder("", new ByteAccount(), { scalarOnly: true });
+  append(column, [1]);
+  assertEquals(widenToJson(column), false);
+  assertEquals(column.kind, INTEGER);
+});
+
+Deno.test("all memory goes back to the account", () => {
+  const account = new ByteAccount();
+  const column = new ColumnBuilder("name", account);
+  append(column, [1, 2, null, ...Array.from({ length: 1000 }, (_, i) => i)]);
+  widenToBigint(column);
+  column.reset();
+  column.become(VARCHAR);
+  column.release();
+  assertEquals(account.byteLength, 0);
+});
