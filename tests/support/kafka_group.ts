@@ -72,8 +72,14 @@ export class FakeGroup {
     if (fields.instanceId !== null && memberId === "") {
       const before = [...this.members.values()].find(({ instanceId }) => instanceId === fields.instanceId);
       memberId = `${fields.instanceId}-${++this.#nextMember}`;
-      if (before !== undefined) this.#replace(before, memberId);
       this.#pendingIds.add(memberId);
+      if (before !== undefined) {
+        this.#replace(before, memberId);
+        // Who leads is told so only when it was so before: the leader that comes back mustn't share anew (KIP-345).
+        if (this.state === "stable" && equal(before.metadata, fields.metadata)) {
+          return Promise.resolve({ ...this.#joinResult(memberId), leaderId: before.memberId, members: [] });
+        }
+      }
     }
     if (!this.members.has(memberId) && !this.#pendingIds.delete(memberId)) {
       return Promise.resolve(failed(ErrorCode.UNKNOWN_MEMBER_ID));

@@ -56,9 +56,10 @@ export class TopicWatch {
 
   /** Partition counts of topics that somebody else in the group reads too. */
   async partitionsOfAll(topics: readonly string[], signal: AbortSignal): Promise<Map<string, number[]>> {
-    if (topics.every((topic) => this.#topics.has(topic))) {
-      return new Map(topics.map((topic) => [topic, this.partitionsOf(topic)]));
-    }
+    const known = () => topics.every((topic) => this.#topics.has(topic));
+    // Ours come first, so that what has come into being is noted as such before anybody gets it.
+    if (!known()) await this.refresh(signal);
+    if (known()) return new Map(topics.map((topic) => [topic, this.partitionsOf(topic)]));
     const { topics: found } = await this.#client.metadata(topics, { signal });
     return new Map(found.map(({ topic, partitions }) => [topic, partitions.map(({ partition }) => partition)]));
   }

@@ -23,7 +23,8 @@ export class WireWriter {
   }
 
   int8(value: number): this {
-    this.#view.setInt8(this.#reserve(1), value);
+    const at = this.#reserve(1); // may replace the view
+    this.#view.setInt8(at, value);
     return this;
   }
 
@@ -32,17 +33,20 @@ export class WireWriter {
   }
 
   int16(value: number): this {
-    this.#view.setInt16(this.#reserve(2), value);
+    const at = this.#reserve(2); // may replace the view
+    this.#view.setInt16(at, value);
     return this;
   }
 
   int32(value: number): this {
-    this.#view.setInt32(this.#reserve(4), value);
+    const at = this.#reserve(4); // may replace the view
+    this.#view.setInt32(at, value);
     return this;
   }
 
   int64(value: bigint): this {
-    this.#view.setBigInt64(this.#reserve(8), value);
+    const at = this.#reserve(8); // may replace the view
+    this.#view.setBigInt64(at, value);
     return this;
   }
 
