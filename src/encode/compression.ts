@@ -20,6 +20,7 @@ export const COMPRESSION_LEVELS: Readonly<Record<Compression, { min: number; max
 
 /** Compressed bytes and what an object needs to know of them. */
 export interface CompressedBytes {
+  /** Alone in its ArrayBuffer, so that it can be transferred. */
   readonly bytes: Uint8Array;
   /** CRC-32 of the bytes before compression; 0 unless the compression is gzip. */
   readonly crc32: number;
@@ -50,7 +51,7 @@ export function compressPiece(
 }
 
 function deflatePiece(bytes: Uint8Array<ArrayBuffer>, level: number): Uint8Array {
-  return deflateRawSync(bytes, { level, finishFlush: constants.Z_SYNC_FLUSH });
+  return alone(deflateRawSync(bytes, { level, finishFlush: constants.Z_SYNC_FLUSH }));
 }
 
 /** `pledgedSrcSize` puts the length into the frame's header; the type declarations don't know it yet. */
@@ -61,5 +62,10 @@ function zstdFrame(bytes: Uint8Array<ArrayBuffer>, level: number): Uint8Array {
     params: { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 },
     pledgedSrcSize: bytes.length,
   };
-  return zstdCompressSync(bytes, options);
+  return alone(zstdCompressSync(bytes, options));
+}
+
+/** node:zlib's small results are the start of a buffer of 16 kB, which would stay in memory as long as they do. */
+function alone(bytes: Uint8Array): Uint8Array {
+  return bytes.length === bytes.buffer.byteLength ? new Uint8Array(bytes.buffer) : new Uint8Array(bytes);
 }

@@ -120,6 +120,15 @@ Deno.test("compressPiece() shares no memory with its input and gives the same by
   }
 });
 
+Deno.test("a piece is alone in its buffer, so that it holds no other memory and can be transferred", () => {
+  for (const compression of ["gzip", "zstd", "none"] as Compression[]) {
+    for (const byteLength of [0, 1, 1000, 400_000]) {
+      const { bytes } = compressPiece(rows(byteLength), compression, 3);
+      assertEquals([bytes.constructor, bytes.buffer.byteLength], [Uint8Array, bytes.length]);
+    }
+  }
+});
+
 Deno.test("pieces of one megabyte cost little of the ratio of a whole", () => {
   const line = (i: number) =>
     `{"id":${i},"url":"https://shop.example.com/products/${(i * 7919) % 1009}","price":${(i * 31) % 997}}\n`;
