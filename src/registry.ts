@@ -11,7 +11,7 @@ import { objectsSection, pipelineSection, processSection } from "./pipeline/opti
 import { demoSource } from "./source/demo.ts";
 import { fileSource } from "./source/file.ts";
 import { kafkaSource } from "./source/kafka.ts";
-import { kinesisOptions } from "./source/kinesis/options.ts";
+import { kinesisSource } from "./source/kinesis.ts";
 import type { SourceComponent } from "./source/source.ts";
 import { consoleTarget } from "./target/console.ts";
 import { fileTarget } from "./target/file.ts";
@@ -23,6 +23,7 @@ export const SOURCES = {
   file: fileSource,
   demo: demoSource,
   kafka: kafkaSource,
+  kinesis: kinesisSource,
 } satisfies Record<string, SourceComponent<object>>;
 
 /** By their names in `target`. */
@@ -51,12 +52,7 @@ export const SECTIONS = {
 } satisfies AnySections;
 
 /** Sources whose keys are known but which this build doesn't have. */
-const PLANNED_SOURCES: Readonly<Record<string, PlannedComponent>> = {
-  kinesis: {
-    doc: "Reads a stream of Amazon Kinesis, sharing it with others by a lease table.",
-    options: kinesisOptions,
-  },
-};
+const PLANNED_SOURCES: Readonly<Record<string, PlannedComponent>> = {};
 
 /** What config.example.properties sets: it runs as it is. */
 export const EXAMPLE_VALUES: ExampleValues = {

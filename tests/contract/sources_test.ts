@@ -11,6 +11,7 @@ import { EventWriter, makeTemplates } from "../../src/source/sample/event_writer
 import type { SourceContext } from "../../src/source/source.ts";
 import { FakeKafka } from "../support/kafka_broker.ts";
 import { defaultConfig } from "../support/default_config.ts";
+import { kinesisHarness } from "../support/kinesis_harness.ts";
 import { testRuntime } from "../support/stored_object.ts";
 import { type SourceBackend, sourceContract, type SourceHarness } from "./source_contract.ts";
 
@@ -109,6 +110,7 @@ const HARNESSES: Readonly<Record<string, Readonly<Record<string, SourceHarness>>
   },
   kafka: { "kafka": { start: inTopic, ends: false, resumes: true, servesHere: true } },
   demo: { "demo": { start: demoEvents, ends: true, resumes: true } },
+  kinesis: { "kinesis": kinesisHarness },
 };
 
 Deno.test("every registered source has its place in the contract tests", () => {

@@ -13,6 +13,8 @@ class ConnectionError extends Error {
 /** The SDK's requests through fetch, over connections of their own. */
 export interface FetchHandler {
   readonly handler: FetchHttpHandler;
+  /** The same for requests of our own making. */
+  send(request: Request): Promise<Response>;
   /** The wall time that the last answer gave, epoch ms; undefined when it gave none. */
   serverTimeMs(): number | undefined;
   /** Closes all connections. Twice is safe. */
@@ -42,6 +44,7 @@ export function createFetchHandler(): FetchHandler {
       customFetch: send as typeof fetch,
       requestInit: () => ({ redirect: "manual" }),
     }),
+    send,
     serverTimeMs: () => Date.parse(lastDate ?? "") || undefined,
     close() {
       if (open) client.close();

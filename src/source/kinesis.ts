@@ -1,0 +1,29 @@
+/** The source `kinesis`: a stream of Amazon Kinesis, shared with others by a lease table as the KCL's workers do. */
+import { hostName } from "../runtime/host_name.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { type KinesisPorts, KinesisSource } from "./kinesis/kinesis_source.ts";
+import { type KinesisConfig, kinesisOptions } from "./kinesis/options.ts";
+import { kinesisConfigProblems, type KinesisSettings, kinesisSettings } from "./kinesis/settings.ts";
+import type { SourceComponent } from "./source.ts";
+
+/** The SDK is loaded only when it is used. */
+async function openPorts(settings: KinesisSettings, runtime: Runtime, signal: AbortSignal): Promise<KinesisPorts> {
+  const { openSdkPorts } = await import("./kinesis/sdk_ports.ts");
+  return await openSdkPorts(settings, runtime, signal);
+}
+
+export const kinesisSource: SourceComponent<KinesisConfig> = {
+  doc: "Reads a stream of Amazon Kinesis, sharing its shards with other collectors and KCL workers by a lease table.",
+  options: kinesisOptions,
+  validate: kinesisConfigProblems,
+  create(config, context) {
+    const workerId = config.workerId ?? `${hostName()}:${context.runtime.random.hex(8)}`;
+    const settings = { ...kinesisSettings(config), workerId };
+    const connect = (signal: AbortSignal) => openPorts(settings, context.runtime, signal);
+    return new KinesisSource(settings, context, { connect, workerId });
+  },
+  async check(config, { runtime }, signal) {
+    const { checkKinesis } = await import("./kinesis/check.ts");
+    return await checkKinesis(kinesisSettings(config), runtime, { openPorts, signal });
+  },
+};

@@ -1,0 +1,130 @@
+import { SplitLostError } from "../../runtime/errors.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import type { Epoch } from "../source.ts";
+import type { Checkpoint } from "./checkpoint.ts";
+import type { Lease } from "./lease.ts";
+import type { LeaseTable } from "./lease_table.ts";
+
+export interface HeldLeaseOptions {
+  readonly table: LeaseTable;
+  readonly clock: Clock;
+  readonly failoverTimeMs: number;
+  /** When the request that made it ours was sent, monotonic ms. */
+  readonly sentMs: number;
+  readonly epoch: Epoch;
+}
+
+/**
+ * A lease that is ours, until it isn't. Its writes go one after the other, each with the counter of the one before.
+ * It counts as expired once the failover time has passed since we SENT what renewed it last; others start counting
+ * later, when they see it, so they never take it before we know.
+ */
+export class HeldLease {
+  readonly key: string;
+  readonly epoch: Epoch;
+  readonly #table: LeaseTable;
+  readonly #clock: Clock;
+  readonly #failoverTimeMs: number;
+  readonly #gone = new AbortController();
+  #lease: Lease;
+  #renewedMs: number;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(lease: Lease, { table, clock, failoverTimeMs, sentMs, epoch }: HeldLeaseOptions) {
+    this.key = lease.key;
+    this.epoch = epoch;
+    this.#lease = lease;
+    this.#table = table;
+    this.#clock = clock;
+    this.#failoverTimeMs = failoverTimeMs;
+    this.#renewedMs = sentMs;
+  }
+
+  /** As it was last written or read by us. */
+  get lease(): Lease {
+    return this.#lease;
+  }
+
+  /** Aborts when the lease is no longer ours, for whatever reason. */
+  get gone(): AbortSignal {
+    return this.#gone.signal;
+  }
+
+  get expired(): boolean {
+    return this.#clock.monotonicMs() - this.#renewedMs >= this.#failoverTimeMs;
+  }
+
+  /** Whether records may be read and positions committed. */
+  get usable(): boolean {
+    return !this.#gone.signal.aborted && !this.expired;
+  }
+
+  /** A leader has given it to another worker, who waits for us to finish. */
+  get handingOver(): boolean {
+    return this.#lease.checkpointOwner !== undefined;
+  }
+
+  /** Ends it on our side. Twice is safe. */
+  letGo(): void {
+    this.#gone.abort(new SplitLostError(this.key, `the lease of ${this.key} is no longer ours`));
+  }
+
+  /** False when it is no longer ours. */
+  async renew(signal: AbortSignal): Promise<boolean> {
+    return await this.#exclusive(signal, (lease, signal) => this.#table.renew(lease, signal)) !== undefined;
+  }
+
+  /** @throws SplitLostError when it is no longer ours. */
+  async checkpoint(checkpoint: Checkpoint, signal: AbortSignal, startTimestampMs?: number): Promise<void> {
+    await this.#mustHold(
+      signal,
+      (lease, signal) => this.#table.checkpoint(lease, checkpoint, signal, startTimestampMs),
+    );
+  }
+
+  /** @throws SplitLostError when it is no longer ours. */
+  async setChildren(children: readonly string[], signal: AbortSignal): Promise<void> {
+    await this.#mustHold(signal, (lease, signal) => this.#table.setChildren(lease, children, signal));
+  }
+
+  /** Gives it up in the table, when it is still ours there. Call `letGo` before. */
+  async release(signal: AbortSignal): Promise<void> {
+    await this.#last.catch(() => {});
+    if (this.handingOver) await this.#table.endHandoff(this.#lease, signal);
+    else await this.#table.giveUp(this.#lease, signal);
+  }
+
+  async #mustHold(
+    signal: AbortSignal,
+    write: (lease: Lease, signal: AbortSignal) => Promise<Lease | undefined>,
+  ): Promise<void> {
+    const written = await this.#exclusive(signal, (lease, signal) => {
+      if (!this.usable) throw this.#lostError();
+      return write(lease, signal);
+    });
+    if (written === undefined) throw this.#lostError();
+  }
+
+  #lostError(): SplitLostError {
+    return new SplitLostError(this.key, `the lease of ${this.key} is no longer ours: it expired, or was taken`);
+  }
+
+  #exclusive(
+    signal: AbortSignal,
+    write: (lease: Lease, signal: AbortSignal) => Promise<Lease | undefined>,
+  ): Promise<Lease | undefined> {
+    const run = async () => {
+      this.#gone.signal.throwIfAborted();
+      const sentMs = this.#clock.monotonicMs();
+      const written = await write(this.#lease, AbortSignal.any([signal, this.#gone.signal]));
+      if (written !== undefined) {
+        this.#lease = written;
+        this.#renewedMs = sentMs;
+      }
+      return written;
+    };
+    const result = this.#last.then(run, run);
+    this.#last = result.catch(() => {});
+    return result;
+  }
+}

@@ -1,0 +1,16 @@
+import type { Runtime } from "../../runtime/runtime.ts";
+import { connectToAws } from "./connect.ts";
+import { DynamoLeaseStore } from "./dynamo_store.ts";
+import type { KinesisPorts } from "./kinesis_source.ts";
+import { SdkKinesisApi } from "./sdk_kinesis.ts";
+import type { KinesisSettings } from "./settings.ts";
+
+/** The stream and the table over the network. */
+export async function openSdkPorts(
+  settings: KinesisSettings,
+  runtime: Runtime,
+  signal: AbortSignal,
+): Promise<KinesisPorts> {
+  const connection = await connectToAws(settings, runtime, signal);
+  return { api: new SdkKinesisApi(connection), store: new DynamoLeaseStore(connection) };
+}

@@ -1,0 +1,50 @@
+import type { Runtime } from "../../runtime/runtime.ts";
+import { RetriableError } from "../../runtime/errors.ts";
+import { retry, type RetryPolicy } from "../../runtime/retry.ts";
+import { SHARD_END, TRIM_HORIZON } from "./checkpoint.ts";
+import type { HeldLease } from "./held_lease.ts";
+import type { KinesisApi, Shard } from "./kinesis_api.ts";
+import type { LeaseTable } from "./lease_table.ts";
+import { leaseOf } from "./shard_sync.ts";
+
+/** A shard that ends has children; a list that doesn't have them yet is late. */
+const LIST_RETRIES: RetryPolicy = { baseDelayMs: 200, maxDelayMs: 5_000, maxAttempts: 10 };
+
+/** What happens when everything of a shard is durable: the order lets every crash in between be gone on from. */
+export class ShardEnd {
+  readonly #api: KinesisApi;
+  readonly #table: LeaseTable;
+  readonly #runtime: Runtime;
+
+  constructor(api: KinesisApi, table: LeaseTable, runtime: Runtime) {
+    this.#api = api;
+    this.#table = table;
+    this.#runtime = runtime;
+  }
+
+  /**
+   * Creates the children's leases, notes them at the parent, and checkpoints its end. Twice is safe.
+   *
+   * @throws SplitLostError when the lease is lost meanwhile.
+   */
+  async finish(held: HeldLease, signal: AbortSignal): Promise<void> {
+    const either = AbortSignal.any([signal, held.gone]);
+    const children = await this.#children(held.key, either);
+    for (const child of children) await this.#table.create(leaseOf(child, TRIM_HORIZON), either);
+    if (children.length > 0) await held.setChildren(children.map(({ id }) => id), signal);
+    await held.checkpoint(SHARD_END, signal);
+  }
+
+  #children(key: string, signal: AbortSignal): Promise<Shard[]> {
+    const list = async () => {
+      const shards = await this.#api.listShards(signal);
+      const children = shards.filter(({ parents }) => parents.includes(key));
+      // One that has left the stream may have no children there any more.
+      if (children.length === 0 && shards.some(({ id }) => id === key)) {
+        throw new RetriableError(`shard ${key} has ended, but the stream lists no children of it`);
+      }
+      return children;
+    };
+    return retry("kinesis find child shards", list, { policy: LIST_RETRIES, runtime: this.#runtime, signal });
+  }
+}

@@ -1,0 +1,155 @@
+import { DynamoDBClient, GetItemCommand, PutItemCommand, ScanCommand } from "@aws-sdk/client-dynamodb";
+import {
+  CreateStreamCommand,
+  DescribeStreamSummaryCommand,
+  KinesisClient,
+  ListShardsCommand,
+  MergeShardsCommand,
+  PutRecordsCommand,
+  type Shard,
+  SplitShardCommand,
+} from "@aws-sdk/client-kinesis";
+import dynalite from "dynalite";
+import kinesalite from "kinesalite";
+import type { AddressInfo } from "node:net";
+import { createFetchHandler } from "../../src/runtime/aws/fetch_handler.ts";
+import { kinesisOptions } from "../../src/source/kinesis/options.ts";
+import { type KinesisSettings, kinesisSettings } from "../../src/source/kinesis/settings.ts";
+import { defaultConfig } from "./default_config.ts";
+
+/** A server of one of the emulators. */
+interface EmulatorServer {
+  listen(port: number, host: string, callback: () => void): void;
+  address(): AddressInfo | string | null;
+  close(callback: () => void): void;
+}
+
+function listen(server: EmulatorServer): Promise<number> {
+  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port)));
+}
+
+/** Kinesis and DynamoDB in this process, speaking their protocols; empty at the start, one for all tests of a file. */
+export class KinesisServers {
+  readonly kinesisUrl: string;
+  readonly dynamodbUrl: string;
+  readonly kinesis: KinesisClient;
+  readonly dynamodb: DynamoDBClient;
+  readonly #servers: readonly EmulatorServer[];
+  readonly #fetch = createFetchHandler();
+  #names = 0;
+
+  private constructor(servers: readonly EmulatorServer[], ports: readonly number[]) {
+    this.#servers = servers;
+    this.kinesisUrl = `http://127.0.0.1:${ports[0]}`;
+    this.dynamodbUrl = `http://127.0.0.1:${ports[1]}`;
+    const config = {
+      region: "us-east-1",
+      credentials: { accessKeyId: "test", secretAccessKey: "test" },
+      requestHandler: this.#fetch.handler,
+    };
+    this.kinesis = new KinesisClient({ ...config, endpoint: this.kinesisUrl });
+    this.dynamodb = new DynamoDBClient({ ...config, endpoint: this.dynamodbUrl });
+  }
+
+  static async start(): Promise<KinesisServers> {
+    const servers = [
+      kinesalite({ createStreamMs: 10, updateStreamMs: 20, deleteStreamMs: 10, shardLimit: 1000 }) as EmulatorServer,
+      dynalite({ createTableMs: 10, deleteTableMs: 10 }) as EmulatorServer,
+    ];
+    return new KinesisServers(servers, await Promise.all(servers.map(listen)));
+  }
+
+  async stop(): Promise<void> {
+    this.kinesis.destroy();
+    this.dynamodb.destroy();
+    this.#fetch.close();
+    await Promise.all(this.#servers.map((server) => new Promise<void>((resolve) => server.close(resolve))));
+  }
+
+  /** A new stream, ready for use. Its name is also free for a table. */
+  async createStream(shardCount: number): Promise<string> {
+    const name = `stream-${++this.#names}`;
+    await this.kinesis.send(new CreateStreamCommand({ StreamName: name, ShardCount: shardCount }));
+    await this.active(name);
+    return name;
+  }
+
+  async active(stream: string): Promise<void> {
+    for (;;) {
+      const { StreamDescriptionSummary: summary } = await this.kinesis.send(
+        new DescribeStreamSummaryCommand({ StreamName: stream }),
+      );
+      if (summary?.StreamStatus === "ACTIVE") return;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+
+  /** Records with the same number have the same key, so the same shard at a time. */
+  async put(stream: string, records: readonly { readonly key: string; readonly data: Uint8Array }[]): Promise<void> {
+    for (let i = 0; i < records.length; i += 500) {
+      const Records = records.slice(i, i + 500).map(({ key, data }) => ({ PartitionKey: key, Data: data }));
+      const { FailedRecordCount } = await this.kinesis.send(new PutRecordsCommand({ StreamName: stream, Records }));
+      if (FailedRecordCount) throw new Error(`${FailedRecordCount} records were not taken`);
+    }
+  }
+
+  async shards(stream: string): Promise<Shard[]> {
+    return (await this.kinesis.send(new ListShardsCommand({ StreamName: stream }))).Shards ?? [];
+  }
+
+  async openShards(stream: string): Promise<Shard[]> {
+    const shards = await this.shards(stream);
+    return shards.filter((shard) => shard.SequenceNumberRange?.EndingSequenceNumber === undefined);
+  }
+
+  /** Splits an open shard in the middle. */
+  async split(stream: string, shard: Shard): Promise<void> {
+    const { StartingHashKey, EndingHashKey } = shard.HashKeyRange!;
+    const middle = (BigInt(StartingHashKey!) + BigInt(EndingHashKey!)) / 2n;
+    await this.kinesis.send(
+      new SplitShardCommand({ StreamName: stream, ShardToSplit: shard.ShardId, NewStartingHashKey: String(middle) }),
+    );
+    await this.active(stream);
+  }
+
+  async merge(stream: string, left: Shard, right: Shard): Promise<void> {
+    await this.kinesis.send(
+      new MergeShardsCommand({ StreamName: stream, ShardToMerge: left.ShardId, AdjacentShardToMerge: right.ShardId }),
+    );
+    await this.active(stream);
+  }
+
+  async items(table: string) {
+    const { Items } = await this.dynamodb.send(new ScanCommand({ TableName: table, ConsistentRead: true }));
+    return Items ?? [];
+  }
+
+  async item(table: string, leaseKey: string) {
+    const { Item } = await this.dynamodb.send(
+      new GetItemCommand({ TableName: table, Key: { leaseKey: { S: leaseKey } }, ConsistentRead: true }),
+    );
+    return Item;
+  }
+
+  async putItem(table: string, item: NonNullable<PutItemCommand["input"]["Item"]>): Promise<void> {
+    await this.dynamodb.send(new PutItemCommand({ TableName: table, Item: item }));
+  }
+
+  /** Settings that reach these servers, with short times. */
+  settings(stream: string, fields: Partial<KinesisSettings> = {}): KinesisSettings {
+    const config = defaultConfig(kinesisOptions, {
+      stream,
+      leaseTable: `${stream}-leases`,
+      kinesisEndpoint: this.kinesisUrl,
+      dynamodbEndpoint: this.dynamodbUrl,
+      region: "us-east-1",
+      accessKey: "test",
+      secretAccessKey: "test",
+      enableCloudwatch: false,
+      failoverTimeMs: 2000,
+      pollIntervalMs: 30,
+      shardSyncIntervalMs: 500,
+    });
+    return { ...kinesisSettings(config), ...fields };
+  }
+}
