@@ -9,13 +9,14 @@
  * against one limit: at a share of it the open unit is flushed early, at the limit the source is paused.
  */
 import { SplitTracker } from "./checkpoint/split_tracker.ts";
+import { UnitCommitter } from "./checkpoint/unit_committer.ts";
+import { countOutput } from "./pipeline/count_output.ts";
 import { Dispatcher, type SealTrigger } from "./pipeline/dispatcher.ts";
 import type { SealedOutput } from "./pipeline/messages.ts";
 import type { WorkerPort } from "./pipeline/port.ts";
 import { type FlushTrigger, Unit } from "./pipeline/unit.ts";
-import { withAbort } from "./runtime/abort.ts";
 import { Condition } from "./runtime/condition.ts";
-import { FatalError, isAbort, SplitLostError } from "./runtime/errors.ts";
+import { FatalError, isAbort } from "./runtime/errors.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import type { Epoch, Position, RecordBatch, Source, SourceHandler, SplitId } from "./source/source.ts";
 import type { UnitWriter } from "./target/unit_writer.ts";
@@ -61,15 +62,6 @@ const TICK_MAX_MS = 250;
 /** The source and the target have this long to close. */
 const CLOSE_TIMEOUT_MS = 10_000;
 
-/** A unit on its way from its flush to its commit. */
-interface PendingUnit {
-  readonly unit: Unit;
-  /** Resolves when every seal has come back. */
-  sealed(): void;
-  /** Settles when the unit is committed or given up; never rejects. */
-  readonly done: Promise<void>;
-}
-
 export class Collector implements SourceHandler {
   readonly #source: Source;
   readonly #writer: UnitWriter;
@@ -81,11 +73,9 @@ export class Collector implements SourceHandler {
   readonly #kill = new AbortController();
   /** Something changed: memory, backlog, ownership, a unit. */
   readonly #changed = new Condition();
-  readonly #pending: PendingUnit[] = [];
+  readonly #committer: UnitCommitter;
   #open: Unit | null = null;
   #lastUnit = 0;
-  /** Commits go one after the other, in the order of the units. */
-  #lastCommit: Promise<void> = Promise.resolve();
   #paused = false;
 
   constructor(parts: CollectorParts) {
@@ -93,6 +83,13 @@ export class Collector implements SourceHandler {
     this.#writer = parts.writer;
     this.#limits = parts.limits;
     this.#runtime = parts.runtime;
+    this.#committer = new UnitCommitter({
+      ...parts,
+      tracker: this.#tracker,
+      signal: this.#kill.signal,
+      failed: (error) => this.#fail(error),
+      done: () => this.#changed.notify(),
+    });
     const { streamMaxByteLength, memoryByteLength } = parts.limits;
     const workerCount = parts.ports.length;
     const sealByteLength = Math.min(
@@ -126,7 +123,8 @@ export class Collector implements SourceHandler {
       const signal = AbortSignal.any([stop, this.#kill.signal]);
       const trigger = await this.#openAndPoll(signal, stop);
       this.#flush(trigger);
-      await this.#settle();
+      await this.#committer.idle();
+      this.#throwFailure();
     } finally {
       ended.abort();
       await Promise.all([deadline, ticking]);
@@ -148,10 +146,9 @@ export class Collector implements SourceHandler {
     const epochs = splits.map((split) => this.#tracker.epochOf(split));
     for (const split of splits) this.#tracker.revoke(split);
     if (splits.some((split) => this.#open?.has(split))) this.#flush("revoke");
-    const concerned = this.#pending.filter(({ unit }) => splits.some((split) => unit.has(split)));
     const timeout = new AbortController();
     const expired = this.#runtime.clock.sleep(deadlineMs, timeout.signal).then(() => true, () => false);
-    const written = Promise.all(concerned.map(({ done }) => done)).then(() => false);
+    const written = this.#committer.settled(splits).then(() => false);
     if (await Promise.race([written, expired])) {
       this.#runtime.log.warn(
         "splits given up before what was read of them was written; the next owner reads it again",
@@ -222,9 +219,11 @@ export class Collector implements SourceHandler {
 
   /** Memory that counts against the limit, bytes. */
   get heldByteLength(): number {
-    let total = this.#dispatcher.heldByteLength + (this.#open?.heldByteLength ?? 0);
-    for (const { unit } of this.#pending) total += unit.heldByteLength;
-    return total;
+    return this.#openHeldByteLength + this.#committer.heldByteLength;
+  }
+
+  get #openHeldByteLength(): number {
+    return this.#dispatcher.heldByteLength + (this.#open?.heldByteLength ?? 0);
   }
 
   async #waitForRoom(signal: AbortSignal): Promise<void> {
@@ -232,13 +231,11 @@ export class Collector implements SourceHandler {
     while (true) {
       const held = this.heldByteLength;
       this.#runtime.metrics.gauge("collector_memory_held_bytes", held);
-      const openHeld = held - this.#pending.reduce((sum, { unit }) => sum + unit.heldByteLength, 0);
-      if (held >= EARLY_FLUSH_RATIO * memoryByteLength && openHeld >= EARLY_FLUSH_LEAST_RATIO * memoryByteLength) {
-        this.#flush("memory");
-      }
+      const pays = this.#openHeldByteLength >= EARLY_FLUSH_LEAST_RATIO * memoryByteLength;
+      if (held >= EARLY_FLUSH_RATIO * memoryByteLength && pays) this.#flush("memory");
       if (held + this.#pollByteLength() <= memoryByteLength) return this.#resume();
-      if (this.#pending.length === 0) this.#flush("memory");
-      if (this.#pending.length === 0) return this.#resume(); // nothing that a wait could free: one huge record
+      if (this.#committer.size === 0) this.#flush("memory");
+      if (this.#committer.size === 0) return this.#resume(); // nothing that a wait could free: one huge record
       this.#pause();
       await this.#changed.wait(signal);
     }
@@ -268,75 +265,20 @@ export class Collector implements SourceHandler {
     this.#open = null;
     unit.trigger = trigger;
     this.#runtime.metrics.count("collector_flushes_total", 1, { trigger });
-    const seals = Promise.withResolvers<void>();
-    const done = this.#finish(unit, seals.promise).catch((error) => this.#fail(error)).finally(() => {
-      this.#pending.splice(this.#pending.indexOf(pending), 1);
-      this.#changed.notify();
-    });
-    const pending: PendingUnit = { unit, sealed: seals.resolve, done };
-    this.#pending.push(pending);
+    this.#committer.push(unit);
     this.#dispatcher.sealUnit(unit.id);
-    if (this.#dispatcher.pendingSeals(unit.id) === 0) seals.resolve();
-  }
-
-  /** Waits for the unit's seals, writes it, waits for older units' commits, commits it. */
-  async #finish(unit: Unit, seals: Promise<void>): Promise<void> {
-    const earlier = this.#lastCommit;
-    const committed = Promise.withResolvers<void>();
-    this.#lastCommit = committed.promise;
-    const { signal } = this.#kill;
-    await withAbort(seals, signal);
-    const ranges = unit.ranges();
-    // Nothing of it may be committed any more: its next owners write it.
-    if (ranges.some(({ split, epoch }) => this.#tracker.mayCommit(split, epoch))) {
-      await withAbort(this.#writer.write(unit.toSealed(), signal), signal);
-    }
-    await withAbort(earlier, signal);
-    await Promise.all(ranges.map(({ split, epoch, next }) => this.#commit(split, epoch, next)));
-    committed.resolve();
-  }
-
-  async #commit(split: SplitId, epoch: Epoch, next: Position): Promise<void> {
-    if (!this.#tracker.mayCommit(split, epoch)) return;
-    this.#kill.signal.throwIfAborted();
-    try {
-      await withAbort(this.#source.commit(split, epoch, next, this.#kill.signal), this.#kill.signal);
-      this.#tracker.committed(split, epoch, next);
-      this.#runtime.metrics.count("collector_commits_total");
-    } catch (error) {
-      if (!(error instanceof SplitLostError)) throw error;
-      this.#runtime.log.warn("split lost before its commit; the next owner reads it again", { split, epoch }, error);
-      this.#tracker.release(split, epoch);
-    }
+    if (this.#dispatcher.pendingSeals(unit.id) === 0) this.#committer.sealed(unit.id);
   }
 
   #onSealed(unitId: number, seal: number, output: SealedOutput): void {
-    this.#count(output);
+    countOutput(this.#runtime.metrics, output);
     if (this.#open?.id === unitId) {
       this.#open.addOutput(seal, output);
       if (this.#open.largestObjectByteLength >= this.#limits.objectMaxByteLength) this.#flush("bytes");
       return;
     }
-    const pending = this.#pending.find(({ unit }) => unit.id === unitId);
-    if (pending === undefined) return;
-    pending.unit.addOutput(seal, output);
-    if (this.#dispatcher.pendingSeals(unitId) === 0) pending.sealed();
-  }
-
-  #count({ counts, deadLetters, stageMs }: SealedOutput): void {
-    const { metrics } = this.#runtime;
-    for (const { rows, dropped } of counts) {
-      metrics.count("collector_rows_total", rows);
-      for (const [reason, count] of Object.entries(dropped)) {
-        metrics.count("collector_dropped_total", count, { reason });
-      }
-    }
-    for (const [code, count] of Object.entries(deadLetters?.codes ?? {})) {
-      metrics.count("collector_dead_letters_total", count, { code });
-    }
-    for (const [stage, ms] of Object.entries(stageMs)) {
-      metrics.count("collector_stage_seconds_total", ms / 1000, { stage });
-    }
+    this.#committer.addOutput(unitId, seal, output);
+    if (this.#dispatcher.pendingSeals(unitId) === 0) this.#committer.sealed(unitId);
   }
 
   /** Looks at the ages of builders and of the open unit until `signal` aborts. */
@@ -355,12 +297,6 @@ export class Collector implements SourceHandler {
       this.#dispatcher.sealAged(streamMaxAgeMs);
       this.#runtime.metrics.gauge("collector_memory_held_bytes", this.heldByteLength);
     }
-  }
-
-  /** Waits until every unit on its way is committed. */
-  async #settle(): Promise<void> {
-    while (this.#pending.length > 0) await Promise.all(this.#pending.map(({ done }) => done));
-    this.#throwFailure();
   }
 
   async #enforceDeadline(stop: AbortSignal, ended: AbortSignal): Promise<void> {

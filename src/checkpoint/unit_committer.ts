@@ -1,0 +1,121 @@
+import type { SealedOutput, UnitId } from "../pipeline/messages.ts";
+import type { Unit } from "../pipeline/unit.ts";
+import { withAbort } from "../runtime/abort.ts";
+import { SplitLostError } from "../runtime/errors.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { Epoch, Position, Source, SplitId } from "../source/source.ts";
+import type { UnitWriter } from "../target/unit_writer.ts";
+import type { SplitTracker } from "./split_tracker.ts";
+
+/** A unit on its way. */
+interface PendingUnit {
+  readonly unit: Unit;
+  /** Resolves when every seal has come back. */
+  readonly seals: PromiseWithResolvers<void>;
+  /** Settles when the unit is committed or given up; never rejects. */
+  readonly done: Promise<void>;
+}
+
+export interface UnitCommitterParts {
+  readonly source: Pick<Source, "commit">;
+  readonly writer: Pick<UnitWriter, "write">;
+  readonly tracker: SplitTracker;
+  readonly runtime: Runtime;
+  /** Ends all writes and commits at once. */
+  readonly signal: AbortSignal;
+  /** A write or commit failed for good. */
+  failed(error: unknown): void;
+  /** A unit is done: its memory is free. */
+  done(): void;
+}
+
+/**
+ * Flushed units on their way to their commit: each is written as soon as its seals are back, several at a time, and
+ * committed strictly in the order in which they were flushed. So a position is committed only when every row before it is
+ * durable; and only in the epoch in which it was read.
+ */
+export class UnitCommitter {
+  readonly #parts: UnitCommitterParts;
+  readonly #pending: PendingUnit[] = [];
+  /** The commit of the last unit in line. */
+  #lastCommit: Promise<void> = Promise.resolve();
+
+  constructor(parts: UnitCommitterParts) {
+    this.#parts = parts;
+  }
+
+  /** Units on their way. */
+  get size(): number {
+    return this.#pending.length;
+  }
+
+  /** Memory that they hold, bytes. */
+  get heldByteLength(): number {
+    return this.#pending.reduce((sum, { unit }) => sum + unit.heldByteLength, 0);
+  }
+
+  /** Takes over a flushed unit. `sealed` must be called when its last seal has come back. */
+  push(unit: Unit): void {
+    const seals = Promise.withResolvers<void>();
+    const done = this.#finish(unit, seals.promise).catch((error) => this.#parts.failed(error)).finally(() => {
+      this.#pending.splice(this.#pending.indexOf(pending), 1);
+      this.#parts.done();
+    });
+    const pending: PendingUnit = { unit, seals, done };
+    this.#pending.push(pending);
+  }
+
+  /** Adds what a seal brought. */
+  addOutput(id: UnitId, seal: number, output: SealedOutput): void {
+    this.#pending.find(({ unit }) => unit.id === id)?.unit.addOutput(seal, output);
+  }
+
+  /** Every seal of the unit is back. */
+  sealed(id: UnitId): void {
+    this.#pending.find(({ unit }) => unit.id === id)?.seals.resolve();
+  }
+
+  /** Resolves when nothing of these splits is on its way any more, committed or given up. Never rejects. */
+  async settled(splits: readonly SplitId[]): Promise<void> {
+    await Promise.all(
+      this.#pending.filter(({ unit }) => splits.some((split) => unit.has(split))).map(({ done }) => done),
+    );
+  }
+
+  /** Resolves when nothing is on its way any more. Never rejects. */
+  async idle(): Promise<void> {
+    while (this.#pending.length > 0) await Promise.all(this.#pending.map(({ done }) => done));
+  }
+
+  /** Waits for the unit's seals, writes it, waits for the commits before it, commits it. */
+  async #finish(unit: Unit, seals: Promise<void>): Promise<void> {
+    const { tracker, writer, signal } = this.#parts;
+    const earlier = this.#lastCommit;
+    const committed = Promise.withResolvers<void>();
+    this.#lastCommit = committed.promise;
+    await withAbort(seals, signal);
+    const ranges = unit.ranges();
+    // When nothing of it may be committed any more, its next owners write it.
+    if (ranges.some(({ split, epoch }) => tracker.mayCommit(split, epoch))) {
+      await withAbort(writer.write(unit.toSealed(), signal), signal);
+    }
+    await withAbort(earlier, signal);
+    await Promise.all(ranges.map(({ split, epoch, next }) => this.#commit(split, epoch, next)));
+    committed.resolve();
+  }
+
+  async #commit(split: SplitId, epoch: Epoch, next: Position): Promise<void> {
+    const { source, tracker, runtime, signal } = this.#parts;
+    if (!tracker.mayCommit(split, epoch)) return;
+    signal.throwIfAborted();
+    try {
+      await withAbort(source.commit(split, epoch, next, signal), signal);
+      tracker.committed(split, epoch, next);
+      runtime.metrics.count("collector_commits_total");
+    } catch (error) {
+      if (!(error instanceof SplitLostError)) throw error;
+      runtime.log.warn("split lost before its commit; the next owner reads it again", { split, epoch }, error);
+      tracker.release(split, epoch);
+    }
+  }
+}
