@@ -44,6 +44,15 @@ function sorted(values: readonly string[]): string[] {
   return [...values].sort((a, b) => Number(a) - Number(b));
 }
 
+/** For conditions on several readers, which no single one can wait for. */
+async function eventually(what: string, condition: () => boolean): Promise<void> {
+  const endMs = performance.now() + 10_000;
+  while (!condition()) {
+    if (performance.now() > endMs) throw new Error(`waited in vain: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
 kafkaTest(
   "a partition without a committed offset commits its start before anything is fetched",
   async ({ cluster, reader }) => {

@@ -1,0 +1,217 @@
+import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
+import { gzipSync, zstdCompressSync } from "node:zlib";
+import { SeededRandom } from "../../../../src/runtime/random.ts";
+import type { RecordBatch } from "../../../../src/source/source.ts";
+import { BatchBuilder } from "../../../../src/source/kafka/records/batch_builder.ts";
+import { ChunkReader, CorruptBatchError, measureRecords } from "../../../../src/source/kafka/records/chunk_reader.ts";
+import { decompress } from "../../../../src/source/kafka/records/codecs.ts";
+import { crc32c } from "../../../../src/source/kafka/records/crc32c.ts";
+import { BATCH_HEADER_BYTE_LENGTH } from "../../../../src/source/kafka/records/record_batch.ts";
+import { type RecordToWrite, writeRecordBatch } from "../../../../src/source/kafka/records/record_batch_writer.ts";
+/** Log segments that Apache Kafka 4.1 wrote for its own console producer, one a codec, base64. */
+import segments from "./java_segments.json" with { type: "json" };
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const LIMIT = { maxBytes: 1 << 30, maxRows: 1 << 30 };
+
+function builder(limit = LIMIT, maxRecordByteLength = 1 << 30): BatchBuilder {
+  return new BatchBuilder({ limit, wants: { keys: true, headers: true }, maxRecordByteLength });
+}
+
+function readAll(bytes: Uint8Array, position = 0, limit = LIMIT): { values: string[]; batches: RecordBatch[] } {
+  const reader = new ChunkReader(bytes, position, []);
+  const batches: RecordBatch[] = [];
+  while (!reader.done) {
+    const one = builder(limit), start = reader.position;
+    reader.read(one);
+    batches.push(one.finish("t/0", 1n, start, reader.position));
+  }
+  return { values: batches.flatMap(valuesOf), batches };
+}
+
+function valuesOf({ bytes, offsets, rowCount }: RecordBatch): string[] {
+  return Array.from({ length: rowCount }, (_, row) => decoder.decode(bytes.subarray(offsets[row], offsets[row + 1])));
+}
+
+function record(value: string, fields: Partial<RecordToWrite> = {}): RecordToWrite {
+  return { key: null, value: encoder.encode(value), headers: [], timestamp: 1000, ...fields };
+}
+
+function fromBase64(text: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+}
+
+Deno.test("crc32c() gives the check values of RFC 3720", () => {
+  assertEquals(crc32c(encoder.encode("123456789"), 0, 9), 0xe3069283);
+  assertEquals(crc32c(new Uint8Array(32), 0, 32), 0x8a9136aa);
+  assertEquals(crc32c(new Uint8Array(32).fill(0xff), 0, 32), 0x62a8ab43);
+});
+
+for (const [codec, text] of Object.entries(segments)) {
+  const bytes = fromBase64(text);
+  const expected = Array.from(
+    { length: 30 },
+    (_, i) => JSON.stringify({ i, codec, text: "lorem ipsum ".repeat(i % 5) }),
+  );
+
+  Deno.test(`reads what the Java producer wrote (${codec})`, () => {
+    const { values, batches } = readAll(bytes);
+    assertEquals(values, expected);
+    assertEquals(batches.at(-1)!.next, "30");
+  });
+
+  Deno.test(`finds every byte that was changed (${codec})`, () => {
+    for (let i = 16; i < bytes.length; i += 7) {
+      const damaged = bytes.slice();
+      damaged[i] ^= 0x10;
+      let values: string[] | undefined;
+      try {
+        ({ values } = readAll(damaged));
+      } catch (error) {
+        assertInstanceOf(error, CorruptBatchError);
+      }
+      assert(values === undefined || values.length < expected.length, `byte ${i} was changed, and nobody saw it`);
+    }
+  });
+
+  Deno.test(`takes a batch that is cut off for none (${codec})`, () => {
+    const { next } = measureRecords(bytes, 0);
+    assertEquals(next, 30);
+    const batchEnds = new Set<number>([0]);
+    for (let at = 0; at < bytes.length;) batchEnds.add(at += 12 + new DataView(bytes.buffer).getInt32(at + 8));
+    for (let length = 0; length < bytes.length; length += 11) {
+      const { values } = readAll(bytes.subarray(0, length));
+      const { next, neededByteLength } = measureRecords(bytes.subarray(0, length), 0);
+      assertEquals(values, expected.slice(0, next));
+      if (!batchEnds.has(length) && length >= 12) assert(neededByteLength > 0);
+    }
+  });
+
+  if (codec === "none") continue;
+  Deno.test(`refuses ${codec} data that is cut off anywhere`, () => {
+    const number = ["none", "gzip", "snappy", "lz4", "zstd"].indexOf(codec);
+    const end = 12 + new DataView(bytes.buffer).getInt32(8);
+    const data = bytes.subarray(BATCH_HEADER_BYTE_LENGTH, end);
+    const whole = decompress(number, data).length;
+    for (let length = 1; length < data.length; length++) {
+      let got = -1;
+      try {
+        got = decompress(number, data.subarray(0, length)).length;
+      } catch {
+        continue;
+      }
+      // Chunks of their own may end where the data was cut: then there is less of it, and the records don't fit.
+      assert(got < whole, `${length} of ${data.length} bytes gave ${got}`);
+    }
+    assertThrows(() => decompress(number, data, whole - 1));
+  });
+}
+
+Deno.test("decompress() reads plain snappy blocks, as librdkafka and Go write them", () => {
+  const framed = fromBase64(segments.snappy).subarray(BATCH_HEADER_BYTE_LENGTH);
+  const length = new DataView(framed.buffer, framed.byteOffset).getUint32(16);
+  const plain = framed.subarray(20, 20 + length);
+  assertEquals(decompress(2, plain), decompress(2, framed.subarray(0, 20 + length)));
+  for (let i = 1; i < plain.length; i++) assertThrows(() => decompress(2, plain.subarray(0, i)));
+});
+
+Deno.test("decompress() reads zstd and gzip data of several frames", () => {
+  const parts = ["one ", "two ", "three"].map((text) => encoder.encode(text));
+  for (const [codec, compress] of [[1, gzipSync], [4, zstdCompressSync]] as const) {
+    const bytes = new Uint8Array(parts.flatMap((part) => [...compress(part)]));
+    assertEquals(decoder.decode(decompress(codec, bytes)), "one two three");
+  }
+});
+
+Deno.test("decompress() names a codec that it doesn't know", () => {
+  assertThrows(() => decompress(5, new Uint8Array(1)), RangeError, "compression codec 5 is unknown");
+});
+
+Deno.test("decompressors end on any input", () => {
+  const random = new SeededRandom(5);
+  const whole = Object.values(segments).map((text) => fromBase64(text).subarray(BATCH_HEADER_BYTE_LENGTH));
+  for (let i = 0; i < 2000; i++) {
+    const codec = 1 + i % 4, bytes = whole[codec].slice();
+    for (let k = 0; k < 3; k++) bytes[Math.floor(random.next() * bytes.length)] = Math.floor(random.next() * 256);
+    try {
+      decompress(codec, bytes, 1 << 20);
+    } catch (error) {
+      assertInstanceOf(error, Error);
+    }
+  }
+});
+
+Deno.test("records of every shape are read as they were written", () => {
+  const random = new SeededRandom(3);
+  const text = (max: number) => "é".repeat(Math.floor(random.next() * max));
+  for (let run = 0; run < 30; run++) {
+    const records = Array.from({ length: 1 + Math.floor(random.next() * 200) }, () =>
+      record(text(300), {
+        key: random.next() < 0.5 ? null : encoder.encode(text(10)),
+        value: random.next() < 0.1 ? null : encoder.encode(text(random.next() < 0.1 ? 9000 : 100)),
+        timestamp: 1_700_000_000_000 + Math.floor((random.next() - 0.5) * 1e12),
+      }));
+    const base = Math.floor(random.next() * 2 ** 45);
+    const bytes = writeRecordBatch({ records, baseOffset: BigInt(base) });
+    const limit = { maxBytes: 1 + Math.floor(random.next() * 5000), maxRows: 1 + Math.floor(random.next() * 50) };
+    const { values, batches } = readAll(bytes, base, limit);
+    assertEquals(values, records.map(({ value }) => value === null ? "" : decoder.decode(value)));
+    assertEquals(batches.flatMap(({ timestamps }) => [...timestamps]), records.map(({ timestamp }) => timestamp));
+    const positions = batches.flatMap(({ positions }) => [...positions as BigInt64Array]);
+    assertEquals(positions, records.map((_, i) => BigInt(base + i)));
+    for (let i = 1; i < batches.length; i++) assertEquals(batches[i].start, batches[i - 1].next);
+    for (const { rowCount, offsets } of batches) {
+      assert(rowCount <= limit.maxRows && (rowCount === 1 || offsets[rowCount] <= limit.maxBytes));
+    }
+  }
+});
+
+Deno.test("a batch is read from the middle, and a value that is too long is cut", () => {
+  const bytes = writeRecordBatch({ records: ["a", "bb", "ccc", "dddddddd"].map((value) => record(value)) });
+  const reader = new ChunkReader(bytes, 2, []);
+  const one = builder(LIMIT, 4);
+  reader.read(one);
+  const batch = one.finish("t/0", 1n, 2, reader.position);
+  assertEquals(valuesOf(batch), ["ccc", "ddddd"]);
+  assertEquals([...batch.positions as BigInt64Array], [2n, 3n]);
+});
+
+/** Message format 0 or 1, as brokers before 0.11 wrote it. */
+function oldMessage(magic: 0 | 1, offset: bigint, value: Uint8Array, codec = 0): Uint8Array {
+  const head = magic === 0 ? 6 : 14;
+  const bytes = new Uint8Array(12 + head + 8 + value.length), view = new DataView(bytes.buffer);
+  view.setBigInt64(0, offset);
+  view.setInt32(8, bytes.length - 12);
+  view.setInt8(16, magic);
+  view.setInt8(17, codec);
+  if (magic === 1) view.setBigInt64(18, 5000n + offset);
+  view.setInt32(12 + head, -1);
+  view.setInt32(12 + head + 4, value.length);
+  bytes.set(value, 12 + head + 8);
+  let crc = -1;
+  for (const byte of bytes.subarray(16)) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
+  }
+  view.setUint32(12, ~crc >>> 0);
+  return bytes;
+}
+
+Deno.test("messages of the old formats are read, compressed ones with their relative offsets too", () => {
+  const join = (...parts: Uint8Array[]) => new Uint8Array(parts.flatMap((part) => [...part]));
+  const text = (value: string) => encoder.encode(value);
+  const inner = join(oldMessage(1, 0n, text("c")), oldMessage(1, 1n, text("d")));
+  const bytes = join(
+    oldMessage(0, 10n, text("a")),
+    oldMessage(1, 11n, text("b")),
+    oldMessage(1, 13n, gzipSync(inner), 1),
+    writeRecordBatch({ records: [record("e")], baseOffset: 14n }),
+  );
+  const { values, batches } = readAll(bytes, 10);
+  assertEquals(values, ["a", "b", "c", "d", "e"]);
+  assertEquals(batches.flatMap(({ positions }) => [...positions as BigInt64Array]), [10n, 11n, 12n, 13n, 14n]);
+  assertEquals(batches.flatMap(({ timestamps }) => [...timestamps]), [NaN, 5011, 5000, 5001, 1000]);
+  bytes[26] ^= 1;
+  assertThrows(() => readAll(bytes, 10), CorruptBatchError, "checksum");
+});
