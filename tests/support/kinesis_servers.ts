@@ -11,6 +11,7 @@ import {
 } from "@aws-sdk/client-kinesis";
 import dynalite from "dynalite";
 import kinesalite from "kinesalite";
+import type { IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createFetchHandler } from "../../src/runtime/aws/fetch_handler.ts";
 import { kinesisOptions } from "../../src/source/kinesis/options.ts";
@@ -22,6 +23,17 @@ interface EmulatorServer {
   listen(port: number, host: string, callback: () => void): void;
   address(): AddressInfo | string | null;
   close(callback: () => void): void;
+  prependListener(event: "request", listener: (request: IncomingMessage) => void): void;
+}
+
+/** The emulators throw when a client breaks off, which would end the test: they are kept from listening to that. */
+function forgiving(server: EmulatorServer): EmulatorServer {
+  server.prependListener("request", (request) => {
+    const on = request.on.bind(request) as (event: string, listener: (...args: unknown[]) => void) => IncomingMessage;
+    request.on = ((event: string, listener: (...args: unknown[]) => void) =>
+      on(event, event === "error" ? () => {} : listener)) as typeof request.on;
+  });
+  return server;
 }
 
 function listen(server: EmulatorServer): Promise<number> {
@@ -56,7 +68,7 @@ export class KinesisServers {
       kinesalite({ createStreamMs: 10, updateStreamMs: 20, deleteStreamMs: 10, shardLimit: 1000 }) as EmulatorServer,
       dynalite({ createTableMs: 10, deleteTableMs: 10 }) as EmulatorServer,
     ];
-    return new KinesisServers(servers, await Promise.all(servers.map(listen)));
+    return new KinesisServers(servers, await Promise.all(servers.map(forgiving).map(listen)));
   }
 
   async stop(): Promise<void> {

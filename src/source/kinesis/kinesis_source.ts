@@ -13,7 +13,8 @@
 import { withAbort } from "../../runtime/abort.ts";
 import { ByteBudget } from "../../runtime/byte_budget.ts";
 import { Condition } from "../../runtime/condition.ts";
-import { InvariantError, SplitLostError } from "../../runtime/errors.ts";
+import { InvariantError, RetriableError, SplitLostError } from "../../runtime/errors.ts";
+import { retry, RETRY_UNTIL_STOPPED } from "../../runtime/retry.ts";
 import {
   comparePositions,
   type Epoch,
@@ -201,6 +202,11 @@ export class KinesisSource implements Source {
     return readers.map((reader) => ({ shard: reader.held.key, reader }));
   }
 
+  /** Leases that are ours now. */
+  get heldCount(): number {
+    return this.#coordinator?.held().length ?? 0;
+  }
+
   get leaseCounts() {
     return this.#coordinator?.counts;
   }
@@ -215,11 +221,16 @@ export class KinesisSource implements Source {
       this.#closing.signal.throwIfAborted();
     }
     this.#ports = ports;
-    await waitForTable(ports.store, { runtime, table: settings.leaseTable, signal });
+    const persist = (what: string, work: () => Promise<void>) =>
+      retry(what, work, { policy: RETRY_UNTIL_STOPPED, runtime, signal });
+    await persist(
+      "kinesis find lease table",
+      () => waitForTable(ports.store, { runtime, table: settings.leaseTable, signal }),
+    );
     const table = this.#table = new LeaseTable(ports.store, this.workerId, runtime);
     const initial = { type: settings.initialPosition, timestampMs: settings.initialTimestampMs };
     const sync = new ShardSync(ports.api, table, { runtime, initial });
-    await sync.run(signal);
+    await persist("kinesis create leases", () => sync.run(signal));
     this.#shardEnd = new ShardEnd(ports.api, table, runtime);
     this.#coordinator = new LeaseCoordinator({
       table,
@@ -235,7 +246,8 @@ export class KinesisSource implements Source {
       },
     });
     runtime.log.info("kinesis worker started", { stream: settings.streamName, workerId: this.workerId });
-    await this.#coordinator.start(signal);
+    const coordinator = this.#coordinator;
+    await persist("kinesis take leases", () => coordinator.start(signal));
     this.#run(this.#syncLoop(sync));
     if (settings.assignment === "leader") {
       const row = new WorkerRow(ports.store, { workerId: this.workerId, runtime });
@@ -336,8 +348,8 @@ export class KinesisSource implements Source {
   async #parentsEnded({ lease: { parents }, gone }: HeldLease): Promise<void> {
     let waiting = [...parents];
     for (;;) {
-      const leases = await Promise.all(waiting.map((parent) => this.#table!.get(parent, gone)));
-      waiting = waiting.filter((_, i) => leases[i] !== undefined && !isEnded(leases[i]));
+      const ended = await Promise.all(waiting.map((parent) => this.#hasEnded(parent, gone)));
+      waiting = waiting.filter((_, i) => !ended[i]);
       if (waiting.length === 0) return;
       const woken = new AbortController();
       const signal = AbortSignal.any([gone, woken.signal]);
@@ -345,6 +357,16 @@ export class KinesisSource implements Source {
       await Promise.race([sleep, this.#parentsChanged.wait(signal)]).catch(() => {});
       woken.abort();
       gone.throwIfAborted();
+    }
+  }
+
+  async #hasEnded(shard: string, signal: AbortSignal): Promise<boolean> {
+    try {
+      const lease = await this.#table!.get(shard, signal);
+      return lease === undefined || isEnded(lease);
+    } catch (error) {
+      if (error instanceof RetriableError) return false; // looked at again soon
+      throw error;
     }
   }
 
@@ -409,9 +431,17 @@ export class KinesisSource implements Source {
   async #writeWanted(owned: OwnedShard, next: Position, signal: AbortSignal): Promise<void> {
     if (comparePositions(owned.committed, next) >= 0 && !this.#mustResolve(owned)) return;
     const { held, split, wanted } = owned;
+    const either = AbortSignal.any([signal, held.gone]);
+    const write = () =>
+      wanted === END_POSITION
+        ? this.#shardEnd!.finish(held, either)
+        : held.checkpoint(checkpointBefore(wanted), either, this.#startOf(owned, wanted));
     try {
-      if (wanted === END_POSITION) await this.#shardEnd!.finish(held, signal);
-      else await held.checkpoint(checkpointBefore(wanted), signal, this.#startOf(owned, wanted));
+      await retry("kinesis commit", write, {
+        policy: RETRY_UNTIL_STOPPED,
+        runtime: this.#context.runtime,
+        signal: either,
+      });
     } catch (error) {
       signal.throwIfAborted();
       if (held.gone.aborted || error instanceof SplitLostError) {

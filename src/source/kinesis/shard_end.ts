@@ -8,7 +8,7 @@ import type { LeaseTable } from "./lease_table.ts";
 import { leaseOf } from "./shard_sync.ts";
 
 /** A shard that ends has children; a list that doesn't have them yet is late. */
-const LIST_RETRIES: RetryPolicy = { baseDelayMs: 200, maxDelayMs: 5_000, maxAttempts: 10 };
+const LIST_RETRIES: RetryPolicy = { baseDelayMs: 200, maxDelayMs: 5_000, maxAttempts: Infinity };
 
 /** What happens when everything of a shard is durable: the order lets every crash in between be gone on from. */
 export class ShardEnd {

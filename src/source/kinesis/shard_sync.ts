@@ -1,4 +1,5 @@
 /** Which leases the stream's shards need, and which are done with. */
+import { retry, type RetryPolicy } from "../../runtime/retry.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { type Checkpoint, isSentinel, TRIM_HORIZON } from "./checkpoint.ts";
 import { eachLimited } from "./concurrency.ts";
@@ -14,6 +15,7 @@ export interface InitialPosition {
 
 /** Writes in flight at a time. */
 const CONCURRENCY = 10;
+const LIST_RETRIES: RetryPolicy = { baseDelayMs: 200, maxDelayMs: 5_000, maxAttempts: 5 };
 
 /** A lease for the shard. */
 export function leaseOf(shard: Shard, checkpoint: Checkpoint, startTimestampMs?: number): NewLease {
@@ -119,10 +121,13 @@ export class ShardSync {
    */
   async run(signal: AbortSignal): Promise<void> {
     const leases = await this.#table.list(signal);
-    const shards = await this.#api.listShards(signal);
+    const options = { policy: LIST_RETRIES, runtime: this.#runtime, signal };
+    const list = (timestampMs?: number) =>
+      retry("kinesis list shards", () => this.#api.listShards(signal, timestampMs), options);
+    const shards = await list();
     const { type, timestampMs } = this.#initial;
     const nowMs = this.#api.serverTimeMs() ?? this.#runtime.clock.now();
-    const atTimestamp = type === "AT_TIMESTAMP" ? await this.#api.listShards(signal, timestampMs) : [];
+    const atTimestamp = type === "AT_TIMESTAMP" ? await list(timestampMs) : [];
     const initial = initialShards(shards, type, new Set(atTimestamp.map(({ id }) => id)));
     const needed = neededShards(shards, leases, initial);
     const missing = shards.filter(({ id }) => needed.has(id));

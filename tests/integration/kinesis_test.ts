@@ -1,0 +1,184 @@
+import { assert, assertEquals } from "@std/assert";
+import { SystemClock } from "../../src/runtime/clock.ts";
+import { SeededRandom } from "../../src/runtime/random.ts";
+import { openSdkPorts } from "../../src/source/kinesis/sdk_ports.ts";
+import type { KinesisSettings } from "../../src/source/kinesis/settings.ts";
+import { type FaultFront, startFaultFront } from "../support/kinesis_front.ts";
+import { FAST, sharedServers } from "../support/kinesis_harness.ts";
+import type { KinesisServers } from "../support/kinesis_servers.ts";
+import { KinesisWorker } from "../support/kinesis_worker.ts";
+import { RowLedger } from "../support/row_ledger.ts";
+
+const encoder = new TextEncoder();
+/** Leases expire after this; short, so that tests are. */
+const FAILOVER_MS = 1000;
+
+/** Collectors over one stream, one table and one ledger. */
+class Fleet {
+  readonly servers: KinesisServers;
+  readonly stream: string;
+  readonly table: string;
+  readonly ledger = new RowLedger();
+  readonly workers: KinesisWorker[] = [];
+  readonly fronts: FaultFront[] = [];
+  #settings: Partial<KinesisSettings> = {};
+  #made = 0;
+  #put = 0;
+
+  private constructor(servers: KinesisServers, stream: string) {
+    this.servers = servers;
+    this.stream = stream;
+    this.table = `${stream}-leases`;
+  }
+
+  static async create(shardCount: number): Promise<Fleet> {
+    const servers = await sharedServers();
+    return new Fleet(servers, await servers.createStream(shardCount));
+  }
+
+  /** From now on requests go through fronts that may fail. */
+  useFronts(): { kinesis: FaultFront; dynamodb: FaultFront } {
+    const kinesis = startFaultFront(this.servers.kinesisUrl, 1),
+      dynamodb = startFaultFront(this.servers.dynamodbUrl, 2);
+    this.fronts.push(kinesis, dynamodb);
+    this.#settings = { kinesisEndpoint: kinesis.url, dynamodbEndpoint: dynamodb.url };
+    return { kinesis, dynamodb };
+  }
+
+  start(fields: Partial<KinesisSettings> = {}): KinesisWorker {
+    const settings = this.servers.settings(this.stream, { failoverTimeMs: FAILOVER_MS, ...this.#settings, ...fields });
+    const worker = new KinesisWorker({
+      id: `worker-${++this.#made}`,
+      settings,
+      tuning: FAST,
+      ledger: this.ledger,
+      runtime: { clock: new SystemClock(), random: new SeededRandom(this.#made) },
+      connect: (runtime, signal) => openSdkPorts(settings, runtime, signal),
+      unitMaxAgeMs: 60,
+    });
+    this.workers.push(worker);
+    return worker;
+  }
+
+  async put(count: number): Promise<void> {
+    const first = this.#put;
+    this.#put += count;
+    await this.servers.put(
+      this.stream,
+      Array.from({ length: count }, (_, i) => ({ key: `k${first + i}`, data: encoder.encode(`record ${first + i}`) })),
+    );
+  }
+
+  /** Waits until everything that was put is stored. */
+  async drained(): Promise<void> {
+    await this.ledger.reaches(this.#put);
+    assertEquals(this.ledger.copies.size, this.#put);
+  }
+
+  /** Waits until each of these workers holds so many shards. */
+  async balanced(...counts: readonly number[]): Promise<void> {
+    const sorted = (numbers: readonly number[]) => [...numbers].sort().join();
+    await until(() => sorted(this.workers.map(({ shardCount }) => shardCount)) === sorted(counts));
+  }
+
+  remove(worker: KinesisWorker): void {
+    this.workers.splice(this.workers.indexOf(worker), 1);
+  }
+
+  async stop(): Promise<void> {
+    const errors = await Promise.all(this.workers.map((worker) => worker.stop()));
+    assertEquals(errors.filter((error) => error !== undefined), []);
+    await Promise.all(this.fronts.map((front) => front.close()));
+  }
+}
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!await condition()) await new Promise((resolve) => setTimeout(resolve, 10));
+}
+
+/** The servers live in this process, across tests. */
+function test(name: string, run: () => Promise<void>): void {
+  Deno.test({ name, fn: run, sanitizeOps: false, sanitizeResources: false });
+}
+
+test("four collectors share eight shards, and write every record once", async () => {
+  const fleet = await Fleet.create(8);
+  await fleet.put(400);
+  for (let i = 0; i < 4; i++) fleet.start();
+  await fleet.balanced(2, 2, 2, 2);
+  await fleet.put(400);
+  await fleet.drained();
+  await fleet.stop();
+  const owners = (await fleet.servers.items(fleet.table)).filter(({ leaseOwner }) => leaseOwner !== undefined);
+  assertEquals(owners, []);
+});
+
+test("a collector that stops hands its shards over at once, and nothing is written twice", async () => {
+  const fleet = await Fleet.create(4);
+  const first = fleet.start({ failoverTimeMs: 60_000 });
+  await fleet.put(200);
+  await fleet.drained();
+  assertEquals(await first.stop(), undefined);
+  fleet.remove(first);
+  await fleet.put(200);
+  // Its leases would expire in a minute; its look at the table is what takes them.
+  fleet.start({ failoverTimeMs: 60_000 });
+  await fleet.drained();
+  assertEquals(fleet.ledger.duplicates, []);
+  await fleet.stop();
+});
+
+test("the shards of a collector that was killed are taken over after the failover time", async () => {
+  const fleet = await Fleet.create(4);
+  const first = fleet.start();
+  await fleet.put(100);
+  await fleet.drained();
+  const second = fleet.start();
+  first.kill();
+  fleet.remove(first);
+  await fleet.put(300);
+  await fleet.balanced(4);
+  await fleet.drained();
+  assertEquals(second.shardCount, 4);
+  await fleet.stop();
+});
+
+test("shards that split and merge under load are read parents first, without loss", async () => {
+  const fleet = await Fleet.create(3);
+  const { servers, stream } = fleet;
+  for (let i = 0; i < 2; i++) fleet.start();
+  await fleet.put(200);
+  let open = await servers.openShards(stream);
+  await servers.split(stream, open[0]);
+  await fleet.put(200);
+  await servers.merge(stream, open[1], open[2]);
+  await fleet.put(200);
+  open = await servers.openShards(stream);
+  await servers.split(stream, open.at(-1)!);
+  await fleet.put(200);
+  await fleet.drained();
+  const ended = async () =>
+    (await servers.items(fleet.table)).filter(({ checkpoint }) => checkpoint.S === "SHARD_END").length;
+  await until(async () => (await servers.items(fleet.table)).length - await ended() === 4);
+  await fleet.stop();
+});
+
+test("every record arrives when servers throttle, fail, lose answers and expire iterators", async () => {
+  const fleet = await Fleet.create(4);
+  const { kinesis, dynamodb } = fleet.useFronts();
+  Object.assign(kinesis.faults, { throttled: 0.1, failed: 0.05, lostAnswer: 0.05, expiredIterator: 0.1 });
+  Object.assign(dynamodb.faults, { throttled: 0.05, failed: 0.05, lostAnswer: 0.1 });
+  for (let i = 0; i < 3; i++) fleet.start();
+  for (let i = 0; i < 5; i++) {
+    await fleet.put(100);
+    await fleet.ledger.reaches(100 * i);
+  }
+  await fleet.drained();
+  for (const kind of ["ProvisionedThroughputExceededException", "ExpiredIteratorException", "InternalFailure"]) {
+    assert((kinesis.injected.get(kind) ?? 0) > 0, `no ${kind} was injected`);
+  }
+  for (const { faults } of [kinesis, dynamodb]) {
+    Object.assign(faults, { throttled: 0, failed: 0, lostAnswer: 0, expiredIterator: 0 });
+  }
+  await fleet.stop();
+});

@@ -1,0 +1,126 @@
+import { positionText } from "../../src/decode/dead_letters.ts";
+import type { FromWorker, SealedOutput, ToWorker } from "../../src/pipeline/messages.ts";
+import { batchByteLength, type WorkerPort } from "../../src/pipeline/port.ts";
+import type { SealedUnit } from "../../src/pipeline/unit.ts";
+import type { UnitWriter } from "../../src/target/unit_writer.ts";
+
+/** A record as it was stored. */
+export interface StoredRow {
+  readonly split: string;
+  readonly position: string;
+  readonly value: string;
+}
+
+/** What all collectors of a test have stored: the bucket of a world without files. */
+export class RowLedger {
+  readonly rows: StoredRow[] = [];
+  /** How often each value was stored. */
+  readonly copies = new Map<string, number>();
+  readonly #places = new Set<string>();
+  readonly #waiting: (() => void)[] = [];
+
+  add(row: StoredRow): void {
+    this.rows.push(row);
+    this.copies.set(row.value, (this.copies.get(row.value) ?? 0) + 1);
+    this.#places.add(`${row.split} ${row.position}`);
+  }
+
+  has(split: string, position: string): boolean {
+    return this.#places.has(`${split} ${position}`);
+  }
+
+  /** Values that were stored more than once. */
+  get duplicates(): string[] {
+    return [...this.copies].filter(([, count]) => count > 1).map(([value]) => value);
+  }
+
+  /** Resolves once so many different values are there. */
+  async reaches(count: number): Promise<void> {
+    while (this.copies.size < count) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  wake(): void {
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+}
+
+const encoder = new TextEncoder(), decoder = new TextDecoder();
+const GROUP = { project: "", collection: null, timeMs: null };
+
+/** A pipeline worker that keeps records as they are. */
+export class RowPort implements WorkerPort {
+  onMessage: (message: FromWorker) => void = () => {};
+  onLost: (error: Error) => void = () => {};
+  #rows: StoredRow[] = [];
+  #closed = false;
+
+  post(message: ToWorker): void {
+    const answer = message.type === "batch" ? this.#accept(message) : this.#seal(message);
+    queueMicrotask(() => {
+      if (!this.#closed) this.onMessage(answer);
+    });
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  #accept({ batch }: ToWorker & { type: "batch" }): FromWorker {
+    for (let i = 0; i < batch.rowCount; i++) {
+      const value = decoder.decode(batch.bytes.subarray(batch.offsets[i], batch.offsets[i + 1]));
+      this.#rows.push({ split: batch.split, position: positionText(batch, i), value });
+    }
+    const byteLength = batchByteLength(batch);
+    return { type: "accepted", batchByteLength: byteLength, bufferedByteLength: byteLength, wantsSeal: false };
+  }
+
+  #seal({ unit, seal }: ToWorker & { type: "seal" }): FromWorker {
+    const bytes = encoder.encode(JSON.stringify(this.#rows));
+    const rowCount = this.#rows.length;
+    this.#rows = [];
+    const piece = {
+      group: GROUP,
+      bytes,
+      crc32: 0,
+      rawByteLength: bytes.length,
+      rowCount,
+      tables: [],
+      minEventTime: NaN,
+      maxEventTime: NaN,
+    };
+    const output: SealedOutput = {
+      pieces: [piece],
+      pages: [],
+      pageByteLength: 0,
+      deadLetters: null,
+      counts: [],
+      stageMs: { decode: 0, encode: 0, compress: 0 },
+    };
+    return { type: "sealed", unit, seal, bufferedByteLength: 0, output };
+  }
+}
+
+/** Stores units in the ledger, after what `before` waits for (or throws). */
+export class LedgerWriter implements UnitWriter {
+  readonly #ledger: RowLedger;
+  readonly #before: (signal: AbortSignal) => Promise<void>;
+
+  constructor(ledger: RowLedger, before: (signal: AbortSignal) => Promise<void> = () => Promise.resolve()) {
+    this.#ledger = ledger;
+    this.#before = before;
+  }
+
+  async open(): Promise<void> {}
+
+  async write(unit: SealedUnit, signal: AbortSignal): Promise<void> {
+    await this.#before(signal);
+    for (const { pieces } of unit.outputs) {
+      for (const { bytes } of pieces) {
+        for (const row of JSON.parse(decoder.decode(bytes)) as StoredRow[]) this.#ledger.add(row);
+      }
+    }
+    this.#ledger.wake();
+  }
+
+  async close(): Promise<void> {}
+}
