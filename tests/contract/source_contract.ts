@@ -1,15 +1,19 @@
 import { assert, assertEquals, assertGreater, assertLessOrEqual, assertRejects } from "@std/assert";
 import { InvariantError, SplitLostError } from "../../src/runtime/errors.ts";
+import type { RecordBatch, Source } from "../../src/source/source.ts";
 import {
-  comparePositions,
-  type Epoch,
-  type PollLimit,
-  type Position,
-  type RecordBatch,
-  type Source,
-  type SourceHandler,
-  type SplitId,
-} from "../../src/source/source.ts";
+  allValues,
+  assertWellFormed,
+  Handler,
+  LIMIT,
+  NEVER,
+  open,
+  type Opened,
+  read,
+  settle,
+  staysPending,
+  values,
+} from "./source_probe.ts";
 
 /** Where records come from in a test: fresh, with room for one split of records, and its checkpoints. */
 export interface SourceBackend {
@@ -29,119 +33,6 @@ export interface SourceHarness {
   readonly resumes: boolean;
   /** True when the backend serves in this process, across tests: then what it opens is not the source's leak. */
   readonly servesHere?: boolean;
-}
-
-const NEVER = new AbortController().signal;
-const LIMIT: PollLimit = { maxBytes: 1 << 20, maxRows: 1000 };
-/** Long enough for a source that wrongly delivers to do so; a test that waits this long can't fail for being slow. */
-const SETTLE_MS = 30;
-
-interface Assignment {
-  readonly epoch: Epoch;
-  readonly start: Position;
-  readonly committed: boolean;
-}
-
-/** What the loop does with ownership, and nothing else. */
-class Handler implements SourceHandler {
-  readonly assignments = new Map<SplitId, Assignment>();
-  readonly #source: Source;
-  /** `assigned` waits for this. */
-  readonly gate: Promise<void>;
-
-  constructor(source: Source, gate: Promise<void> = Promise.resolve()) {
-    this.#source = source;
-    this.gate = gate;
-  }
-
-  async assigned(
-    split: SplitId,
-    epoch: Epoch,
-    start: Position,
-    { committed }: { committed: boolean },
-  ): Promise<void> {
-    await this.gate;
-    if (!committed) await this.#source.commit(split, epoch, start, NEVER);
-    this.assignments.set(split, { epoch, start, committed });
-  }
-
-  async revoking(): Promise<void> {}
-
-  lost(): void {}
-}
-
-interface Opened {
-  readonly source: Source;
-  readonly handler: Handler;
-}
-
-async function open(backend: SourceBackend): Promise<Opened> {
-  const source = backend.create();
-  const handler = new Handler(source);
-  await source.open(handler, NEVER);
-  return { source, handler };
-}
-
-function values(batch: RecordBatch): string[] {
-  const decoder = new TextDecoder();
-  return Array.from(
-    { length: batch.rowCount },
-    (_, row) => decoder.decode(batch.bytes.subarray(batch.offsets[row], batch.offsets[row + 1])),
-  );
-}
-
-/** Polls until `rowCount` rows have come. */
-async function read(source: Source, rowCount: number, limit = LIMIT): Promise<RecordBatch[]> {
-  const batches: RecordBatch[] = [];
-  for (let rows = 0; rows < rowCount;) {
-    const batch = await source.poll(limit, NEVER);
-    assert(batch !== "end", `the source ended after ${rows} of ${rowCount} rows`);
-    batches.push(batch);
-    rows += batch.rowCount;
-  }
-  return batches;
-}
-
-function allValues(batches: readonly RecordBatch[]): string[] {
-  return batches.flatMap(values);
-}
-
-function positionAt({ positions }: RecordBatch, row: number): Position {
-  if (positions instanceof BigInt64Array) return String(positions[row]);
-  return new TextDecoder().decode(positions.bytes.subarray(positions.offsets[row], positions.offsets[row + 1]));
-}
-
-function assertWellFormed(batch: RecordBatch): void {
-  const { rowCount, offsets, timestamps, positions, keys, headers } = batch;
-  assertEquals(offsets.length, rowCount + 1);
-  assertEquals(timestamps.length, rowCount);
-  assertEquals(positions instanceof BigInt64Array ? positions.length : positions.offsets.length - 1, rowCount);
-  for (const column of [keys, headers]) if (column !== null) assertEquals(column.offsets.length, rowCount + 1);
-  assertLessOrEqual(offsets[rowCount], batch.bytes.length);
-  for (let row = 0; row < rowCount; row++) {
-    assertLessOrEqual(offsets[row], offsets[row + 1]);
-    const position = positionAt(batch, row);
-    assert(comparePositions(batch.start, position) <= 0, `row ${row} at ${position} is before ${batch.start}`);
-    assert(comparePositions(position, batch.next) < 0, `row ${row} at ${position} isn't before ${batch.next}`);
-    if (row > 0) {
-      assert(comparePositions(positionAt(batch, row - 1), position) < 0, `row ${row} isn't after row ${row - 1}`);
-    }
-  }
-}
-
-/** Lets a source that wrongly delivers do so. */
-function settle(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
-}
-
-/** True when the poll is still pending after a while; then it is aborted. */
-async function staysPending(source: Source): Promise<boolean> {
-  const stop = new AbortController();
-  const poll = source.poll(LIMIT, stop.signal);
-  const outcome = poll.then(() => false, (error) => error === stop.signal.reason);
-  await settle();
-  stop.abort(new DOMException("enough", "AbortError"));
-  return await outcome;
 }
 
 type Case = (backend: SourceBackend) => Promise<void>;

@@ -135,6 +135,47 @@ test("notices a truncation by other first bytes, when the file has grown beyond 
   assertEquals(run.texts.slice(-50), lines(100, 150));
 });
 
+test("notices a truncation that leaves the first bytes as they were", async (world) => {
+  await world.write("a.log", block(0, 100));
+  const run = await world.open(FOLLOW);
+  await run.until(100);
+  await world.write("a.log", block(0, 50));
+  await run.until(150);
+  assertEquals(run.texts.slice(100), lines(0, 50));
+});
+
+test("knows a file by more of its first bytes as it grows", async (world) => {
+  await world.write("a.log", block(0, 1));
+  const run = await world.open(FOLLOW);
+  await run.until(1);
+  await world.append("a.log", block(1, 10));
+  await run.until(10);
+  await run.quiet(1);
+  await world.write("a.log", block(0, 1) + block(500, 550));
+  await run.until(10 + 51);
+  assertEquals(run.texts.slice(10), [...lines(0, 1), ...lines(500, 550)]);
+});
+
+test("reads no further in contents that were replaced", async (world) => {
+  await world.write("a.log", block(0, 20_000));
+  const run = await world.open(FOLLOW);
+  run.limit = { maxBytes: 1000, maxRows: 10 };
+  await run.until(10);
+  await world.write("a.log", block(500_000, 525_000));
+  while (!world.logged.some((line) => line.startsWith("warn a file was truncated"))) {
+    if (world.clock.sleeping > 0) world.clock.advance(1000);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  while (world.clock.sleeping === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  run.limit = { maxBytes: 1 << 20, maxRows: 100_000 };
+  await run.drain();
+  const [before, after] = [...Map.groupBy(run.rows, ({ split }) => split).values()];
+  const texts = before.map(({ text }) => text);
+  assert(texts.length < 20_000);
+  assertEquals(texts, lines(0, texts.length));
+  assertEquals(after.map(({ text }) => text), lines(500_000, 525_000));
+});
+
 test("reads files in turns when there are more than it may have open", async (world) => {
   for (let i = 0; i < 6; i++) await world.write(`${i}.log`, block(i * 100, i * 100 + 10));
   const run = await world.open({ ...FOLLOW, maxOpen: 2 });
