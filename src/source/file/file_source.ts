@@ -105,6 +105,8 @@ export class FileSource implements Source {
         if (batch !== null) return this.#deliver(opened, next, batch);
         if (next.reader.ended) await this.#retire(opened, next);
         else await this.#fill(opened, next, { limit, signal });
+      } else if (opened.feeder.isBusy) {
+        await withAbort(this.#activate(opened), signal); // of a poll that was aborted
       } else if (opened.open.size > 0 || this.#following !== null) {
         await this.#changed.wait(signal);
       } else if (!opened.feeder.hasWork) {

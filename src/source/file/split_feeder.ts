@@ -50,6 +50,11 @@ export class SplitFeeder {
     return this.#waiting.size > 0 && (open.size < maxOpen || this.#leastUseful() !== null);
   }
 
+  /** True while splits are being opened; `activate` then waits for them. */
+  get isBusy(): boolean {
+    return this.#activating !== null;
+  }
+
   /** Has it opened when its turn comes; nothing happens when it waits or is open already. */
   enqueue(feed: Feed): void {
     const { split } = feed;

@@ -162,6 +162,24 @@ test("reads many more files than it has open", async (world) => {
   assertEquals(await world.collect(), []);
 });
 
+test("loses nothing when polls are aborted at any moment", async (world) => {
+  for (let i = 0; i < 40; i++) await world.write(`${i}.log`, block(i * 10, i * 10 + 10));
+  const run = await world.open({ maxOpen: 1 });
+  run.limit = { maxBytes: 1 << 20, maxRows: 7 };
+  for (let i = 0, ended = false; !ended; i++) {
+    const stop = new AbortController();
+    const polling = run.poll(stop.signal).then(
+      (batch) => ended = batch === "end",
+      (error) => assertEquals(error, "stop"),
+    );
+    for (let turns = i % 23; turns > 0; turns--) await Promise.resolve();
+    if (i % 3 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+    stop.abort("stop");
+    await polling;
+  }
+  assertEquals(run.texts.toSorted(), lines(0, 400).toSorted());
+});
+
 test("reads large files to their end when many wait", async (world) => {
   const bytes = new TextEncoder().encode(`${"x".repeat((1 << 20) - 1)}\n`.repeat(70));
   for (let i = 0; i < 2; i++) await world.write(`${i}.log`, bytes);

@@ -146,9 +146,9 @@ export class FileRun implements SourceHandler {
   }
 
   /** Polls once; time goes on meanwhile. */
-  async poll(): Promise<RecordBatch | "end"> {
+  async poll(signal = NEVER): Promise<RecordBatch | "end"> {
     let settled = false;
-    const poll = this.source.poll(this.limit, NEVER).finally(() => settled = true);
+    const poll = this.source.poll(this.limit, signal).finally(() => settled = true);
     poll.catch(() => {}); // it is awaited below
     for (let steps = 0; !settled; steps++) {
       assert(steps < MAX_STEPS, `nothing more came after ${JSON.stringify(this.texts.slice(-3))}`);
