@@ -1,4 +1,5 @@
 import { type ConfigOf, option } from "../config/option.ts";
+import { avroDecodeOptions } from "./avro/options.ts";
 import { nameProblem } from "./names.ts";
 
 /** What `source.metadata-columns` may list. Two names each for the parent and the part, as their sources call them. */
@@ -32,6 +33,7 @@ export const decodeOptions = {
       "source.project and source.collection. AUTO finds it out for each record; a set layout is strict, and records of " +
       "another one become dead letters.",
   }),
+  ...avroDecodeOptions,
   project: option.string("source.project", {
     default: "default",
     check: checkName,

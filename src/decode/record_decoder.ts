@@ -1,7 +1,9 @@
 import type { TableBuilder } from "../columnar/table_builder.ts";
 import type { TableSet } from "../columnar/table_set.ts";
-import { ConfigError } from "../runtime/errors.ts";
+import type { SchemaUpdate } from "../schema/known_schema.ts";
 import type { RecordBatch } from "../source/source.ts";
+import { AutoDecoder } from "./auto_decoder.ts";
+import { AvroDecoder } from "./avro/avro_decoder.ts";
 import { JsonDecoder } from "./json_decoder.ts";
 import type { DecodeConfig } from "./options.ts";
 
@@ -14,25 +16,33 @@ export interface RecordDecoder {
   /** Called once a batch, before its records. */
   begin(batch: RecordBatch): void;
   /**
-   * Decodes the record [start, end) of the batch's bytes into an open row of `table`. Returns false when a rule of the
+   * Decodes the record [start, end) of the batch's bytes, its row `index`, into an open row of `table`. Returns false when a rule of the
    * config drops it (its collection isn't wanted); nothing was opened then.
    *
    * @throws Rejection when the record can't become a row. The caller rolls `table` back.
    */
-  decode(start: number, end: number): boolean;
+  decode(start: number, end: number, index: number): boolean;
+  /**
+   * The records inside of a record that holds several, as batches one after the other, each to be used before the next
+   * is asked for; then the caller goes on with `begin`. Null when the record is one itself.
+   *
+   * @throws Rejection, also while the batches are asked for, when what is left of the record can't be read.
+   */
+  unpack?(start: number, end: number, index: number): Iterable<RecordBatch> | null;
+  /** Takes note of schemas that the records to come need. */
+  update?(update: SchemaUpdate): void;
   /** The tables were reset: drop what is known of forgotten ones. */
   reset(): void;
 }
 
-/**
- * The decoder for `source.data-format`.
- *
- * @throws ConfigError for a format that this build can't read.
- */
+/** The decoder for `source.data-format`. */
 export function createDecoder(config: DecodeConfig, tables: TableSet): RecordDecoder {
-  if (config.dataFormat === "AVRO") {
-    const message = "this build does not read Avro: use JSON or AUTO";
-    throw new ConfigError([{ key: "source.data-format", message }]);
+  switch (config.dataFormat) {
+    case "AVRO":
+      return new AvroDecoder(config, tables);
+    case "JSON":
+      return new JsonDecoder(config, tables);
+    case "AUTO":
+      return new AutoDecoder(new JsonDecoder(config, tables), new AvroDecoder(config, tables));
   }
-  return new JsonDecoder(config, tables);
 }

@@ -16,6 +16,12 @@ export const REJECTION_CODES = [
   "too-deep",
   /** The table would have more columns than columns.max-count. */
   "too-many-columns",
+  /** Bytes that are not what the Avro schema says, or not framed as configured. */
+  "malformed-avro",
+  /** No schema is known for the Avro record: the registry or the folder doesn't have it. */
+  "unknown-schema",
+  /** There is an Avro schema, but it can't be used. */
+  "bad-schema",
 ] as const;
 
 export type RejectionCode = typeof REJECTION_CODES[number];

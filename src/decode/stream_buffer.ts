@@ -3,6 +3,7 @@ import type { ColumnSettings } from "../columnar/column_builder.ts";
 import { BIGINT, DOUBLE } from "../columnar/kinds.ts";
 import { TableSet } from "../columnar/table_set.ts";
 import type { SplitCounts } from "../pipeline/messages.ts";
+import type { SchemaUpdate } from "../schema/known_schema.ts";
 import { FatalError, InvariantError } from "../runtime/errors.ts";
 import type { RecordBatch, SplitId } from "../source/source.ts";
 import { type DeadLetters, DeadLetterWriter, positionText } from "./dead_letters.ts";
@@ -103,23 +104,14 @@ export class StreamBuffer {
    */
   append(batch: RecordBatch): void {
     if (this.#isSealed) throw new InvariantError("a sealed buffer was appended to before its reset");
-    this.#decoder.begin(batch);
-    this.#metadata.begin(batch);
     const counts = this.#countsOf(batch.split);
-    const { offsets, rowCount } = batch;
-    for (let index = 0; index < rowCount; index++) {
-      const start = offsets[index], end = offsets[index + 1];
-      if (start === end) {
-        drop(counts, "empty");
-      } else if (end - start > this.#config.maxRecordByteLength) {
-        const limit = this.#config.maxRecordByteLength;
-        this.#reject(batch, index, { code: "too-large", reason: `the record has more than ${limit} bytes` });
-      } else {
-        this.#appendRecord(batch, index, counts);
-      }
-    }
-    counts.records += rowCount;
-    counts.recordBytes += offsets[rowCount] - offsets[0];
+    this.#appendRecords(batch, counts);
+    counts.recordBytes += batch.offsets[batch.rowCount] - batch.offsets[0];
+  }
+
+  /** Takes note of schemas that the batches to come need. */
+  update(update: SchemaUpdate): void {
+    this.#decoder.update?.(update);
   }
 
   /** Everything since the last reset. Nothing can be appended until `reset`. */
@@ -143,10 +135,50 @@ export class StreamBuffer {
     this.#isSealed = false;
   }
 
+  #begin(batch: RecordBatch): void {
+    this.#decoder.begin(batch);
+    this.#metadata.begin(batch);
+  }
+
+  #appendRecords(batch: RecordBatch, counts: Counts): void {
+    this.#begin(batch);
+    const { offsets, rowCount } = batch;
+    for (let index = 0; index < rowCount; index++) {
+      const start = offsets[index], end = offsets[index + 1];
+      if (start === end) {
+        drop(counts, "empty");
+      } else if (end - start > this.#config.maxRecordByteLength && batch.blockCodec === undefined) {
+        const limit = this.#config.maxRecordByteLength;
+        this.#reject(batch, index, { code: "too-large", reason: `the record has more than ${limit} bytes` });
+      } else {
+        const inner = this.#decoder.unpack?.(start, end, index) ?? null;
+        if (inner === null) this.#appendRecord(batch, index, counts);
+        else this.#appendInner(batch, index, inner);
+      }
+    }
+    counts.records += rowCount;
+  }
+
+  /** The records inside of a record count in its place; what can't be read of it is a record too. */
+  #appendInner(batch: RecordBatch, index: number, inner: Iterable<RecordBatch>): void {
+    const counts = this.#countsOf(batch.split);
+    counts.records--;
+    try {
+      for (const records of inner) this.#appendRecords(records, counts);
+    } catch (error) {
+      if (!(error instanceof Rejection)) throw error;
+      const { code, reason } = error;
+      counts.records++;
+      this.#begin(batch);
+      return this.#reject(batch, index, { code, reason });
+    }
+    this.#begin(batch);
+  }
+
   #appendRecord(batch: RecordBatch, index: number, counts: Counts): void {
     const decoder = this.#decoder;
     try {
-      if (!decoder.decode(batch.offsets[index], batch.offsets[index + 1])) return drop(counts, "collection");
+      if (!decoder.decode(batch.offsets[index], batch.offsets[index + 1], index)) return drop(counts, "collection");
     } catch (error) {
       if (!(error instanceof Rejection)) throw error;
       decoder.table?.rollback();

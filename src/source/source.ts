@@ -66,6 +66,13 @@ export interface RecordBatch {
   readonly keys: BytesColumn | null;
   /** The records' headers, each a JSON object's text; null when the source has none or nobody asked for them. */
   readonly headers: BytesColumn | null;
+  /** Avro: the schema (its JSON text) that all records were written with; absent when they say so themselves. */
+  readonly writerSchema?: string;
+  /**
+   * Avro: each record is a block of an object container file, [count, size, contents] as they stand in the file, whose
+   * contents are compressed with this codec; `writerSchema` is set too. A block may have more bytes than a record.
+   */
+  readonly blockCodec?: string;
 }
 
 /** What a poll may return at the most. One record larger than maxBytes still comes, alone. */

@@ -192,6 +192,8 @@ function enumOp(writer: EnumSchema, reader: EnumSchema | null): Op {
     return reader.default === null ? null : utf8.encode(reader.default);
   };
   op.symbols = writer.symbols.map(symbolOf);
+  // deno-lint-ignore no-control-regex -- what JSON escapes
+  op.isPlain = ![...writer.symbols, reader?.default ?? ""].some((symbol) => /["\\\u0000-\u001f]/.test(symbol));
   return op;
 }
 
@@ -279,7 +281,8 @@ function sized(op: Op, size: number, scale = 0): Op {
 
 /** The kind of a column that holds values of all branches. */
 function commonKind(branches: readonly Op[]): Kind {
-  const found = new Set(branches.filter(({ code }) => code !== ops.NULL).map(({ kind }) => kind));
+  const counted = branches.filter(({ code }) => code !== ops.NULL && code !== ops.INCOMPATIBLE);
+  const found = new Set(counted.map(({ kind }) => kind));
   const [only] = found;
   if (found.size === 1) return only === kinds.TIMESTAMP && branches.length > 1 ? kinds.VARCHAR : only;
   const all = [...found];

@@ -87,7 +87,9 @@ function encodeRecord(
 ): void {
   for (const field of fields) {
     const given = Object.hasOwn(value, field.name) ? value[field.name] : field.default;
-    if (given === undefined) throw new SchemaError(`the default of ${where} lacks the field "${field.name}" of ${name}`);
+    if (given === undefined) {
+      throw new SchemaError(`the default of ${where} lacks the field "${field.name}" of ${name}`);
+    }
     encode(out, field.schema, given, where);
   }
 }

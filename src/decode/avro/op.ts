@@ -62,6 +62,8 @@ export class Op {
   branches: readonly Op[] = [];
   /** Texts of ENUM's symbols in UTF-8; null where the reader has neither the symbol nor a default. */
   symbols: readonly (Uint8Array | null)[] = [];
+  /** Whether ENUM's symbols can stand in a JSON string as they are. */
+  isPlain = true;
   steps: readonly Step[] = [];
   /** Steps that take bytes; the rest of `steps` are constants. */
   wireStepCount = 0;

@@ -155,7 +155,9 @@ class SchemaParser {
   readonly #named = new Map<string, NamedSchema>();
 
   parse(json: unknown, namespace: string, depth: number): Schema {
-    if (depth > MAX_SCHEMA_DEPTH) throw new SchemaError(`the schema is nested more than ${MAX_SCHEMA_DEPTH} levels deep`);
+    if (depth > MAX_SCHEMA_DEPTH) {
+      throw new SchemaError(`the schema is nested more than ${MAX_SCHEMA_DEPTH} levels deep`);
+    }
     if (typeof json === "string") return this.#byName(json, namespace);
     if (Array.isArray(json)) return this.#union(json, namespace, depth);
     if (typeof json !== "object" || json === null) throw new SchemaError(`${shown(json)} is no schema`);
@@ -240,7 +242,9 @@ class SchemaParser {
   }
 
   #define<S extends NamedSchema>(schema: S): S {
-    if (PRIMITIVES.has(schema.name)) throw new SchemaError(`a type is named "${schema.name}", which is a type's own name`);
+    if (PRIMITIVES.has(schema.name)) {
+      throw new SchemaError(`a type is named "${schema.name}", which is a type's own name`);
+    }
     if (this.#named.has(schema.name)) throw new SchemaError(`the type "${schema.name}" is defined twice`);
     this.#named.set(schema.name, schema);
     return schema;

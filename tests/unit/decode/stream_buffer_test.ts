@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertLess, assertThrows } from "@std/assert";
 import { StreamBuffer } from "../../../src/decode/stream_buffer.ts";
-import { ConfigError, FatalError, InvariantError } from "../../../src/runtime/errors.ts";
+import { FatalError, InvariantError } from "../../../src/runtime/errors.ts";
 import { batchOf, bytesColumn, configOf, decode, type Doc, exactRows, sealed, typesOf } from "./harness.ts";
 
 Deno.test("every record of a batch is counted once", () => {
@@ -127,10 +127,6 @@ Deno.test("dead-letter.policy drop counts, fail ends with the split and the posi
     "position 1 of events/0",
   );
   assert(error.message.includes("malformed-json: expected '{' at byte 0"), error.message);
-});
-
-Deno.test("a format that can't be read is a mistake in the config", () => {
-  assertThrows(() => new StreamBuffer(configOf({ dataFormat: "AVRO" })), ConfigError, "source.data-format");
 });
 
 Deno.test("a buffer wants to be sealed when it has as many tables as it may", () => {

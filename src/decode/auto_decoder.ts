@@ -1,0 +1,55 @@
+import type { TableBuilder } from "../columnar/table_builder.ts";
+import type { SchemaUpdate } from "../schema/known_schema.ts";
+import type { RecordBatch } from "../source/source.ts";
+import type { AvroDecoder } from "./avro/avro_decoder.ts";
+import type { JsonDecoder } from "./json_decoder.ts";
+import type { RecordDecoder } from "./record_decoder.ts";
+
+/** Finds out for each record whether it is Avro, by framings that begin like no JSON; everything else is JSON's to judge. */
+export class AutoDecoder implements RecordDecoder {
+  readonly #json: JsonDecoder;
+  readonly #avro: AvroDecoder;
+  #last: JsonDecoder | AvroDecoder;
+
+  constructor(json: JsonDecoder, avro: AvroDecoder) {
+    this.#json = this.#last = json;
+    this.#avro = avro;
+  }
+
+  get table(): TableBuilder | null {
+    return this.#last.table;
+  }
+
+  get eventTime(): number {
+    return this.#last.eventTime;
+  }
+
+  begin(batch: RecordBatch): void {
+    this.#json.begin(batch);
+    this.#avro.begin(batch);
+  }
+
+  decode(start: number, end: number, index: number): boolean {
+    if (this.#avro.isFramed(start, end)) {
+      this.#last = this.#avro;
+      return this.#avro.decode(start, end, index);
+    }
+    this.#last = this.#json;
+    return this.#json.decode(start, end);
+  }
+
+  unpack(start: number, end: number, index: number): Iterable<RecordBatch> | null {
+    const batches = this.#avro.unpack(start, end, index);
+    if (batches !== null) this.#last = this.#avro;
+    return batches;
+  }
+
+  update(update: SchemaUpdate): void {
+    this.#avro.update(update);
+  }
+
+  reset(): void {
+    this.#json.reset();
+    this.#avro.reset();
+  }
+}

@@ -1,0 +1,162 @@
+import { BIGINT, BOOLEAN, DOUBLE, INTEGER, TIMESTAMP, VARCHAR } from "../../columnar/kinds.ts";
+import type {
+  BigintValues,
+  BooleanValues,
+  DoubleValues,
+  IntegerValues,
+  TimestampValues,
+} from "../../columnar/fixed_values.ts";
+import type { VarcharValues } from "../../columnar/varchar_values.ts";
+import { MAX_EPOCH_MS } from "../times.ts";
+import { specialBytes } from "../json_scanner.ts";
+import { AvroColumnWriter } from "./avro_column_writer.ts";
+import { type AvroTable, ROLE_CONVERT, ROLE_TIME } from "./avro_table.ts";
+import * as ops from "./op.ts";
+
+/** Longer texts are left to the general way, which copies them by one call. */
+const MAX_WORDS_LENGTH = 160;
+/** Words are written whole: so many bytes behind a text may be overwritten. */
+const WORD_SLACK = 4;
+/** The bits of a text's last word that belong to it, by how many bytes do. */
+const LAST_WORD_MASKS: Int32Array = Int32Array.of(0, 0xff, 0xffff, 0xffffff);
+const BLANKS = 0x20202020;
+
+/**
+ * The short way for what most fields are: a text, number or boolean (or a null) in a column that has its kind already.
+ * One loop with everything in local variables: measured against a call a field it takes half the time.
+ */
+export class AvroFastWriter extends AvroColumnWriter {
+  /** Epoch ms of the row's time field. */
+  eventTime = NaN;
+
+  /**
+   * Appends the fields from step `index` on, until one needs the general way.
+   *
+   * @returns that one's index, or the number of steps; `at` is where it begins.
+   */
+  protected appendCommon(table: AvroTable, index: number, row: number): number {
+    const { bytes, view, end } = this;
+    const { steps } = table.op;
+    const { columns, roles } = table;
+    const lastWord = bytes.length - 4;
+    let at = this.at, i = index;
+    for (; i < steps.length; i++) {
+      let op = steps[i].op;
+      const start = at;
+      if (at >= end) break;
+      if (op.code === ops.OPTIONAL) {
+        const byte = bytes[at];
+        if (byte === op.nullByte) {
+          at++;
+          continue;
+        }
+        if (byte !== op.valueByte || at + 1 >= end) break;
+        at++;
+        op = op.inner!;
+      }
+      const column = columns[i];
+      if (column === null || column.rowCount !== row || (roles[i] & ROLE_CONVERT) !== 0) {
+        at = start;
+        break;
+      }
+      const first = bytes[at];
+      if (op.code === ops.STRING && (roles[i] & ROLE_TIME) === 0) {
+        let length = first >>> 1, from = at + 1;
+        if (first >= 0x80) { // a length of two bytes, or none that is read here
+          const second = bytes[at + 1];
+          length = second < 0x80 ? ((first & 0x7f) | (second << 7)) >>> 1 : MAX_WORDS_LENGTH + 1;
+          from++;
+        }
+        const fits = length <= MAX_WORDS_LENGTH && from + length <= end && from + length <= lastWord;
+        if (!fits || (first & 1) !== 0 || column.kind !== VARCHAR) {
+          at = start;
+          break;
+        }
+        const values = column.values as VarcharValues;
+        if (row >= values.capacity) values.reserve(row + 1);
+        const to = values.offsets[row];
+        if (to + length + WORD_SLACK > values.bytes.length) values.reserveBytes(to + length + WORD_SLACK, to);
+        const out = values.view;
+        let special = 0, k = 0;
+        for (; k + 4 <= length; k += 4) {
+          const word = view.getInt32(from + k, true);
+          special |= specialBytes(word);
+          out.setInt32(to + k, word, true);
+        }
+        if (k < length) {
+          const word = view.getInt32(from + k, true);
+          const mask = LAST_WORD_MASKS[length - k];
+          special |= specialBytes((word & mask) | (BLANKS & ~mask));
+          out.setInt32(to + k, word, true);
+        }
+        if (special !== 0) {
+          at = start;
+          break;
+        }
+        values.offsets[row + 1] = to + length;
+        at = from + length;
+      } else if (op.code === ops.WHOLE) {
+        if (first < 0x80) {
+          at++;
+          this.low = (first >>> 1) ^ -(first & 1);
+          this.high = this.low >> 31;
+        } else {
+          this.at = at;
+          this.readWords();
+          at = this.at;
+        }
+        const values = column.values as IntegerValues | BigintValues | TimestampValues;
+        if ((roles[i] & ROLE_TIME) !== 0 && column.kind !== TIMESTAMP) {
+          at = start;
+          break;
+        }
+        if (column.kind === INTEGER && this.high === this.low >> 31) {
+          if (row >= values.capacity) values.reserve(row + 1);
+          values.values[row] = this.low;
+        } else if (column.kind === BIGINT) {
+          if (row >= values.capacity) values.reserve(row + 1);
+          const { words } = values as BigintValues;
+          words[2 * row] = this.low;
+          words[2 * row + 1] = this.high;
+        } else if (column.kind === TIMESTAMP && (values as TimestampValues).form === "EPOCH_MS") {
+          const number = this.wordsToNumber();
+          if (!(Math.abs(number) <= MAX_EPOCH_MS)) {
+            at = start;
+            break;
+          }
+          if (row >= values.capacity) values.reserve(row + 1);
+          values.values[row] = number;
+          if ((roles[i] & ROLE_TIME) !== 0) this.eventTime = number;
+        } else {
+          at = start;
+          break;
+        }
+      } else if (op.code === ops.DOUBLE && (roles[i] & ROLE_TIME) === 0) {
+        const value = at + 8 <= end ? view.getFloat64(at, true) : NaN;
+        if (column.kind !== DOUBLE || value - value !== 0) {
+          at = start;
+          break;
+        }
+        const values = column.values as DoubleValues;
+        if (row >= values.capacity) values.reserve(row + 1);
+        values.values[row] = value;
+        at += 8;
+      } else if (op.code === ops.BOOLEAN) {
+        if (column.kind !== BOOLEAN || first > 1) {
+          at = start;
+          break;
+        }
+        const values = column.values as BooleanValues;
+        if (row >= values.capacity) values.reserve(row + 1);
+        values.values[row] = first;
+        at++;
+      } else {
+        at = start;
+        break;
+      }
+      column.rowCount = row + 1;
+    }
+    this.at = at;
+    return i;
+  }
+}
