@@ -40,8 +40,8 @@ export interface RowPlan {
   /** The first byte of a row is an open brace, whatever the members say (a comma). */
   readonly members: readonly Member[];
   /**
-   * The first member that may be missing behind an open brace, -1 when there is none: the first of them that a row has
-   * stands with its comma where that brace is, which is then set anew.
+   * Of this member and those after it, the first one that a row has comes right after an open brace: its comma stands
+   * where that brace is, which is then set anew. Past all members when there is no such place.
    */
   readonly opensAt: number;
   /** What ends a row: up to four bytes, the first in the lowest one. */
@@ -88,7 +88,7 @@ const texts = new FragmentCache((text) => text);
 class PlanBuilder {
   readonly #members: Member[] = [];
   #text = "";
-  #opensAt = -1;
+  #opensAt = Infinity;
 
   text(text: string): void {
     this.#text += text;
@@ -105,7 +105,7 @@ class PlanBuilder {
 
   build(tail: RowTail): RowPlan {
     this.#endText();
-    return { members: this.#members, opensAt: this.#opensAt, tail };
+    return { members: this.#members, opensAt: Math.min(this.#opensAt, this.#members.length), tail };
   }
 
   #endText(): void {

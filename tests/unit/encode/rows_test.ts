@@ -95,6 +95,27 @@ Deno.test("flat rows leave nulls out, wherever they stand, and a row of nulls is
   assertEquals(flat(columns), [0, 1, 2, 3, 4, 5, 6, 7].map((row) => rowText(columns, row)).join(""));
 });
 
+Deno.test("rows of many columns with few values hold those values in the columns' order", () => {
+  const count = 700;
+  const columns = Array.from({ length: 60 }, (_, c): ColumnSpec => ({
+    name: `column ${c}`,
+    type: c % 3 === 0 ? "VARCHAR" : "INTEGER",
+    values: Array.from({ length: count }, (_, row) => {
+      const present = c === 7 || (row * 31 + c * 17) % 11 === 0 && row % 5 !== 0;
+      return !present ? null : c % 3 === 0 ? `${row}"` : row;
+    }),
+  }));
+  for (const specs of [columns, columns.toSpliced(7, 1), columns.slice(0, 7)]) {
+    const expected = Array.from({ length: count }, (_, row) => rowText(specs, row));
+    assertEquals(flat(specs).split(/(?<=\n)/), expected);
+    const head = '{"$schema":"shop","$table":"click","properties":';
+    assertEquals(
+      encode(pageOf(specs), "rakam").split(/(?<=\n)/),
+      expected.map((line) => `${head}${line.trimEnd()}}\n`),
+    );
+  }
+});
+
 Deno.test("flat rows name project and table where their object's key doesn't", () => {
   const columns: ColumnSpec[] = [{ name: "a", type: "INTEGER", values: [1, null] }];
   assertEquals(flat(columns, { project: false, table: true }), '{"$table":"click","a":1}\n{"$table":"click"}\n');
