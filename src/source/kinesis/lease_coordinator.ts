@@ -127,7 +127,7 @@ export class LeaseCoordinator {
     const ours = leases.filter((lease) =>
       lease.owner === workerId && !this.#held.has(lease.key) && !isEnded(lease) && lease.checkpointOwner === undefined
     );
-    await eachLimited(ours, CONCURRENCY, (lease) => this.#begin(lease, signal, () => table.renew(lease, signal)));
+    await eachLimited(ours, CONCURRENCY, (lease) => this.#begin(lease, signal));
     const held = new Set(this.#held.keys());
     const { observer, random } = { observer: this.#observer, random: runtime.random };
     const choice = chooseLeases({ leases, observer, workerId, held, maxLeases, random });
@@ -137,21 +137,22 @@ export class LeaseCoordinator {
       lease.owner === workerId && lease.checkpointOwner !== undefined && observer.isAvailable(lease) && !isEnded(lease)
     );
     const take = (assignment === "take" ? choice.take : stuck).filter(({ key }) => !this.#held.has(key));
-    await eachLimited(take, CONCURRENCY, (lease) => this.#begin(lease, signal, () => table.take(lease, signal)));
+    await eachLimited(take, CONCURRENCY, (lease) => this.#begin(lease, signal));
     this.counts.held = this.#held.size;
   }
 
-  async #begin(lease: Lease, signal: AbortSignal, write: () => Promise<Lease | undefined>): Promise<void> {
+  async #begin(lease: Lease, signal: AbortSignal): Promise<void> {
     const { table, runtime: { clock, log }, failoverTimeMs, listener } = this.#options;
     const sentMs = clock.monotonicMs();
     let taken: Lease | undefined;
     try {
-      taken = await write();
+      taken = await table.take(lease, signal);
     } catch (error) {
       signal.throwIfAborted();
       return log.warn("could not take a lease; trying again later", { lease: lease.key }, error);
     }
-    if (taken === undefined || taken.checkpointOwner !== undefined || this.#held.has(taken.key)) return;
+    // What was read of the table may be older than our own last write, by which the shard has ended.
+    if (taken === undefined || isEnded(taken) || this.#held.has(taken.key)) return;
     const last = this.#epochs.get(taken.key) ?? 0n;
     const epoch = taken.counter > last ? taken.counter : last + 1n;
     this.#epochs.set(taken.key, epoch);

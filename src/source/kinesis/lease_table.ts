@@ -152,17 +152,19 @@ export class LeaseTable {
       }, signal));
   }
 
-  /** What is in memory is checkpointed: lets the next worker begin. False when things have changed meanwhile. */
-  endHandoff(lease: Lease, signal: AbortSignal): Promise<boolean> {
-    return this.#retry("hand lease over", TAKE_RETRIES, signal, () =>
-      this.#store.update(lease.key, {
-        when: {
-          leaseOwner: lease.owner === undefined ? null : { S: lease.owner },
-          checkpointOwner: { S: this.#workerId },
-        },
-        add: { leaseCounter: 1 },
-        remove: ["checkpointOwner"],
-      }, signal));
+  /** What is in memory is checkpointed: lets the next worker begin. False when it was no longer ours to finish. */
+  async endHandoff(lease: Lease, signal: AbortSignal): Promise<boolean> {
+    const checkpointOwner = { S: this.#workerId };
+    let current: Lease | undefined = lease;
+    for (let tries = 0; tries <= MAX_REBASES && current?.checkpointOwner === this.#workerId; tries++) {
+      const { owner } = current;
+      const when = { leaseOwner: owner === undefined ? null : { S: owner }, checkpointOwner };
+      const change = { when, add: { leaseCounter: 1 }, remove: ["checkpointOwner"] };
+      const update = () => this.#store.update(lease.key, change, signal);
+      if (await this.#retry("hand lease over", TAKE_RETRIES, signal, update)) return true;
+      current = await this.get(lease.key, signal); // the leader may have chosen another worker meanwhile
+    }
+    return false;
   }
 
   /** Deletes it if nothing has changed since it was read. */

@@ -29,13 +29,23 @@ export class ShardEnd {
    */
   async finish(held: HeldLease, signal: AbortSignal): Promise<void> {
     const either = AbortSignal.any([signal, held.gone]);
-    const children = await this.#children(held.key, either);
-    for (const child of children) await this.#table.create(leaseOf(child, TRIM_HORIZON), either);
+    const { children, byId } = await this.#children(held.key, either);
+    for (const child of children) await this.#create(child, byId, either);
     if (children.length > 0) await held.setChildren(children.map(({ id }) => id), signal);
     await held.checkpoint(SHARD_END, signal);
   }
 
-  #children(key: string, signal: AbortSignal): Promise<Shard[]> {
+  /**
+   * The other parent of a merged shard may have no lease yet, when its own parents have not ended. No lease would look
+   * as if it had ended, so it gets one first. (It can't be one that was deleted: that happens after the child has begun.)
+   */
+  async #create(shard: Shard, byId: ReadonlyMap<string, Shard>, signal: AbortSignal): Promise<void> {
+    if (await this.#table.get(shard.id, signal) !== undefined) return;
+    for (const parent of shard.parents) if (byId.has(parent)) await this.#create(byId.get(parent)!, byId, signal);
+    await this.#table.create(leaseOf(shard, TRIM_HORIZON), signal);
+  }
+
+  #children(key: string, signal: AbortSignal): Promise<{ children: Shard[]; byId: ReadonlyMap<string, Shard> }> {
     const list = async () => {
       const shards = await this.#api.listShards(signal);
       const children = shards.filter(({ parents }) => parents.includes(key));
@@ -43,7 +53,7 @@ export class ShardEnd {
       if (children.length === 0 && shards.some(({ id }) => id === key)) {
         throw new RetriableError(`shard ${key} has ended, but the stream lists no children of it`);
       }
-      return children;
+      return { children, byId: new Map(shards.map((shard) => [shard.id, shard])) };
     };
     return retry("kinesis find child shards", list, { policy: LIST_RETRIES, runtime: this.#runtime, signal });
   }

@@ -43,6 +43,8 @@ export function initialShards(
  * The shards that need a lease now. With an empty table: the initial ones. Else each open shard without a lease is
  * followed up its ancestors: below one that has ended, its child is needed (from TRIM_HORIZON on); one that has a lease
  * and has not ended creates its children itself; where no ancestor has a lease, the initial position counts.
+ *
+ * @returns in an order in which parents come before their children.
  */
 export function neededShards(
   shards: readonly Shard[],
@@ -74,8 +76,15 @@ export function neededShards(
       const lease = byKey.get(parent);
       return lease !== undefined && isEnded(lease);
     });
-    if (hasEndedParent) needed.set(id, "child");
     for (const parent of parents) if (byId.has(parent)) follow(byId.get(parent)!);
+    if (!hasEndedParent) return;
+    // A merged shard must not be read while its other parent has no lease yet, which would look as if it had ended.
+    for (const ancestor of missingAncestors(id)) needed.set(ancestor, "child");
+    needed.set(id, "child");
+  };
+  const missingAncestors = (id: string): string[] => {
+    const parents = byId.get(id)!.parents.filter((parent) => byId.has(parent) && !byKey.has(parent));
+    return parents.flatMap((parent) => [...missingAncestors(parent), parent]);
   };
   for (const shard of shards) if (shard.open) follow(shard);
   return needed;
@@ -130,14 +139,19 @@ export class ShardSync {
     const atTimestamp = type === "AT_TIMESTAMP" ? await list(timestampMs) : [];
     const initial = initialShards(shards, type, new Set(atTimestamp.map(({ id }) => id)));
     const needed = neededShards(shards, leases, initial);
-    const missing = shards.filter(({ id }) => needed.has(id));
-    await eachLimited(missing, CONCURRENCY, async (shard) => {
+    // In this order, ancestors first: after a crash in between no child stands without its parents.
+    const byId = new Map(shards.map((shard) => [shard.id, shard]));
+    const create = async (shard: Shard) => {
       const isChild = needed.get(shard.id) === "child";
       const checkpoint = isChild ? TRIM_HORIZON : { sequence: type, sub: 0 };
       const latestMs = !isChild && type === "LATEST" ? nowMs : undefined;
       const created = await this.#table.create(leaseOf(shard, checkpoint, latestMs), signal);
       if (created) this.#runtime.log.info("lease created", { lease: shard.id, at: checkpoint.sequence });
-    });
+    };
+    const ids = [...needed.keys()];
+    const roots = ids.filter((id) => needed.get(id) === "initial");
+    await eachLimited(roots, CONCURRENCY, (id) => create(byId.get(id)!));
+    for (const id of ids) if (needed.get(id) === "child") await create(byId.get(id)!);
     await eachLimited(finishedLeases(shards, leases), CONCURRENCY, async (lease) => {
       const deleted = await this.#table.delete(lease, signal);
       if (deleted) this.#runtime.log.info("lease of a finished shard deleted", { lease: lease.key });

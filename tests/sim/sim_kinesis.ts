@@ -1,0 +1,170 @@
+import { RetriableError } from "../../src/runtime/errors.ts";
+import { compareDecimals } from "../../src/source/kinesis/checkpoint.ts";
+import {
+  ExpiredIteratorError,
+  type IteratorPlace,
+  type KinesisApi,
+  type RecordsPage,
+  type Shard,
+  type StreamInfo,
+  type StreamRecord,
+} from "../../src/source/kinesis/kinesis_api.ts";
+import type { Clock } from "../../src/runtime/clock.ts";
+import type { Random } from "../../src/runtime/random.ts";
+import { type FaultRates, unreliable } from "./faults.ts";
+
+/** A shard of the simulated stream. */
+export interface SimShard {
+  readonly id: string;
+  readonly parents: readonly string[];
+  readonly records: StreamRecord[];
+  open: boolean;
+  readonly low: number;
+  readonly high: number;
+}
+
+export interface Network {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly rates: FaultRates;
+}
+
+const ITERATOR_LIFE_MS = 300_000;
+const encoder = new TextEncoder();
+
+/** A stream whose shards take records, split and merge. Hash keys are numbers below 2^20. */
+export class SimStream {
+  readonly shards: SimShard[] = [];
+  readonly #nowMs: () => number;
+  #records = 0;
+
+  constructor(shardCount: number, nowMs: () => number) {
+    this.#nowMs = nowMs;
+    const width = Math.floor(2 ** 20 / shardCount);
+    for (let i = 0; i < shardCount; i++) this.#add([], i * width, (i + 1) * width - 1);
+  }
+
+  get recordCount(): number {
+    return this.#records;
+  }
+
+  openShards(): SimShard[] {
+    return this.shards.filter(({ open }) => open);
+  }
+
+  get(id: string): SimShard {
+    return this.shards.find((shard) => shard.id === id)!;
+  }
+
+  put(shard: SimShard): void {
+    const number = ++this.#records;
+    shard.records.push({
+      sequence: `4${String(number).padStart(55, "0")}`,
+      data: encoder.encode(`record ${number}`),
+      partitionKey: "key",
+      arrivalMs: this.#nowMs(),
+    });
+  }
+
+  split(shard: SimShard): void {
+    if (!shard.open || shard.high - shard.low < 2) return;
+    shard.open = false;
+    const middle = Math.floor((shard.low + shard.high) / 2);
+    this.#add([shard.id], shard.low, middle);
+    this.#add([shard.id], middle + 1, shard.high);
+  }
+
+  merge(left: SimShard): void {
+    const right = this.openShards().find(({ low }) => low === left.high + 1);
+    if (!left.open || right === undefined) return;
+    left.open = right.open = false;
+    this.#add([left.id, right.id], left.low, right.high);
+  }
+
+  #add(parents: string[], low: number, high: number): void {
+    const id = `shardId-${String(this.shards.length).padStart(12, "0")}`;
+    this.shards.push({ id, parents, records: [], open: true, low, high });
+  }
+}
+
+/** One process's way to the stream. */
+export class SimKinesisApi implements KinesisApi {
+  readonly #stream: SimStream;
+  readonly #network: Network;
+  readonly #nowMs: () => number;
+  readonly #onRead: (shard: SimShard) => void;
+
+  constructor(
+    stream: SimStream,
+    { network, nowMs, onRead }: { network: Network; nowMs: () => number; onRead: (shard: SimShard) => void },
+  ) {
+    this.#stream = stream;
+    this.#network = network;
+    this.#nowMs = nowMs;
+    this.#onRead = onRead;
+  }
+
+  describeStream(signal: AbortSignal): Promise<StreamInfo> {
+    return this.#call(signal, () => ({
+      arn: "arn:sim",
+      status: "ACTIVE",
+      openShardCount: this.#stream.openShards().length,
+      retentionHours: 24,
+    }));
+  }
+
+  listShards(signal: AbortSignal): Promise<Shard[]> {
+    return this.#call(signal, () =>
+      this.#stream.shards.map(({ id, parents, open, low, high }) => ({
+        id,
+        parents,
+        open,
+        startingHashKey: String(low),
+        endingHashKey: String(high),
+      })));
+  }
+
+  getIterator(shardId: string, place: IteratorPlace, signal: AbortSignal): Promise<string> {
+    return this.#call(signal, () => {
+      const { records } = this.#stream.get(shardId);
+      let index = 0;
+      if (place.type === "LATEST") index = records.length;
+      else if (place.type === "AT_TIMESTAMP") index = records.filter((r) => r.arrivalMs < place.timestampMs).length;
+      else if ("sequence" in place) {
+        index = records.filter(({ sequence }) => compareDecimals(sequence, place.sequence) < 0).length;
+      }
+      return `${shardId} ${index} ${this.#nowMs()}`;
+    });
+  }
+
+  getRecords(iterator: string, limit: number | undefined, signal: AbortSignal): Promise<RecordsPage> {
+    return this.#call(signal, () => {
+      const [shardId, index, gotMs] = iterator.split(" ");
+      const expired = this.#nowMs() - Number(gotMs) > ITERATOR_LIFE_MS;
+      if (expired || this.#network.random.next() < this.#network.rates.error / 5) {
+        throw new ExpiredIteratorError("simulated");
+      }
+      const shard = this.#stream.get(shardId);
+      this.#onRead(shard);
+      const first = Number(index);
+      const records = shard.records.slice(first, first + Math.min(limit ?? 10_000, 50));
+      const next = first + records.length;
+      const ended = !shard.open && next === shard.records.length;
+      return {
+        records,
+        nextIterator: ended ? undefined : `${shardId} ${next} ${this.#nowMs()}`,
+        behindLatestMs: 0,
+      };
+    });
+  }
+
+  serverTimeMs(): number {
+    return this.#nowMs();
+  }
+
+  close(): void {}
+
+  #call<T>(signal: AbortSignal, effect: () => T): Promise<T> {
+    return unreliable(effect, (why) => new RetriableError(why), { ...this.#network, signal });
+  }
+}
