@@ -54,6 +54,7 @@ export class Encoder {
     const startMs = this.#options.clock.monotonicMs();
     const compressedMs = this.#compressMs;
     const pieces: EncodedPiece[] = [];
+    this.#out.length = 0;
     const plans = new Map<Page, RowPlan>();
     for (const { group, runs } of groupRows(pages, this.#options.grouping)) {
       this.#encodeGroup(group, runs, plans, pieces);
