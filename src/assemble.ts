@@ -10,6 +10,8 @@ import { WebWorkerPort } from "./pipeline/web_worker_port.ts";
 import type { SECTIONS } from "./registry.ts";
 import type { Machine } from "./runtime/machine.ts";
 import type { Runtime } from "./runtime/runtime.ts";
+import type { SchemaFeed } from "./schema/schema_feed.ts";
+import { SchemaStore } from "./schema/schema_store.ts";
 import type { SourceContext } from "./source/source.ts";
 import { DeadLetterWriter } from "./target/dead_letter_writer.ts";
 import { LazyTarget, sharedTarget } from "./target/deferred_target.ts";
@@ -53,9 +55,21 @@ export function sourceContextOf({ decode }: Config, runtime: Runtime): SourceCon
   const wanted = new Set<string>(decode.metadataColumns);
   return {
     runtime,
-    wants: { keys: wanted.has("key"), headers: wanted.has("headers") },
+    wants: { keys: wanted.has("key") || needsKeys(decode), headers: wanted.has("headers") },
     maxRecordByteLength: decode.maxRecordByteLength,
   };
+}
+
+/** Whether Avro records are told apart by their keys. */
+function needsKeys({ dataFormat, avroEncoding, avroProject, avroCollection }: Config["decode"]): boolean {
+  const origins = [avroProject.toUpperCase(), avroCollection.toUpperCase()];
+  if (dataFormat === "JSON") return false;
+  return origins.includes("KEY") || (avroEncoding === "RAKAM" && origins.includes("AUTO"));
+}
+
+/** Undefined when no record can need a schema. */
+function schemaFeedOf({ decode, schemas }: Config, runtime: Runtime): SchemaFeed | undefined {
+  return decode.dataFormat === "JSON" ? undefined : new SchemaStore(schemas, { decode, runtime });
 }
 
 /** The directory that dead letters go to; null when they go to the target. */
@@ -77,7 +91,7 @@ export function assemble(config: Config, { runtime, machine, stdout }: Surroundi
   const ports = createPorts(workerConfigOf(config, target.kind), { workers, runtime });
   const directory = deadLetterDirectoryOf(config, target.kind);
   return {
-    collector: new Collector({ source, writer, ports, limits, runtime }),
+    collector: new Collector({ source, writer, ports, limits, runtime, schemas: schemaFeedOf(config, runtime) }),
     facts: {
       workers,
       memoryByteLength: limits.memoryByteLength,

@@ -18,6 +18,7 @@ import { type FlushTrigger, Unit } from "./pipeline/unit.ts";
 import { Condition } from "./runtime/condition.ts";
 import { FatalError, isAbort } from "./runtime/errors.ts";
 import type { Runtime } from "./runtime/runtime.ts";
+import type { SchemaFeed } from "./schema/schema_feed.ts";
 import type { Epoch, Position, RecordBatch, Source, SourceHandler, SplitId } from "./source/source.ts";
 import type { UnitWriter } from "./target/unit_writer.ts";
 
@@ -45,6 +46,8 @@ export interface CollectorParts {
   readonly ports: readonly WorkerPort[];
   readonly limits: CollectorLimits;
   readonly runtime: Runtime;
+  /** Finds the schemas that batches need before workers get them; absent when records need none. */
+  readonly schemas?: SchemaFeed;
 }
 
 /** Batches are at most this large, so that no worker waits long and memory is counted finely. */
@@ -65,6 +68,7 @@ const CLOSE_TIMEOUT_MS = 10_000;
 export class Collector implements SourceHandler {
   readonly #source: Source;
   readonly #writer: UnitWriter;
+  readonly #schemas: SchemaFeed | undefined;
   readonly #limits: CollectorLimits;
   readonly #runtime: Runtime;
   readonly #dispatcher: Dispatcher;
@@ -83,6 +87,7 @@ export class Collector implements SourceHandler {
     this.#writer = parts.writer;
     this.#limits = parts.limits;
     this.#runtime = parts.runtime;
+    this.#schemas = parts.schemas;
     this.#committer = new UnitCommitter({
       ...parts,
       tracker: this.#tracker,
@@ -172,6 +177,7 @@ export class Collector implements SourceHandler {
   /** Whoever doesn't close in time is left behind: nothing depends on it any more. */
   async #close(): Promise<void> {
     const timeout = new AbortController();
+    this.#schemas?.close();
     const closed = Promise.allSettled([this.#source.close(), this.#writer.close()]);
     const late = this.#runtime.clock.sleep(CLOSE_TIMEOUT_MS, timeout.signal).then(() => true, () => false);
     if (await Promise.race([closed.then(() => false), late])) {
@@ -184,6 +190,7 @@ export class Collector implements SourceHandler {
   async #openAndPoll(signal: AbortSignal, stop: AbortSignal): Promise<"end" | "shutdown"> {
     try {
       await this.#writer.open(signal);
+      if (this.#schemas !== undefined) this.#dispatcher.updateSchemas(await this.#schemas.open(signal));
       await this.#source.open(this, signal);
       while (true) {
         await this.#waitForRoom(signal);
@@ -204,6 +211,8 @@ export class Collector implements SourceHandler {
 
   /** Puts the batch into the open unit, once its worker has room. */
   async #accept(batch: RecordBatch, signal: AbortSignal): Promise<void> {
+    const schemas = await this.#schemas?.prepare(batch, signal) ?? null;
+    if (schemas !== null) this.#dispatcher.updateSchemas(schemas);
     while (!this.#dispatcher.hasRoom(batch.split)) await this.#changed.wait(signal);
     if (!this.#tracker.accept(batch)) return; // given up while it waited: whoever owns it now reads it
     if (this.#open !== null && !this.#open.fits(batch)) this.#flush("lost");

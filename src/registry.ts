@@ -12,6 +12,7 @@ import { demoSource } from "./source/demo.ts";
 import { fileSource } from "./source/file.ts";
 import { kafkaSource } from "./source/kafka.ts";
 import { kinesisSource } from "./source/kinesis.ts";
+import { schemaSection } from "./schema/options.ts";
 import type { SourceComponent } from "./source/source.ts";
 import { consoleTarget } from "./target/console.ts";
 import { fileTarget } from "./target/file.ts";
@@ -40,6 +41,7 @@ export const SECTIONS = {
     doc: "How the bytes of a record become a row of a table, and what becomes of records that can't be read.",
     options: decodeOptions,
   },
+  schemas: schemaSection,
   encode: {
     title: "Rows in objects",
     doc: "How rows become files and S3 objects. Of no effect with targets that take rows as pages.",

@@ -19,7 +19,7 @@ export function nameProblem(name: string): string | null {
   return null;
 }
 
-const EXTENSION = /\.(?:gz|gzip|zst|zstd|ndjson|jsonl|json|log|txt)$/i;
+const EXTENSION = /\.(?:gz|gzip|zst|zstd|ndjson|jsonl|json|avro|log|txt)$/i;
 
 /**
  * The collection of records that name none: the last part of a topic's, stream's or file's name, without the extensions

@@ -1,5 +1,6 @@
 import type { Clock } from "../runtime/clock.ts";
 import { FatalError, InvariantError } from "../runtime/errors.ts";
+import type { SchemaUpdate } from "../schema/known_schema.ts";
 import type { RecordBatch, SplitId } from "../source/source.ts";
 import type { FromWorker, SealedOutput, UnitId } from "./messages.ts";
 import { batchByteLength, type WorkerPort } from "./port.ts";
@@ -106,6 +107,11 @@ export class Dispatcher {
     worker.queuedByteLength += byteLength;
     worker.port.post(message);
     if (worker.open.byteLength >= this.#limits.sealByteLength) this.#seal(worker, "bytes");
+  }
+
+  /** Tells all workers of schemas that batches from here on may need. */
+  updateSchemas(update: SchemaUpdate): void {
+    for (const { port } of this.#workers) port.post({ type: "schemas", update });
   }
 
   /** Seals every worker that holds rows of the unit; no batch may be dispatched to it any more. */

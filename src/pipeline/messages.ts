@@ -11,12 +11,15 @@
  * worker, whose seal has a higher number. So pieces sorted by seal hold every split's rows in order.
  */
 import type { Page } from "../columnar/page.ts";
+import type { SchemaUpdate } from "../schema/known_schema.ts";
 import type { RecordBatch, SplitId } from "../source/source.ts";
 
 /** Identifies a unit while it is in memory: 1, 2, 3 ... in the order in which units were opened. */
 export type UnitId = number;
 
 export type ToWorker =
+  /** Schemas that batches from here on may need. Not answered. */
+  | { readonly type: "schemas"; readonly update: SchemaUpdate }
   | { readonly type: "batch"; readonly unit: UnitId; readonly batch: RecordBatch }
   | { readonly type: "seal"; readonly unit: UnitId; readonly seal: number };
 

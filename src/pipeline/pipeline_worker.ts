@@ -53,6 +53,7 @@ export class PipelineWorker {
     if (this.#failed) return;
     try {
       if (message.type === "batch") this.#append(message);
+      else if (message.type === "schemas") this.#buffer.update(message.update);
       else this.#seal(message);
     } catch (error) {
       this.#failed = true;

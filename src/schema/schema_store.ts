@@ -1,0 +1,189 @@
+import { CONFLUENT_HEADER_BYTE_LENGTH, SINGLE_OBJECT_HEADER_BYTE_LENGTH } from "../decode/avro/framing.ts";
+import { parseSchema } from "../decode/avro/schema.ts";
+import type { DecodeConfig } from "../decode/options.ts";
+import { FatalError } from "../runtime/errors.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { RecordBatch } from "../source/source.ts";
+import { fingerprintOf } from "./fingerprint.ts";
+import type { KnownSchema, SchemaFailure, SchemaText, SchemaUpdate } from "./known_schema.ts";
+import type { SchemaConfig } from "./options.ts";
+import { RegistryClient } from "./registry_client.ts";
+import { readSchemaDirectory, readSchemaFile } from "./schema_files.ts";
+import type { SchemaFeed } from "./schema_feed.ts";
+
+/** Ids that are remembered; with more, remembering starts again, here and in the workers. */
+const MAX_KNOWN_IDS = 10_000;
+/** Ids looked up for one batch; records with more unknown ones become dead letters. */
+const MAX_NEW_IDS = 1000;
+/** Lookups under way at a time. */
+const LOOKUPS_AT_A_TIME = 8;
+/** An id that the registry doesn't know is asked for again after this time. */
+const MISSING_MS = 60_000;
+/** A registry that has just been written to may be late: what it doesn't know is asked for twice. */
+const SECOND_LOOK_MS = 250;
+
+/** Schemas from files and a registry. */
+export class SchemaStore implements SchemaFeed {
+  readonly #config: SchemaConfig;
+  readonly #decode: DecodeConfig;
+  readonly #runtime: Runtime;
+  #registry: RegistryClient | null = null;
+  #reader: SchemaText | null = null;
+  /** Until when (monotonic ms) what workers know of an id holds. */
+  readonly #ids = new Map<number, number>();
+  readonly #fingerprints = new Set<bigint>();
+  #listedAtMs = -Infinity;
+
+  constructor(config: SchemaConfig, { decode, runtime }: { decode: DecodeConfig; runtime: Runtime }) {
+    this.#config = config;
+    this.#decode = decode;
+    this.#runtime = runtime;
+  }
+
+  async open(): Promise<SchemaUpdate> {
+    const { schemaFile, schemaDirectory, readerSchemaFile, registryUrls } = this.#config;
+    const schemas: KnownSchema[] = [];
+    if (schemaDirectory !== undefined) {
+      schemas.push(...await readSchemaDirectory("source.avro.schema-directory", schemaDirectory));
+    }
+    if (schemaFile !== undefined) {
+      const schema = await readSchemaFile("source.avro.schema", schemaFile);
+      schemas.push({ key: { by: "table", project: null, collection: null }, schema });
+      schemas.push({ key: { by: "fingerprint", fingerprint: fingerprintOf(parseSchema(schema.json)) }, schema });
+    }
+    for (const { key } of schemas) if (key.by === "fingerprint") this.#fingerprints.add(key.fingerprint);
+    if (readerSchemaFile !== undefined) {
+      this.#reader = await readSchemaFile("source.avro.reader-schema", readerSchemaFile);
+    }
+    if (registryUrls !== undefined && registryUrls.length > 0) this.#registry = await this.#connect(registryUrls);
+    return this.#update(schemas, false);
+  }
+
+  async prepare(batch: RecordBatch, signal: AbortSignal): Promise<SchemaUpdate | null> {
+    if (this.#registry === null || batch.writerSchema !== undefined) return null;
+    const { avroEncoding } = this.#decode;
+    const schemas: KnownSchema[] = [];
+    let forget = false;
+    if (avroEncoding === "AUTO" || avroEncoding === "CONFLUENT") {
+      let ids = this.#newIds(batch);
+      if (ids.length > 0 && this.#ids.size + ids.length > MAX_KNOWN_IDS) {
+        forget = true;
+        this.#ids.clear();
+        ids = this.#newIds(batch);
+      }
+      if (ids.length > 0) schemas.push(...await this.#lookUp(this.#registry, ids, signal));
+    }
+    if ((avroEncoding === "AUTO" || avroEncoding === "SINGLE_OBJECT") && this.#hasNewFingerprint(batch)) {
+      schemas.push(...await this.#list(this.#registry, signal));
+    }
+    return schemas.length === 0 && !forget ? null : this.#update(schemas, forget);
+  }
+
+  close(): void {
+    this.#registry?.close();
+    this.#registry = null;
+  }
+
+  #update(schemas: readonly KnownSchema[], forget: boolean): SchemaUpdate {
+    return { forget, hasRegistry: this.#registry !== null, reader: this.#reader, schemas };
+  }
+
+  async #connect(urls: readonly string[]): Promise<RegistryClient> {
+    const { registryUser, registryPassword, registryToken, registryCaFile, registryTimeoutMs } = this.#config;
+    const caCertificates: string[] = [];
+    if (registryCaFile !== undefined) {
+      try {
+        caCertificates.push(await Deno.readTextFile(registryCaFile));
+      } catch (error) {
+        throw new FatalError(`schema.registry.ca-file: ${registryCaFile} can't be read`, { cause: error });
+      }
+    }
+    return new RegistryClient({
+      urls,
+      user: registryUser,
+      password: registryPassword,
+      token: registryToken,
+      caCertificates,
+      timeoutMs: registryTimeoutMs,
+      runtime: this.#runtime,
+    });
+  }
+
+  /** The registry's ids in a batch that workers don't know; MAX_NEW_IDS at the most. */
+  #newIds({ bytes, offsets, rowCount }: RecordBatch): number[] {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const nowMs = this.#runtime.clock.monotonicMs();
+    const found = new Set<number>();
+    let last = -1;
+    for (let row = 0; row < rowCount && found.size < MAX_NEW_IDS; row++) {
+      const start = offsets[row];
+      if (bytes[start] !== 0 || offsets[row + 1] - start < CONFLUENT_HEADER_BYTE_LENGTH) continue;
+      const id = view.getInt32(start + 1);
+      if (id === last) continue;
+      last = id;
+      if (!((this.#ids.get(id) ?? -Infinity) > nowMs)) found.add(id);
+    }
+    return [...found];
+  }
+
+  async #lookUp(registry: RegistryClient, ids: readonly number[], signal: AbortSignal): Promise<KnownSchema[]> {
+    const found = await this.#ask(registry, ids, signal);
+    const missing = ids.filter((id) => "code" in found.get(id)!);
+    if (missing.length > 0) {
+      await this.#runtime.clock.sleep(SECOND_LOOK_MS, signal);
+      for (const [id, schema] of await this.#ask(registry, missing, signal)) found.set(id, schema);
+    }
+    const untilMs = this.#runtime.clock.monotonicMs() + MISSING_MS;
+    return [...found].map(([id, schema]) => {
+      this.#ids.set(id, "code" in schema ? untilMs : Infinity);
+      if ("code" in schema) {
+        this.#runtime.log.warn("a schema can't be used: its records become dead letters", {
+          id,
+          reason: schema.reason,
+        });
+      }
+      return { key: { by: "id", id }, schema };
+    });
+  }
+
+  async #ask(
+    registry: RegistryClient,
+    ids: readonly number[],
+    signal: AbortSignal,
+  ): Promise<Map<number, SchemaText | SchemaFailure>> {
+    const found = new Map<number, SchemaText | SchemaFailure>();
+    for (let first = 0; first < ids.length; first += LOOKUPS_AT_A_TIME) {
+      await Promise.all(
+        ids.slice(first, first + LOOKUPS_AT_A_TIME).map(async (id) => {
+          found.set(id, await registry.byId(id, signal));
+        }),
+      );
+    }
+    return found;
+  }
+
+  #hasNewFingerprint({ bytes, offsets, rowCount }: RecordBatch): boolean {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    if (this.#runtime.clock.monotonicMs() - this.#listedAtMs < MISSING_MS) return false;
+    for (let row = 0; row < rowCount; row++) {
+      const start = offsets[row];
+      if (bytes[start] !== 0xc3 || bytes[start + 1] !== 1) continue;
+      if (offsets[row + 1] - start < SINGLE_OBJECT_HEADER_BYTE_LENGTH) continue;
+      if (!this.#fingerprints.has(view.getBigUint64(start + 2, true))) return true;
+    }
+    return false;
+  }
+
+  /** The registry finds nothing by fingerprints, so all its schemas are fetched, at most every MISSING_MS. */
+  async #list(registry: RegistryClient, signal: AbortSignal): Promise<KnownSchema[]> {
+    const schemas: KnownSchema[] = [];
+    for (const schema of await registry.all(signal)) {
+      const fingerprint = fingerprintOf(parseSchema(schema.json, schema.references));
+      if (this.#fingerprints.has(fingerprint)) continue;
+      this.#fingerprints.add(fingerprint);
+      schemas.push({ key: { by: "fingerprint", fingerprint }, schema });
+    }
+    this.#listedAtMs = this.#runtime.clock.monotonicMs();
+    return schemas;
+  }
+}
