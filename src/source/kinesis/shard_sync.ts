@@ -79,7 +79,7 @@ export function neededShards(
     for (const parent of parents) if (byId.has(parent)) follow(byId.get(parent)!);
     if (!hasEndedParent) return;
     // A merged shard must not be read while its other parent has no lease yet, which would look as if it had ended.
-    for (const ancestor of missingAncestors(id)) needed.set(ancestor, "child");
+    for (const ancestor of missingAncestors(id)) if (!needed.has(ancestor)) needed.set(ancestor, "child");
     needed.set(id, "child");
   };
   const missingAncestors = (id: string): string[] => {
