@@ -46,7 +46,7 @@ const finished = new Set<string>();
 setInterval(() => {
   for (const [groupId, { offsets }] of cluster.groups) {
     if (finished.has(groupId) || !started.has(groupId)) continue;
-    if (!logs.every((log, i) => Number(offsets.get(`events/${i}`)?.offset ?? -1) >= log.end)) continue;
+    if (!logs.every((log, i) => log.end === 0 || Number(offsets.get(`events/${i}`)?.offset ?? -1) >= log.end)) continue;
     finished.add(groupId);
     say({ groupId, ms: performance.now() - started.get(groupId)! });
   }
