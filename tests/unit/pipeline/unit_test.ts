@@ -55,5 +55,6 @@ Deno.test("Unit knows the size that its largest object will have", () => {
     maxEventTime: NaN,
   });
   unit.addOutput(1, { ...EMPTY_OUTPUT, pieces: [piece("p", 10), piece("q", 15), piece("p", 10)] });
-  assertEquals([unit.largestObjectByteLength, unit.heldByteLength], [20, 35]);
+  assertEquals(unit.largestObjectByteLength, 20);
+  assert(unit.heldByteLength > 3 * 500, "small pieces hold more than their bytes");
 });
