@@ -54,7 +54,7 @@ export class FakePort implements WorkerPort {
   answer({ wantsSeal = false } = {}): void {
     for (const message of this.posted.splice(0)) {
       if (message.type === "batch") this.#accept(batchByteLength(message.batch), wantsSeal);
-      else this.#sealed(message);
+      else if (message.type === "seal") this.#sealed(message);
     }
   }
 
