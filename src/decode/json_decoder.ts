@@ -2,6 +2,7 @@ import type { TableSet } from "../columnar/table_set.ts";
 import type { RecordBatch } from "../source/source.ts";
 import { COMMA, LEFT_BRACE, LEFT_BRACKET, LOWER_F, LOWER_N, LOWER_T, MINUS, NINE, QUOTE, ZERO } from "./bytes.ts";
 import { COLLECTION, DATA, JsonEnvelopeReader, PROJECT, PROPERTIES } from "./json_envelope_reader.ts";
+import { ROLE_COLLECTION, ROLE_DATA, ROLE_PROJECT, ROLE_PROPERTIES } from "./json_fields.ts";
 import { JsonPrefixes } from "./json_prefixes.ts";
 import { JsonTable } from "./json_table.ts";
 import { type Destination, JsonTables } from "./json_tables.ts";
@@ -14,6 +15,7 @@ type Layout = Exclude<DecodeConfig["jsonLayout"], "AUTO">;
 /** Returned instead of a position when the record's collection isn't wanted. */
 const UNWANTED = -1;
 
+const RAKAM_ROLES = ROLE_PROJECT | ROLE_COLLECTION | ROLE_PROPERTIES;
 const RAKAM_NAMES = { project: "project", collection: "collection", payload: "properties" };
 const FABRIC_NAMES = { project: "data._project", collection: "data._collection", payload: "data" };
 
@@ -28,7 +30,9 @@ export class JsonDecoder extends JsonEnvelopeReader implements RecordDecoder {
   readonly #destinations: JsonTables;
   readonly #layout: DecodeConfig["jsonLayout"];
   #likelyLayout: Layout = "RAKAM";
-  /** How RAKAM records begin; used unless the config asks for another layout. */
+  /** The record may be of another layout than it was taken for. */
+  #isSuspect = false;
+  /** What stands in RAKAM records from the first of their names to the brace of their fields; used unless the config asks for another layout. */
   readonly #prefixes = new JsonPrefixes();
   /** How the data of FABRIC records begin, with the comma after their names. */
   readonly #dataPrefixes = new JsonPrefixes();
@@ -47,9 +51,9 @@ export class JsonDecoder extends JsonEnvelopeReader implements RecordDecoder {
 
   reset(): void {
     this.table = null;
-    if (!this.#destinations.reset()) return;
-    this.#prefixes.clear();
-    this.#dataPrefixes.clear();
+    const isAnyForgotten = this.#destinations.reset();
+    this.#prefixes.reset(isAnyForgotten);
+    this.#dataPrefixes.reset(isAnyForgotten);
   }
 
   decode(start: number, end: number): boolean {
@@ -57,8 +61,8 @@ export class JsonDecoder extends JsonEnvelopeReader implements RecordDecoder {
     this.end = end;
     this.eventTime = NaN;
     this.table = null;
-    const table = this.#prefixes.find(this.view, start, end);
-    const next = table === null ? this.#decodeObject() : this.#decodeKnown(table, start + this.#prefixes.length - 1);
+    const table = this.bytes[start] === LEFT_BRACE ? this.#prefixes.find(this.view, start + 1, end) : null;
+    const next = table === null ? this.#decodeObject() : this.#decodeKnown(table, start + this.#prefixes.length);
     if (next === UNWANTED) return false;
     if (next > end) return this.fail(end, "'}'");
     if (next < end && this.skipSpace(next) < end) return this.fail(this.skipSpace(next), "the end of the record");
@@ -102,11 +106,13 @@ export class JsonDecoder extends JsonEnvelopeReader implements RecordDecoder {
   /** Layout AUTO: the likely layout first. */
   #decodeAny(pos: number): number {
     const likely = this.#likelyLayout;
-    this.isSuspect = false;
+    this.#isSuspect = false;
+    this.envelopeRoles = 0;
+    this.dataAt = -1;
     let code: Rejection["code"] | undefined, reason = "", next = UNWANTED;
     try {
       next = this.#decodeAs(likely, pos);
-      if (likely === "RAKAM" || !this.isSuspect) return next;
+      if (likely === "RAKAM" || !(this.#isSuspect || (likely === "PLAIN" && this.#mayHaveEnvelope()))) return next;
     } catch (error) {
       if (!(error instanceof Rejection)) throw error;
       ({ code, reason } = error);
@@ -127,21 +133,35 @@ export class JsonDecoder extends JsonEnvelopeReader implements RecordDecoder {
     return this.#decodeAs(layout, pos);
   }
 
+  /** Whether the record that was decoded as PLAIN has what makes another layout. */
+  #mayHaveEnvelope(): boolean {
+    if ((this.envelopeRoles & RAKAM_ROLES) === RAKAM_ROLES) return true;
+    if ((this.envelopeRoles & ROLE_DATA) === 0) return false;
+    if (this.dataAt < 0) return true;
+    this.readFabricNames(this.dataAt);
+    return this.project.isString && this.collection.isString;
+  }
+
   #decodePlain(pos: number): number {
     const table = this.#accept(this.#destinations.plain(this.#batch!));
     if (table !== null) return this.decodeRow(table, table.exact, pos);
     // Not wanted as a PLAIN record; with AUTO, it may be of another layout and name another collection.
-    this.isSuspect = true;
+    this.#isSuspect = true;
     return UNWANTED;
   }
 
   #decodeRakam(pos: number): number {
     const { project, collection } = this;
     this.clearNames();
-    let properties = -1;
+    let properties = -1, prefixAt = -1;
     pos = this.firstName(pos);
     while (pos >= 0) {
       const index = this.topField(pos);
+      if ((index === PROJECT || index === COLLECTION) && prefixAt < 0 && properties < 0) {
+        prefixAt = pos;
+        const table = this.#prefixes.find(this.view, pos, this.end);
+        if (table !== null) return this.#decodeKnown(table, pos + this.#prefixes.length - 1);
+      }
       pos = this.fieldValue();
       if (index === PROJECT) {
         pos = this.readName(project, pos);
@@ -152,7 +172,7 @@ export class JsonDecoder extends JsonEnvelopeReader implements RecordDecoder {
         if (project.isString && collection.isString && this.bytes[pos] === LEFT_BRACE) {
           const table = this.#named();
           if (table === null) return UNWANTED;
-          this.#prefixes.add(this.view, this.start, pos + 1 - this.start, table);
+          this.#prefixes.add(this.view, prefixAt, pos + 1 - prefixAt, table);
           return this.#decodeKnown(table, pos);
         }
         pos = this.skipValue(pos);
@@ -175,7 +195,7 @@ export class JsonDecoder extends JsonEnvelopeReader implements RecordDecoder {
     while (pos >= 0) {
       const index = this.topField(pos);
       pos = this.fieldValue();
-      if (index === PROPERTIES) this.isSuspect = true;
+      if (index === PROPERTIES) this.#isSuspect = true;
       if (index === DATA && data < 0) {
         data = pos;
         pos = this.#decodeData(pos);

@@ -5,8 +5,8 @@ const COLON = 0x3a;
 
 /** What else a field means besides its column; flags. */
 export const ROLE_TIME = 1, ROLE_USER = 2;
-/** A field that, at the top of a record, may mean another layout than PLAIN. */
-export const ROLE_ENVELOPE = 4;
+/** Fields that, at the top of a record, may mean another layout than PLAIN. */
+export const ROLE_PROJECT = 4, ROLE_COLLECTION = 8, ROLE_PROPERTIES = 16, ROLE_DATA = 32;
 
 const MIN_SLOTS = 32;
 /** Estimate of what a spelling costs besides its bytes. */

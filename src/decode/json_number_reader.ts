@@ -1,22 +1,17 @@
-import type { ColumnBuilder } from "../columnar/column_builder.ts";
 import { isExactDouble } from "../columnar/decimal.ts";
-import type { BigintValues, DoubleValues, IntegerValues, TimestampValues } from "../columnar/fixed_values.ts";
-import { BIGINT, DOUBLE, INTEGER, JSON_TEXT, type Kind, TIMESTAMP, UNTYPED } from "../columnar/kinds.ts";
-import type { VarcharValues } from "../columnar/varchar_values.ts";
-import { widenToBigint, widenToDouble, widenToJson } from "../columnar/widen.ts";
+import { BIGINT, DOUBLE, INTEGER, JSON_TEXT, type Kind, UNTYPED } from "../columnar/kinds.ts";
 import { DOT, LOWER_E, MINUS, PLUS, UPPER_E, ZERO } from "./bytes.ts";
 import { JsonTextReader } from "./json_text_reader.ts";
-import { MAX_EPOCH_MS } from "./times.ts";
+import { POWERS_OF_TEN } from "./powers_of_ten.ts";
+import { shortestDouble } from "./shortest_double.ts";
 
-/** Powers of ten that a double holds exactly. */
-export const POWERS_OF_TEN: Float64Array = Float64Array.from({ length: 23 }, (_, i) => Number(`1e${i}`));
 /** Decimal numbers of up to 15 digits survive a double. */
 export const FIFTEEN_DIGITS = 1e15;
 /** Longer numbers stay text: comparing their digits would cost more than they are worth. */
 const MAX_COMPARED_LENGTH = 400;
 const INT32_RANGE = 2_147_483_648;
 
-/** Reads numbers exactly, and stores them in the narrowest kind that a column's values allow. */
+/** Reads numbers exactly. */
 export class JsonNumberReader extends JsonTextReader {
   /** The narrowest kind of the number read last: INTEGER, BIGINT, DOUBLE, or JSON_TEXT when no type holds it exactly. */
   protected numberKind: Kind = UNTYPED;
@@ -25,8 +20,8 @@ export class JsonNumberReader extends JsonTextReader {
   /** The number that readDigits made of digits. */
   protected digitsValue = 0;
   /** A BIGINT's two halves. */
-  #low = 0;
-  #high = 0;
+  protected low = 0;
+  protected high = 0;
 
   /**
    * Continues the whole number `value` with the digits at `pos`, of which there may be none, and leaves it in
@@ -76,6 +71,21 @@ export class JsonNumberReader extends JsonTextReader {
     return next;
   }
 
+  /** The double that the digits [start, end), with or without a dot, mean if it surely is exact; else NaN. */
+  #shortestDouble(start: number, end: number, decimals: number): number {
+    const bytes = this.bytes;
+    // The last eight digits apart from the others; few numbers have their dot among them.
+    const split = end - 8;
+    let high = 0, low = 0, lowDigits = 0;
+    for (let i = start; i < split; i++) if (bytes[i] !== DOT) high = high * 10 + bytes[i] - 48;
+    for (let i = split; i < end; i++) {
+      if (bytes[i] === DOT) continue;
+      low = low * 10 + bytes[i] - 48;
+      lowDigits++;
+    }
+    return lowDigits === 8 ? shortestDouble(high, low, decimals) : NaN;
+  }
+
   /** Reads a number by JSON's grammar and leaves what it is in the fields above. Returns the position after it. */
   protected readNumber(pos: number): number {
     const bytes = this.bytes;
@@ -97,6 +107,7 @@ export class JsonNumberReader extends JsonTextReader {
       scale = firstDecimal - pos;
     }
     const mantissa = this.digitsValue;
+    const mantissaEnd = pos;
     if (bytes[pos] === LOWER_E || bytes[pos] === UPPER_E) {
       const end = this.#readExponent(pos + 1);
       scale += this.numberValue;
@@ -105,8 +116,13 @@ export class JsonNumberReader extends JsonTextReader {
     if (mantissa < FIFTEEN_DIGITS && scale >= -22 && scale <= 22) {
       const value = scale < 0 ? mantissa / POWERS_OF_TEN[-scale] : mantissa * POWERS_OF_TEN[scale];
       this.#setShort(negative ? -value : value, isWhole);
-    } else if (!isWhole || digits > 19 || !this.#setLong(firstDigit, digits, negative)) {
-      this.#setOther(first, pos);
+    } else if (isWhole) {
+      if (digits > 19 || !this.#setLong(firstDigit, digits, negative)) this.#setOther(first, pos);
+    } else {
+      const isCommon = mantissa < 1e17 && scale >= -22 && scale <= 0;
+      const value = isCommon ? this.#shortestDouble(firstDigit, mantissaEnd, -scale) : NaN;
+      if (value === value) this.#setShort(negative ? -value : value, false);
+      else this.#setOther(first, pos);
     }
     return pos;
   }
@@ -133,20 +149,25 @@ export class JsonNumberReader extends JsonTextReader {
       this.numberKind = INTEGER;
     } else {
       this.numberKind = BIGINT;
-      this.#low = value | 0;
-      this.#high = Math.floor(value / 4_294_967_296);
+      this.low = value | 0;
+      this.high = Math.floor(value / 4_294_967_296);
     }
   }
 
-  /** A whole number of 16 to 19 digits without BigInt: the digits in two parts, then two 32-bit words. False beyond 64 bits. */
+  /**
+   * A whole number of 16 to 19 digits without BigInt: the digits in two parts, then two 32-bit words. False beyond 64
+   * bits.
+   */
   #setLong(firstDigit: number, digits: number, negative: boolean): boolean {
     const bytes = this.bytes;
-    let upper = 0, lower = 0;
-    for (let i = firstDigit; i < firstDigit + digits - 9; i++) upper = upper * 10 + bytes[i] - 48;
-    for (let i = firstDigit + digits - 9; i < firstDigit + digits; i++) lower = lower * 10 + bytes[i] - 48;
-    // upper * 10^9 + lower, with upper split at 16 bits so that every product stays below 2^53.
-    const upperHigh = Math.floor(upper / 65_536) * 1e9;
-    const rest = (upperHigh % 65_536) * 65_536 + (upper % 65_536) * 1e9 + lower;
+    const split = firstDigit + digits - 8;
+    const lower = this.#fourDigitsAt(split) * 10_000 + this.#fourDigitsAt(split + 4);
+    let upper = 0, i = firstDigit;
+    for (; i + 4 <= split; i += 4) upper = upper * 10_000 + this.#fourDigitsAt(i);
+    for (; i < split; i++) upper = upper * 10 + bytes[i] - 48;
+    // upper * 10^8 + lower, with upper split at 16 bits so that every product stays below 2^53.
+    const upperHigh = Math.floor(upper / 65_536) * 1e8;
+    const rest = (upperHigh % 65_536) * 65_536 + (upper % 65_536) * 1e8 + lower;
     let low = rest | 0;
     let high = Math.floor(upperHigh / 65_536) + Math.floor(rest / 4_294_967_296);
     if (high >= INT32_RANGE && !(negative && high === INT32_RANGE && low === 0)) return false;
@@ -155,10 +176,29 @@ export class JsonNumberReader extends JsonTextReader {
       high = low === 0 ? -high : ~high;
     }
     this.numberKind = BIGINT;
-    this.#low = low;
-    this.#high = high;
+    this.low = low;
+    this.high = high;
     this.numberValue = high * 4_294_967_296 + (low >>> 0);
     return true;
+  }
+
+  /** Four bytes that are known to be digits. */
+  #fourDigitsAt(pos: number): number {
+    return fourDigits(this.view.getInt32(pos, true) ^ 0x30303030);
+  }
+
+  /**
+   * Reads a whole number of 16 to 19 digits into the fields above. Returns the position after it, or -1 when there is
+   * anything else.
+   */
+  protected readLong(pos: number): number {
+    const bytes = this.bytes;
+    const negative = bytes[pos] === MINUS;
+    const first = negative ? pos + 1 : pos;
+    const next = this.readDigits(first, 0);
+    const digits = next - first;
+    if (digits < 16 || digits > 19 || bytes[first] === ZERO || !isWholeEnd(bytes[next])) return -1;
+    return this.#setLong(first, digits, negative) ? next : -1;
   }
 
   #setOther(start: number, end: number): void {
@@ -169,86 +209,16 @@ export class JsonNumberReader extends JsonTextReader {
 
   /** Bytes that are known to be ASCII, as a string. */
   protected asciiText(start: number, end: number): string {
+    const bytes = this.bytes;
     let text = "";
-    for (let i = start; i < end; i++) text += String.fromCharCode(this.bytes[i]);
+    let i = start;
+    // Eight at a time: three times as fast as one by one, and seven times as fast as TextDecoder, for a number.
+    for (; i + 8 <= end; i += 8) {
+      const [a, b, c, d] = [bytes[i], bytes[i + 1], bytes[i + 2], bytes[i + 3]];
+      text += String.fromCharCode(a, b, c, d, bytes[i + 4], bytes[i + 5], bytes[i + 6], bytes[i + 7]);
+    }
+    for (; i < end; i++) text += String.fromCharCode(bytes[i]);
     return text;
-  }
-
-  /** Whether the number read last, whose text is [start, end), is exact as a double. */
-  #isExactDouble(start: number, end: number): boolean {
-    if (this.numberKind !== BIGINT || Number.isSafeInteger(this.numberValue)) return this.numberKind !== JSON_TEXT;
-    return isExactDouble(this.asciiText(start, end), this.numberValue);
-  }
-
-  /** Whether the number read last is a whole number that can be a time in ms. */
-  #isEpochMs(): boolean {
-    const value = this.numberValue;
-    return this.numberKind !== JSON_TEXT && Number.isInteger(value) && Math.abs(value) <= MAX_EPOCH_MS &&
-      !Object.is(value, -0);
-  }
-
-  /**
-   * Stores the number read last, whose text is [start, end), as the column's next row, widening the column as needed.
-   * False, with nothing stored, when a scalar column can't hold it.
-   */
-  protected storeNumber(column: ColumnBuilder, row: number, start: number, end: number): boolean {
-    while (!this.#storeIfFits(column, row, start, end)) {
-      if (!this.#widenForNumber(column)) return false;
-    }
-    column.rowCount = row + 1;
-    return true;
-  }
-
-  #storeIfFits(column: ColumnBuilder, row: number, start: number, end: number): boolean {
-    const kind = this.numberKind;
-    column.values?.reserve(row + 1);
-    switch (column.kind) {
-      case INTEGER:
-        if (kind !== INTEGER) return false;
-        (column.values as IntegerValues).values[row] = this.numberValue;
-        return true;
-      case BIGINT: {
-        if (kind !== INTEGER && kind !== BIGINT) return false;
-        const { words } = column.values as BigintValues;
-        words[2 * row] = kind === INTEGER ? this.numberValue : this.#low;
-        words[2 * row + 1] = kind === INTEGER ? (this.numberValue < 0 ? -1 : 0) : this.#high;
-        return true;
-      }
-      case DOUBLE:
-        if (!this.#isExactDouble(start, end)) return false;
-        (column.values as DoubleValues).values[row] = this.numberValue;
-        return true;
-      case TIMESTAMP: {
-        const values = column.values as TimestampValues;
-        if (values.form !== "EPOCH_MS" || !this.#isEpochMs()) return false;
-        values.values[row] = this.numberValue;
-        return true;
-      }
-      case JSON_TEXT:
-        (column.values as VarcharValues).set(row, this.bytes, start, end);
-        return true;
-      default:
-        return false;
-    }
-  }
-
-  /** One step wider. False when there is none. */
-  #widenForNumber(column: ColumnBuilder): boolean {
-    const kind = this.numberKind;
-    if (column.kind === UNTYPED) {
-      if (kind === JSON_TEXT && column.scalarOnly) return false;
-      if (column.numbersAreTimes && this.#isEpochMs()) column.become(TIMESTAMP, "EPOCH_MS");
-      else column.become(Math.max(kind, column.numberKind) as Kind);
-      return true;
-    }
-    const isWholeColumn = column.kind === INTEGER ||
-      (column.kind === TIMESTAMP && (column.values as TimestampValues).form === "EPOCH_MS");
-    if (isWholeColumn && (kind === INTEGER || kind === BIGINT)) {
-      widenToBigint(column);
-      return true;
-    }
-    if ((isWholeColumn || column.kind === BIGINT) && kind === DOUBLE && widenToDouble(column)) return true;
-    return widenToJson(column);
   }
 }
 

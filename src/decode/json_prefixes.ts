@@ -3,9 +3,11 @@ import type { JsonTable } from "./json_table.ts";
 /** Longer prefixes aren't worth remembering. */
 const MAX_PREFIX_LENGTH = 512;
 const SLOTS = 256;
+/** More words than a record has. */
+const NONE = 2 ** 28;
 /** Prefixes in one slot; a further one takes the place of the oldest. */
 const MAX_SLOT_SIZE = 4;
-/** After so many additions nothing is added until `clear`: the stream has more tables than this pays for. */
+/** Most additions in a page: with more, the stream has more tables, or changes more before its fields, than this pays for. */
 const MAX_ADDITIONS = 4096;
 
 /** The bytes before the fields of a row, and the table that they name. */
@@ -26,7 +28,7 @@ interface Prefix {
 export class JsonPrefixes {
   #slots: Prefix[][] = newSlots();
   /** Words of the shortest prefix. */
-  #hashedWords = MAX_PREFIX_LENGTH;
+  #hashedWords = NONE;
   #additions = 0;
   /** Length of the prefix that was found last. */
   length = 0;
@@ -60,10 +62,12 @@ export class JsonPrefixes {
     if (slot.length > MAX_SLOT_SIZE) slot.pop();
   }
 
-  clear(): void {
-    this.#slots = newSlots();
-    this.#hashedWords = MAX_PREFIX_LENGTH;
+  /** Called once a page: additions may go on. Forgets all prefixes when tables have been forgotten. */
+  reset(isAnyForgotten: boolean): void {
     this.#additions = 0;
+    if (!isAnyForgotten) return;
+    this.#slots = newSlots();
+    this.#hashedWords = NONE;
   }
 
   #slotOf(view: DataView, start: number): number {

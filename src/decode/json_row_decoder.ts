@@ -5,7 +5,16 @@ import type { TableSet } from "../columnar/table_set.ts";
 import type { VarcharValues } from "../columnar/varchar_values.ts";
 import { BACKSLASH, COMMA, LEFT_BRACE, LOWER_N, MINUS, NINE, QUOTE, RIGHT_BRACE, SPACE, ZERO } from "./bytes.ts";
 import { JsonColumnWriter } from "./json_column_writer.ts";
-import { Field, type FieldMap, ROLE_ENVELOPE, ROLE_TIME, ROLE_USER } from "./json_fields.ts";
+import {
+  Field,
+  type FieldMap,
+  ROLE_COLLECTION,
+  ROLE_DATA,
+  ROLE_PROJECT,
+  ROLE_PROPERTIES,
+  ROLE_TIME,
+  ROLE_USER,
+} from "./json_fields.ts";
 import type { JsonTable } from "./json_table.ts";
 import { hasArrivalColumn } from "./metadata_columns.ts";
 import { MAX_FIELD_NAME_LENGTH } from "./names.ts";
@@ -17,12 +26,21 @@ const SPELLINGS_FACTOR = 2;
 /** Longer strings are no numbers that a type holds. */
 const MAX_NUMBER_TEXT = 40;
 
+const ENVELOPE_ROLES: ReadonlyMap<string, number> = new Map([
+  ["project", ROLE_PROJECT],
+  ["collection", ROLE_COLLECTION],
+  ["properties", ROLE_PROPERTIES],
+  ["data", ROLE_DATA],
+]);
+
 /** Decodes an object's fields into the open row of a table. */
 export class JsonRowDecoder extends JsonColumnWriter {
   /** Epoch ms of the row's time field. */
   eventTime = NaN;
-  /** A field was met that, at the top of a record, may mean another layout. */
-  protected isSuspect = false;
+  /** Roles of the fields met that, at the top of a record, may mean another layout; of properties and data, if objects. */
+  protected envelopeRoles = 0;
+  /** Where the first of the values of such a data field is. */
+  protected dataAt = 0;
   protected readonly config: DecodeConfig;
   protected readonly tables: TableSet;
   /** Position after the colon of the field that was looked for last. */
@@ -127,7 +145,7 @@ export class JsonRowDecoder extends JsonColumnWriter {
   }
 
   #roleOf(name: string, isFabric: boolean): number {
-    let role = name === "properties" || name === "data" ? ROLE_ENVELOPE : 0;
+    let role = ENVELOPE_ROLES.get(name) ?? 0;
     if (name === this.config.timeField || (isFabric && name === this.#lowerTimeField)) role |= ROLE_TIME;
     if (name === this.config.userField || (isFabric && name === this.#lowerUserField)) role |= ROLE_USER;
     return role;
@@ -135,7 +153,9 @@ export class JsonRowDecoder extends JsonColumnWriter {
 
   #appendSpecial({ role }: Field, column: ColumnBuilder, pos: number): number {
     const row = this.table!.rowCount;
-    if ((role & ROLE_ENVELOPE) !== 0 && this.bytes[pos] === LEFT_BRACE) this.isSuspect = true;
+    const isObject = this.bytes[pos] === LEFT_BRACE;
+    if ((role & ROLE_DATA) !== 0 && isObject && column.rowCount <= row) this.dataAt = pos;
+    if (isObject || (role & (ROLE_PROJECT | ROLE_COLLECTION)) !== 0) this.envelopeRoles |= role;
     if ((role & ROLE_TIME) !== 0) return this.#appendTime(column, row, pos);
     if ((role & ROLE_USER) !== 0) return this.#appendUser(column, row, pos);
     return this.appendValue(column, row, pos);

@@ -2,11 +2,8 @@ import {
   BACKSLASH,
   CARRIAGE_RETURN,
   COLON,
-  COMMA,
   DOT,
   hexDigit,
-  LEFT_BRACE,
-  LEFT_BRACKET,
   LINE_FEED,
   LOWER_E,
   LOWER_F,
@@ -16,8 +13,6 @@ import {
   MINUS,
   PLUS,
   QUOTE,
-  RIGHT_BRACE,
-  RIGHT_BRACKET,
   SPACE,
   TAB,
   UNESCAPED,
@@ -28,9 +23,6 @@ import {
   ZERO,
 } from "./bytes.ts";
 import { Rejection, type RejectionCode } from "./rejection.ts";
-
-/** Arrays and objects inside one field's value. Readers of the files recurse; most stop at about this depth. */
-export const MAX_NESTING_DEPTH = 1000;
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const LITERALS: readonly (readonly [number, string])[] = [[LOWER_T, "true"], [LOWER_F, "false"], [LOWER_N, "null"]];
@@ -51,13 +43,9 @@ export class JsonScanner {
   protected end = 0;
   /** The last position in `bytes` at which a 32-bit word can be loaded. */
   protected lastWord = -4;
-  /** Whether skipValue met white space outside strings. */
-  protected sawSpace = false;
   /** Whether skipString met a backslash. */
   protected sawEscape = false;
   readonly #rejection = new Rejection();
-  /** What the open containers of skipValue are: 1 for objects, 0 for arrays. */
-  readonly #containers = new Uint8Array(MAX_NESTING_DEPTH);
 
   /** Where the records stand; must be called before `select`. */
   protected setBytes(bytes: Uint8Array): void {
@@ -215,73 +203,10 @@ export class JsonScanner {
 
   /** From the colon after a field's name to its value's first byte. */
   protected skipColon(pos: number): number {
+    if (this.bytes[pos] === COLON && this.bytes[pos + 1] > SPACE) return pos + 1;
     pos = this.skipSpace(pos);
     if (this.bytes[pos] !== COLON) return this.fail(pos, "':' after a field name");
     return this.skipSpace(pos + 1);
-  }
-
-  #skipName(pos: number): number {
-    if (this.bytes[pos] !== QUOTE) return this.fail(pos, "a field name in quotes");
-    const end = this.skipString(pos + 1);
-    if (this.bytes[end] === COLON && this.bytes[end + 1] > SPACE) return end + 1;
-    this.#noteSpace(end);
-    this.#noteSpace(this.skipSpace(end) + 1);
-    return this.skipColon(end);
-  }
-
-  #noteSpace(pos: number): void {
-    if (this.bytes[pos] <= SPACE) this.sawSpace = true;
-  }
-
-  /** Any value, checked whole. Not recursive: the depth is bounded by MAX_NESTING_DEPTH, not by the stack. */
-  protected skipValue(pos: number): number {
-    const { bytes } = this;
-    const containers = this.#containers;
-    let depth = 0;
-    this.sawSpace = false;
-    for (;;) {
-      const c = bytes[pos];
-      if (c === QUOTE) {
-        pos = this.skipString(pos + 1);
-      } else if (c === MINUS || (c >= 0x30 && c <= 0x39)) {
-        pos = this.skipNumber(pos);
-      } else if (c === LEFT_BRACE || c === LEFT_BRACKET) {
-        if (depth === MAX_NESTING_DEPTH) return this.fail(pos, `at most ${MAX_NESTING_DEPTH} levels`, "too-deep");
-        const isObject = c === LEFT_BRACE;
-        containers[depth++] = isObject ? 1 : 0;
-        this.#noteSpace(pos + 1);
-        pos = this.skipSpace(pos + 1);
-        if (bytes[pos] !== (isObject ? RIGHT_BRACE : RIGHT_BRACKET)) {
-          if (isObject) pos = this.#skipName(pos);
-          continue;
-        }
-        pos++;
-        depth--;
-      } else {
-        pos = this.skipLiteral(pos);
-      }
-      // After a value: close containers until one goes on.
-      for (;;) {
-        if (depth === 0) return pos;
-        if (bytes[pos] <= SPACE) {
-          this.sawSpace = true;
-          pos = this.skipSpace(pos);
-        }
-        const isObject = containers[depth - 1] === 1;
-        const next = bytes[pos];
-        if (next === COMMA) {
-          this.#noteSpace(pos + 1);
-          pos = this.skipSpace(pos + 1);
-          if (isObject) pos = this.#skipName(pos);
-          break;
-        }
-        if (next !== (isObject ? RIGHT_BRACE : RIGHT_BRACKET)) {
-          return this.fail(pos, isObject ? "',' or '}'" : "',' or ']'");
-        }
-        pos++;
-        depth--;
-      }
-    }
   }
 }
 

@@ -1,6 +1,7 @@
 import type { VarcharValues } from "../columnar/varchar_values.ts";
 import { BACKSLASH, LOWER_U, QUOTE, UNESCAPED } from "./bytes.ts";
-import { JsonScanner, specialBytes } from "./json_scanner.ts";
+import { specialBytes } from "./json_scanner.ts";
+import { JsonSkipper } from "./json_skipper.ts";
 
 /** With this much of the record left, room for all of it is made at once; with more, a string is measured first. */
 const MEASURED_LENGTH = 4096;
@@ -8,7 +9,7 @@ const MEASURED_LENGTH = 4096;
 const WORD_SLACK = 4;
 
 /** Copies JSON strings, checked and unescaped, into text columns. */
-export class JsonTextReader extends JsonScanner {
+export class JsonTextReader extends JsonSkipper {
   /** Where the last copy ended in the column's bytes. */
   protected copyEnd = 0;
 
