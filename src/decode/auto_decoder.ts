@@ -2,6 +2,7 @@ import type { TableBuilder } from "../columnar/table_builder.ts";
 import type { SchemaUpdate } from "../schema/known_schema.ts";
 import type { RecordBatch } from "../source/source.ts";
 import type { AvroDecoder } from "./avro/avro_decoder.ts";
+import { LEFT_BRACE } from "./bytes.ts";
 import type { JsonDecoder } from "./json_decoder.ts";
 import type { RecordDecoder } from "./record_decoder.ts";
 
@@ -10,6 +11,8 @@ export class AutoDecoder implements RecordDecoder {
   readonly #json: JsonDecoder;
   readonly #avro: AvroDecoder;
   #last: JsonDecoder | AvroDecoder;
+  /** The batch's bytes, when nothing but its records' own says what they are; else null. */
+  #bytes: Uint8Array | null = null;
 
   constructor(json: JsonDecoder, avro: AvroDecoder) {
     this.#json = this.#last = json;
@@ -25,12 +28,13 @@ export class AutoDecoder implements RecordDecoder {
   }
 
   begin(batch: RecordBatch): void {
+    this.#bytes = batch.writerSchema === undefined && batch.blockCodec === undefined ? batch.bytes : null;
     this.#json.begin(batch);
     this.#avro.begin(batch);
   }
 
   decode(start: number, end: number, index: number): boolean {
-    if (this.#avro.isFramed(start, end)) {
+    if (!this.#isObject(start) && this.#avro.isFramed(start, end)) {
       this.#last = this.#avro;
       return this.#avro.decode(start, end, index);
     }
@@ -39,9 +43,15 @@ export class AutoDecoder implements RecordDecoder {
   }
 
   unpack(start: number, end: number, index: number): Iterable<RecordBatch> | null {
+    if (this.#isObject(start)) return null;
     const batches = this.#avro.unpack(start, end, index);
     if (batches !== null) this.#last = this.#avro;
     return batches;
+  }
+
+  /** Whether the record begins as no Avro framing and no container does. Spares JSON records all other questions. */
+  #isObject(start: number): boolean {
+    return this.#bytes !== null && this.#bytes[start] === LEFT_BRACE;
   }
 
   update(update: SchemaUpdate): void {
