@@ -105,31 +105,37 @@ function kafkaTest(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, fn, sanitizeOps: false, sanitizeResources: false });
 }
 
-kafkaTest(
-  "three collectors share the partitions, and a rolling restart under load gives every record once",
-  async () => {
+for (
+  const [name, extra] of [
+    ["range", () => ({})],
+    ["cooperative-sticky", () => ({ "kafka.partition.assignment.strategy": "cooperative-sticky" })],
+    ["static members", (i: number) => ({ "kafka.group.instance.id": `collector-${i}` })],
+  ] as const
+) {
+  kafkaTest(`three collectors (${name}): a rolling restart under load gives every record once`, async () => {
     const { topic, out } = await workplace(12);
-    const collectors = [collector(topic, out)];
-    await collectors[0].logs("joined the consumer group");
+    const collectors = [collector(topic, out, extra(0))];
+    await collectors[0].logs("split assigned");
     const load = new Load(topic, 12);
-    collectors.push(collector(topic, out), collector(topic, out));
-    for (const one of collectors) await one.logs("joined the consumer group");
+    collectors.push(collector(topic, out, extra(1)), collector(topic, out, extra(2)));
+    for (const one of collectors) await one.logs("split assigned");
     await until("rows come out", allThere(out, 500));
     for (let i = 0; i < collectors.length; i++) {
       collectors[i].kill("SIGTERM");
-      assertEquals((await collectors[i].end()).code, 0);
-      collectors[i] = collector(topic, out);
+      const { code, stderr } = await collectors[i].end();
+      assertEquals(code, 0, stderr);
+      collectors[i] = collector(topic, out, extra(i));
       await collectors[i].logs("split assigned");
-      const so = load.produced;
-      await until("rows come out after a restart", allThere(out, so));
+      const producedSoFar = load.produced;
+      await until("rows come out after a restart", allThere(out, producedSoFar));
     }
     const total = await load.stop();
     await until("everything is out", allThere(out, total));
     await stopAll(collectors);
     assertEquals(mistakes(await countRows(out), total), { missing: [], twice: [], unknown: [] });
     assertGreater(total, 1000);
-  },
-);
+  });
+}
 
 kafkaTest("a collector killed at once loses nothing", async () => {
   const { topic, out } = await workplace(6);
@@ -214,6 +220,90 @@ kafkaTest("the broker goes away and comes back: nothing is lost, nobody has to a
   await stopAll([one]);
   const { missing } = mistakes(await countRows(out), 400);
   assertEquals(missing, []);
+});
+
+kafkaTest("messages of 10 MB are read in bounded memory", async () => {
+  const { topic, out } = await workplace(2);
+  for (let i = 0; i < 8; i++) {
+    await producer.send({ topic, messages: [{ key: String(i % 2), value: event(i, 10_000_000) }] });
+  }
+  await using one = collector(topic, out, { "memory.limit": "150MB", "source.max-record-size": "16MB" });
+  await until("everything is out", allThere(out, 8));
+  await stopAll([one]);
+  assertEquals(mistakes(await countRows(out), 8), { missing: [], twice: [], unknown: [] });
+});
+
+kafkaTest("shares a group with Java consumers", async () => {
+  const { topic, out } = await workplace(4);
+  await using one = collector(topic, out);
+  await one.logs("split assigned");
+  const java = cluster.tool("org.apache.kafka.tools.consumer.ConsoleConsumer", [
+    ...["--bootstrap-server", cluster.nodes(), "--topic", topic, "--group", `group-${topic}`, "--timeout-ms", "12000"],
+  ]);
+  await one.logs("rebalancing");
+  await one.logs('"generation":2');
+  await produce(producer, topic, 0, 400, 4);
+  const text = await java;
+  const lines = text.split("\n").filter((line) => line.startsWith("{")).length;
+  await until("the rest comes out", async () => lines + (await countRows(out)).rows === 400);
+  assertGreater(lines, 0);
+  assertGreater((await countRows(out)).rows, 0);
+  await stopAll([one]);
+});
+
+kafkaTest("skips what was deleted before it was read, and says how much", async () => {
+  const { topic, out } = await workplace(1);
+  await using first = collector(topic, out);
+  await first.logs("split assigned");
+  await produce(producer, topic, 0, 100, 1);
+  await until("rows come out", allThere(out, 100));
+  await stopAll([first]);
+  await produce(producer, topic, 100, 300, 1);
+  const admin = kafka.admin();
+  await admin.connect();
+  await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: "250" }] });
+  await admin.disconnect();
+  await using second = collector(topic, out);
+  await second.logs("records expired before they were read");
+  await until("the rest comes out", allThere(out, 150));
+  await stopAll([second]);
+  assert(second.stderr.includes('"skipped":150'), second.stderr);
+  assertEquals(mistakes(await countRows(out), 300).missing, Array.from({ length: 150 }, (_, i) => 100 + i));
+});
+
+kafkaTest("brokers restart one by one: leaders and the coordinator move, nothing is lost", async () => {
+  await using three = await KafkaCluster.start({ brokers: 3 });
+  const client = new Kafka({ brokers: three.nodes().split(","), logLevel: logLevel.NOTHING });
+  const sender = client.producer({ createPartitioner: () => ({ message }) => Number(message.key) });
+  await sender.connect();
+  await three.createTopic("moving", 6);
+  const out = join(work, "moving");
+  await using one = collector("moving", out, { "kafka.nodes": three.nodes() });
+  await one.logs("split assigned");
+  let total = 0;
+  const send = async () => {
+    await until("the cluster takes records", async () => {
+      try {
+        await produce(sender, "moving", total, total + 60, 6);
+        total += 60;
+        return true;
+      } catch {
+        return false;
+      }
+    });
+  };
+  await send();
+  for (const broker of three.brokers) {
+    await broker.stop();
+    await send();
+    await until(`everything is out without broker ${broker.id}`, allThere(out, total));
+    await broker.start();
+    await send();
+    await until(`everything is out with broker ${broker.id} again`, allThere(out, total));
+  }
+  await stopAll([one]);
+  await sender.disconnect();
+  assertEquals(mistakes(await countRows(out), total).missing, []);
 });
 
 for (
