@@ -39,7 +39,7 @@ const KCL_3 = {
 };
 
 /** Rows that share the table and are no leases. */
-const OTHERS = [
+const OTHERS: readonly Item[] = [
   { leaseKey: { S: "Leader" }, entityType: { S: "LEADER" }, leaseCounter: { N: "5" }, leaseOwner: { S: "host-1" } },
   { leaseKey: { S: "Migration3.0" }, entityType: { S: "CLIENT_VERSION_MIGRATION" }, cv: { S: "CLIENT_VERSION_3X" } },
   {
@@ -105,7 +105,7 @@ for (const [version, item] of Object.entries({ "1": KCL_1, "2": KCL_2, "3": KCL_
 test("what is no lease is neither taken nor touched", async () => {
   const { table, store, read } = await SilentWorld.with(OTHERS);
   assertEquals(await table.list(store.signal), []);
-  for (const item of OTHERS as Item[]) assertEquals(await read(item.leaseKey.S!), item);
+  for (const item of OTHERS) assertEquals(await read(item.leaseKey.S!), item);
 });
 
 test("a write with an old counter changes nothing", async () => {

@@ -67,6 +67,15 @@ const MAX_CALLS = 16;
 /** An ended shard has no deadline: nobody else waits for it. The longest that timers take. */
 const NO_DEADLINE_MS = 2 ** 31 - 1;
 
+/** What became of a shard's records since the last look. */
+export interface ShardCounts {
+  readonly shard: string;
+  readonly records: number;
+  readonly bytes: number;
+  /** Undefined when the shard is no longer ours. */
+  readonly behindLatestMs: number | undefined;
+}
+
 /** A shard that is ours. */
 interface OwnedShard {
   readonly held: HeldLease;
@@ -104,6 +113,8 @@ export class KinesisSource implements Source {
   #coordinator: LeaseCoordinator | null = null;
   #table: LeaseTable | null = null;
   #shardEnd: ShardEnd | null = null;
+  /** Of shards that were ours since the last look: bounded by the stream's shards. */
+  readonly #processed = new Map<string, ShardCounts>();
   #turn = 0;
   #failure: unknown = undefined;
   /** Shards whose end was given to the loop, to be written soon. */
@@ -196,10 +207,16 @@ export class KinesisSource implements Source {
     this.#ports = null;
   }
 
-  /** What there is to tell about the shards: for metrics. */
-  shards(): { readonly shard: string; readonly reader: ShardReader }[] {
-    const readers = [...this.#shards.values()].map(({ reader }) => reader).filter((reader) => reader !== null);
-    return readers.map((reader) => ({ shard: reader.held.key, reader }));
+  /** What was given to the loop since it was last asked for, and how far behind the shards are now. */
+  takeShardCounts(): ShardCounts[] {
+    const counts = new Map(this.#processed);
+    this.#processed.clear();
+    for (const { reader } of this.#shards.values()) {
+      if (reader === null) continue;
+      const { records = 0, bytes = 0 } = counts.get(reader.held.key) ?? {};
+      counts.set(reader.held.key, { shard: reader.held.key, records, bytes, behindLatestMs: reader.behindLatestMs });
+    }
+    return [...counts.values()];
   }
 
   /** Leases that are ours now. */
@@ -409,11 +426,26 @@ export class KinesisSource implements Source {
 
   #deliver(owned: OwnedShard, limit: PollLimit): RecordBatch {
     const batch = owned.reader!.take(limit);
+    this.#count(owned.held.key, batch);
     if (batch.next === END_POSITION) {
       owned.ended = true;
       this.#ending.push(owned.split);
     }
     return batch;
+  }
+
+  #count(shard: string, { rowCount, bytes }: RecordBatch): void {
+    const before = this.#processed.get(shard);
+    this.#processed.set(shard, {
+      shard,
+      records: (before?.records ?? 0) + rowCount,
+      bytes: (before?.bytes ?? 0) + bytes.length,
+      behindLatestMs: undefined,
+    });
+    let behindMs = 0;
+    for (const { reader } of this.#shards.values()) behindMs = Math.max(behindMs, reader?.behindLatestMs ?? 0);
+    this.#context.runtime.metrics.gauge("collector_kinesis_behind_latest_seconds", behindMs / 1000);
+    this.#context.runtime.metrics.gauge("collector_kinesis_shards", this.#shards.size);
   }
 
   /** The loop has taken the batches at these shards' ends by now: has them written soon, so that children can start. */

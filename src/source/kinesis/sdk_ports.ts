@@ -1,4 +1,5 @@
 import type { Runtime } from "../../runtime/runtime.ts";
+import { CloudWatchPublisher } from "./cloudwatch.ts";
 import { connectToAws } from "./connect.ts";
 import { DynamoLeaseStore } from "./dynamo_store.ts";
 import type { KinesisPorts } from "./kinesis_source.ts";
@@ -12,5 +13,8 @@ export async function openSdkPorts(
   signal: AbortSignal,
 ): Promise<KinesisPorts> {
   const connection = await connectToAws(settings, runtime, signal);
-  return { api: new SdkKinesisApi(connection), store: new DynamoLeaseStore(connection) };
+  const ports = { api: new SdkKinesisApi(connection), store: new DynamoLeaseStore(connection) };
+  if (!settings.enableCloudwatch) return ports;
+  const publisher = new CloudWatchPublisher(connection, runtime);
+  return { ...ports, publish: (origin, signal) => publisher.run(origin, signal) };
 }

@@ -83,8 +83,6 @@ export class ShardReader {
   failure: unknown = undefined;
   /** How far behind the newest record the last read was, ms. */
   behindLatestMs = 0;
-  /** Records and bytes fetched since they were last asked for. */
-  readonly fetched = { records: 0, bytes: 0 };
 
   constructor(options: ShardReaderOptions) {
     this.#options = options;
@@ -196,8 +194,6 @@ export class ShardReader {
   #chunkOf(page: RecordsPage): RecordChunk {
     const { wantsKeys, maxRecordByteLength, runtime } = this.#options;
     const chunk = new RecordChunk(page.records, { wantsKeys, maxRecordByteLength, after: this.#fetched });
-    this.fetched.records += chunk.rowCount;
-    this.fetched.bytes += chunk.byteLength;
     runtime.metrics.count("collector_kinesis_reads_total");
     if (chunk.brokenCount > 0) runtime.metrics.count("collector_kinesis_broken_aggregates_total", chunk.brokenCount);
     return chunk;
