@@ -1,4 +1,4 @@
-/** The source `file`: files, standard input and the sample events, one JSON record a line. */
+/** The source `file`: files, standard input and the sample events: JSON records, one a line, or Avro object container files. */
 import { checkFiles } from "./file/check.ts";
 import { type FileInputs, FileSource } from "./file/file_source.ts";
 import { type FileConfig, fileOptions } from "./file/options.ts";
@@ -10,7 +10,8 @@ const INPUTS: FileInputs = {
 };
 
 export const fileSource: SourceComponent<FileConfig> = {
-  doc: "Reads files (plain, gzip, zstd), standard input or the sample events, one JSON record a line. Stops at the " +
+  doc:
+    "Reads files (plain, gzip, zstd), standard input or the sample events: one JSON record a line, or Avro object container files. Stops at the " +
     "end or follows; goes on after a stop or a crash where it was.",
   options: fileOptions,
   create: (config, context) => new FileSource(config, context, INPUTS),

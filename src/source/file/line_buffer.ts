@@ -13,6 +13,7 @@
  */
 import type { PollLimit } from "../source.ts";
 import { contentEnd, type Lines, oneLine, squeezeLines } from "./lines.ts";
+import type { RecordBuffer } from "./record_buffer.ts";
 import { findNewlines, IndexList } from "./newline_scan.ts";
 
 /** A line that got too long: where it starts, its first bytes, and the offset after its end (null until seen). */
@@ -27,7 +28,7 @@ function wholeWords(byteLength: number): number {
   return (byteLength + 3) & ~3;
 }
 
-export class LineBuffer {
+export class LineBuffer implements RecordBuffer {
   readonly #maxLineByteLength: number;
   #bytes = new Uint8Array(0);
   #head = 0;

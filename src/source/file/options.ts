@@ -3,7 +3,8 @@ import { type ConfigOf, option } from "../../config/option.ts";
 export const fileOptions = {
   path: option.list("file.path", {
     required: true,
-    doc: "Files to read, one JSON record a line: paths and globs (*, ?, [a-z], {a,b}, and ** for any directories), " +
+    doc:
+      "Files to read, one JSON record a line or Avro object container files: paths and globs (*, ?, [a-z], {a,b}, and ** for any directories), " +
       '"-" for standard input, "sample:" for the sample events that come with the collector. Compressed files (gzip, ' +
       "zstd) are recognised by their contents. Names that begin with a dot need a glob that says so.",
   }),

@@ -1,7 +1,10 @@
 import { FatalError } from "../../runtime/errors.ts";
 import type { Epoch, PollLimit, RecordBatch, SplitId } from "../source.ts";
 import type { ByteStream } from "./byte_stream.ts";
+import { ContainerBuffer } from "./container_buffer.ts";
+import { FileBeginning } from "./file_beginning.ts";
 import { LineBuffer } from "./line_buffer.ts";
+import type { RecordBuffer } from "./record_buffer.ts";
 
 /** Bytes of one read, unless the poll's limit is smaller: larger reads gained nothing. */
 const MAX_READ_BYTE_LENGTH = 1024 * 1024;
@@ -26,8 +29,11 @@ export class SplitReader {
   atEnd = false;
   readonly #epoch: Epoch;
   readonly #stream: ByteStream;
-  readonly #lines: LineBuffer;
-  #toSkip: number;
+  readonly #options: SplitReaderOptions;
+  /** Null until the stream's first bytes say whether it holds lines or Avro blocks. */
+  #records: RecordBuffer | null = null;
+  readonly #beginning = new FileBeginning();
+  #toSkip = 0;
   #timeMs = NaN;
   #final = false;
   #stopped = false;
@@ -38,13 +44,12 @@ export class SplitReader {
     this.split = options.split;
     this.#epoch = options.epoch;
     this.#stream = stream;
-    this.#toSkip = options.start;
-    this.#lines = new LineBuffer(options.start, options.maxRecordByteLength);
+    this.#options = options;
   }
 
   /** Stream offset up to which records were delivered. */
   get delivered(): number {
-    return this.#lines.delivered;
+    return this.#records?.delivered ?? this.#options.start;
   }
 
   /** True while a read is under way. */
@@ -67,8 +72,9 @@ export class SplitReader {
 
   /** The records that are here and fit the limit; null when `fill` must come first, or at the end. */
   take(limit: PollLimit): RecordBatch | null {
-    if (this.#filling !== null) return null;
-    const lines = this.#lines.take(limit, this.ended && !this.#stopped);
+    if (this.#filling !== null || this.#records === null) return null;
+    const { writerSchema, blockCodec } = this.#records;
+    const lines = this.#records.take(limit, this.ended && !this.#stopped);
     if (lines === null) return null;
     return {
       split: this.split,
@@ -82,6 +88,7 @@ export class SplitReader {
       positions: lines.positions,
       keys: null,
       headers: null,
+      ...(writerSchema === undefined ? {} : { writerSchema, blockCodec }),
     };
   }
 
@@ -102,14 +109,39 @@ export class SplitReader {
   }
 
   async #fill(mostByteLength: number): Promise<void> {
-    if (this.#toSkip > 0) await this.#skip();
     const { byteLength, timeMs } = await this.#stream.look();
-    const room = Math.min(byteLength, mostByteLength);
-    const came = byteLength > 0 || this.#final ? await this.#stream.read(this.#lines.reserve(Math.max(room, 16))) : 0;
     this.#timeMs = timeMs;
-    this.#lines.appended(came);
-    this.atEnd = came === 0;
-    if (this.atEnd) this.#lines.shrink();
+    const records = this.#records ??= await this.#begin(byteLength);
+    if (records === null) {
+      this.atEnd = true;
+      return;
+    }
+    if (this.#toSkip > 0) await this.#skip();
+    const room = Math.min(byteLength, mostByteLength);
+    const came = byteLength > 0 || this.#final ? await this.#stream.read(records.reserve(Math.max(room, 16))) : 0;
+    records.appended(came);
+    const waits = records.check?.(came === 0 && (this.#final || this.#stream.ended)) ?? false;
+    this.atEnd = came === 0 && !waits;
+    if (this.atEnd) records.shrink();
+  }
+
+  /** Looks what the stream holds. Null when that can't be told yet. */
+  async #begin(byteLength: number): Promise<RecordBuffer | null> {
+    const isFinal = () => this.#final || this.#stream.ended;
+    if (byteLength === 0 && !isFinal()) return null;
+    const header = await this.#beginning.read(this.#stream, isFinal);
+    if (header === undefined) return null;
+    const { start, maxRecordByteLength } = this.#options;
+    const { bytes } = this.#beginning;
+    const first = header === null ? start : Math.max(start, header.byteLength);
+    const records = header === null ? new LineBuffer(start, maxRecordByteLength) : new ContainerBuffer(header, start);
+    const rest = bytes.subarray(first);
+    if (rest.length > 0) {
+      records.reserve(rest.length).set(rest);
+      records.appended(rest.length);
+    }
+    this.#toSkip = Math.max(0, first - bytes.length);
+    return records;
   }
 
   async #skip(): Promise<void> {
