@@ -12,7 +12,7 @@ import type { Machine } from "./runtime/machine.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import type { SchemaFeed } from "./schema/schema_feed.ts";
 import { SchemaStore } from "./schema/schema_store.ts";
-import type { SourceContext } from "./source/source.ts";
+import type { Source, SourceContext } from "./source/source.ts";
 import { DeadLetterWriter } from "./target/dead_letter_writer.ts";
 import { LazyTarget, sharedTarget } from "./target/deferred_target.ts";
 import { fileTarget } from "./target/file.ts";
@@ -88,7 +88,7 @@ export function assemble(config: Config, { runtime, machine, stdout }: Surroundi
   const source = config.source.create(sourceContextOf(config, runtime));
   const target = config.target.create({ runtime, stdout });
   const writer = createWriter(config, target, { runtime, writesInFlight });
-  const ports = createPorts(workerConfigOf(config, target.kind), { workers, runtime });
+  const ports = createPorts(workerConfigOf(config, target.kind, source), { workers, runtime });
   const directory = deadLetterDirectoryOf(config, target.kind);
   return {
     collector: new Collector({ source, writer, ports, limits, runtime, schemas: schemaFeedOf(config, runtime) }),
@@ -100,10 +100,11 @@ export function assemble(config: Config, { runtime, machine, stdout }: Surroundi
   };
 }
 
-function workerConfigOf({ decode, encode }: Config, kind: Target["kind"]): WorkerConfig {
+function workerConfigOf({ decode, encode }: Config, kind: Target["kind"], { diversion }: Source): WorkerConfig {
   const { needsProject, needsTable, timeUnit } = encode.keyTemplate;
   return {
     decode,
+    ...(diversion && { diversion }),
     encode: {
       rowFormat: encode.rowFormat,
       compression: encode.compression,

@@ -17,7 +17,7 @@ interface PendingUnit {
 }
 
 export interface UnitCommitterParts {
-  readonly source: Pick<Source, "commit">;
+  readonly source: Pick<Source, "commit" | "divert">;
   readonly writer: Pick<UnitWriter, "write">;
   readonly tracker: SplitTracker;
   readonly runtime: Runtime;
@@ -89,7 +89,7 @@ export class UnitCommitter {
 
   /** Waits for the unit's seals, writes it, waits for the commits before it, commits it. */
   async #finish(unit: Unit, seals: Promise<void>): Promise<void> {
-    const { tracker, writer, signal } = this.#parts;
+    const { source, tracker, writer, signal } = this.#parts;
     const earlier = this.#lastCommit;
     const committed = Promise.withResolvers<void>();
     this.#lastCommit = committed.promise;
@@ -97,7 +97,11 @@ export class UnitCommitter {
     const ranges = unit.ranges();
     // When nothing of it may be committed any more, its next owners write it.
     if (ranges.some(({ split, epoch }) => tracker.mayCommit(split, epoch))) {
-      await withAbort(writer.write(unit.toSealed(), signal), signal);
+      const sealed = unit.toSealed();
+      for (const { diverted } of sealed.outputs) {
+        if (diverted !== undefined) await withAbort(source.divert!(diverted, signal), signal);
+      }
+      await withAbort(writer.write(sealed, signal), signal);
     }
     await withAbort(earlier, signal);
     await Promise.all(ranges.map(({ split, epoch, next }) => this.#commit(split, epoch, next)));

@@ -5,7 +5,8 @@ import { TableSet } from "../columnar/table_set.ts";
 import type { SplitCounts } from "../pipeline/messages.ts";
 import type { SchemaUpdate } from "../schema/known_schema.ts";
 import { FatalError, InvariantError } from "../runtime/errors.ts";
-import type { RecordBatch, SplitId } from "../source/source.ts";
+import type { DivertedRecords, RecordBatch, SplitId } from "../source/source.ts";
+import type { Diverter } from "./diverter.ts";
 import { type DeadLetters, DeadLetterWriter, positionText } from "./dead_letters.ts";
 import { metadataSettings, MetadataWriter, ownColumnNames } from "./metadata_columns.ts";
 import type { DecodeConfig } from "./options.ts";
@@ -25,6 +26,8 @@ export interface SealedBuffer {
   readonly pages: Page[];
   /** Null when there are none. Valid until `reset`. */
   readonly deadLetters: DeadLetters | null;
+  /** Null when there are none. Its arrays are its own. */
+  readonly diverted: DivertedRecords | null;
   /** One a split that records came from. */
   readonly counts: SplitCounts[];
 }
@@ -62,14 +65,16 @@ export class StreamBuffer {
   readonly #decoder: RecordDecoder;
   readonly #metadata: MetadataWriter;
   readonly #deadLetters: DeadLetterWriter;
+  readonly #diverter: Diverter | null;
   readonly #counts = new Map<SplitId, Counts>();
   #rowCount = 0;
   #tableCount = 0;
   #isSealed = false;
 
   /** @throws ConfigError when the config asks for a format that can't be read. */
-  constructor(config: DecodeConfig) {
+  constructor(config: DecodeConfig, diverter: Diverter | null = null) {
     this.#config = config;
+    this.#diverter = diverter;
     this.#tables = new TableSet({
       maxColumns: config.maxColumns,
       ownColumns: ownColumnNames(config),
@@ -82,7 +87,7 @@ export class StreamBuffer {
 
   /** Bytes that the builders and dead letters hold now, by the capacity of their arrays. */
   get byteLength(): number {
-    return this.#tables.account.byteLength;
+    return this.#tables.account.byteLength + (this.#diverter?.byteLength ?? 0);
   }
 
   /** Rows since the last reset. */
@@ -120,6 +125,7 @@ export class StreamBuffer {
     return {
       pages: this.#tables.pages(),
       deadLetters: this.#deadLetters.collected(),
+      diverted: this.#diverter?.collected() ?? null,
       counts: [...this.#counts].map(([split, counts]) => ({ split, ...counts })),
     };
   }
@@ -129,6 +135,7 @@ export class StreamBuffer {
     this.#tables.reset();
     this.#decoder.reset();
     this.#deadLetters.reset();
+    this.#diverter?.reset();
     this.#counts.clear();
     this.#rowCount = 0;
     this.#tableCount = 0;
@@ -138,6 +145,7 @@ export class StreamBuffer {
   #begin(batch: RecordBatch): void {
     this.#decoder.begin(batch);
     this.#metadata.begin(batch);
+    this.#diverter?.begin(batch);
   }
 
   #appendRecords(batch: RecordBatch, counts: Counts): void {
@@ -185,6 +193,11 @@ export class StreamBuffer {
       return this.#reject(batch, index, error);
     }
     const table = decoder.table!;
+    if (this.#diverter?.isOutdated(decoder.eventTime)) {
+      table.rollback();
+      this.#diverter.add(batch, index);
+      return drop(counts, "historical");
+    }
     this.#metadata.write(table, index);
     table.finishRow(decoder.eventTime, batch.timestamps[index]);
     if (table.rowCount === 1) this.#tableCount++;
@@ -217,6 +230,6 @@ export class StreamBuffer {
   }
 }
 
-function drop(counts: Counts, reason: "empty" | "collection" | "dead-letter"): void {
+function drop(counts: Counts, reason: "empty" | "collection" | "dead-letter" | "historical"): void {
   counts.dropped[reason] = (counts.dropped[reason] ?? 0) + 1;
 }

@@ -12,7 +12,7 @@
  */
 import type { Page } from "../columnar/page.ts";
 import type { SchemaUpdate } from "../schema/known_schema.ts";
-import type { RecordBatch, SplitId } from "../source/source.ts";
+import type { DivertedRecords, RecordBatch, SplitId } from "../source/source.ts";
 
 /** Identifies a unit while it is in memory: 1, 2, 3 ... in the order in which units were opened. */
 export type UnitId = number;
@@ -92,7 +92,7 @@ export interface SplitCounts {
   readonly recordBytes: number;
   readonly rows: number;
   readonly deadLetters: number;
-  /** Dropped by a rule of the config, by reason: "empty", "collection", "dead-letter". */
+  /** Not for the target by a rule of the config, by reason: "empty", "collection", "dead-letter", "historical". */
   readonly dropped: Readonly<Record<string, number>>;
 }
 
@@ -104,6 +104,8 @@ export interface SealedOutput {
   /** Bytes that the pages' arrays hold. */
   readonly pageByteLength: number;
   readonly deadLetters: DeadLetterPiece | null;
+  /** Records that go back to the source; absent when there are none. */
+  readonly diverted?: DivertedRecords;
   readonly counts: readonly SplitCounts[];
   /** ms of the worker's CPU spent on each stage since the last seal. */
   readonly stageMs: { readonly decode: number; readonly encode: number; readonly compress: number };

@@ -1,3 +1,4 @@
+import { Diverter } from "../decode/diverter.ts";
 import type { DeadLetters } from "../decode/dead_letters.ts";
 import type { DecodeConfig } from "../decode/options.ts";
 import { detachPages, StreamBuffer } from "../decode/stream_buffer.ts";
@@ -6,6 +7,7 @@ import { Encoder } from "../encode/encoder.ts";
 import type { Grouping } from "../encode/group.ts";
 import type { RowFormat } from "../encode/row_plan.ts";
 import type { Clock } from "../runtime/clock.ts";
+import type { Diversion } from "../source/source.ts";
 import { CollectorError, InvariantError } from "../runtime/errors.ts";
 import type { DeadLetterPiece, FromWorker, SealedOutput, ToWorker, UnitId } from "./messages.ts";
 import { batchByteLength } from "./port.ts";
@@ -20,6 +22,8 @@ export interface WorkerConfig {
     /** Null for targets that take pages: rows aren't encoded then. */
     readonly grouping: Grouping | null;
   };
+  /** Records that go back to the source; absent when all are for the target. */
+  readonly diversion?: Diversion;
 }
 
 /** Sends a message to the loop; the buffers are handed over with it. */
@@ -42,7 +46,7 @@ export class PipelineWorker {
   constructor(config: WorkerConfig, post: PostToLoop, clock: Clock) {
     const { grouping, ...encode } = config.encode;
     this.#config = config;
-    this.#buffer = new StreamBuffer(config.decode);
+    this.#buffer = new StreamBuffer(config.decode, config.diversion && new Diverter(config.diversion, clock));
     this.#encoder = grouping === null ? null : new Encoder({ ...encode, grouping, clock });
     this.#post = post;
     this.#clock = clock;
@@ -101,8 +105,8 @@ export class PipelineWorker {
   }
 
   #output(): { output: SealedOutput; pageBuffers: ArrayBuffer[] } {
-    const { pages, deadLetters, counts } = this.#buffer.seal();
-    const common = { counts, deadLetters: this.#compressDeadLetters(deadLetters) };
+    const { pages, deadLetters, diverted, counts } = this.#buffer.seal();
+    const common = { counts, deadLetters: this.#compressDeadLetters(deadLetters), ...(diverted && { diverted }) };
     const decode = this.#decodeMs;
     if (this.#encoder === null) {
       const { pages: detached, transfer } = detachPages(pages);

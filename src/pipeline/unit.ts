@@ -19,6 +19,12 @@ const PIECE_OVERHEAD_BYTES = 1024;
 function outputByteLength(output: SealedOutput): number {
   let total = output.deadLetters?.bytes.byteLength ?? 0;
   for (const piece of output.pieces) total += piece.bytes.byteLength + PIECE_OVERHEAD_BYTES;
+  const { diverted } = output;
+  if (diverted !== undefined) {
+    for (const { bytes, offsets } of [diverted.values, diverted.keys, diverted.headers]) {
+      total += bytes.byteLength + offsets.byteLength;
+    }
+  }
   return total + output.pageByteLength;
 }
 

@@ -75,6 +75,25 @@ export interface RecordBatch {
   readonly blockCodec?: string;
 }
 
+/** Records that the source takes back instead of rows: those whose event day (UTC) is outside of a window of days. */
+export interface Diversion {
+  /** A record is diverted when its event day is before today minus this many days, or after today. */
+  readonly outdatedDayIndex: number;
+  /** The parent of splits whose records are never diverted: there they went. */
+  readonly exemptParent: string;
+}
+
+/** Diverted records as they came. */
+export interface DivertedRecords {
+  readonly rowCount: number;
+  readonly values: BytesColumn;
+  readonly keys: BytesColumn;
+  /** As in a RecordBatch. */
+  readonly headers: BytesColumn;
+  /** Epoch ms; NaN where the source didn't know. Length rowCount. */
+  readonly timestamps: Float64Array;
+}
+
 /** What a poll may return at the most. One record larger than maxBytes still comes, alone. */
 export interface PollLimit {
   readonly maxBytes: number;
@@ -139,6 +158,13 @@ export interface Source {
    * @throws SplitLostError when the epoch is over: nothing was moved.
    */
   commit(split: SplitId, epoch: Epoch, next: Position, signal: AbortSignal): Promise<void>;
+  /** Absent when every record is for the target. */
+  readonly diversion?: Diversion;
+  /**
+   * Stores diverted records; durable when resolved, and only then are the positions of their unit committed. Called again
+   * with the same records after a failure or in the next epoch: they may be stored twice. Present with `diversion`.
+   */
+  divert?(records: DivertedRecords, signal: AbortSignal): Promise<void>;
   /** Gives everything up and frees what it holds. Commits nothing. Twice is safe. */
   close(): Promise<void>;
 }

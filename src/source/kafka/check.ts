@@ -14,7 +14,8 @@ import { saslSettings } from "./sasl.ts";
 import { committedOffsets, listOffsets } from "./starts.ts";
 import { tlsOptions } from "./tls.ts";
 import { TopicWatch } from "./topic_watch.ts";
-import { parseTopics, selectTopics } from "./topics.ts";
+import { selectionOf } from "./historical.ts";
+import { selectTopics } from "./topics.ts";
 
 function textOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
@@ -47,7 +48,7 @@ function describeTopics(
   metadata: ClusterMetadata,
   config: KafkaConfig,
 ): { found: TopicMetadata[]; results: CheckResult[] } {
-  const selection = parseTopics(config.topic);
+  const selection = selectionOf(config);
   const names = selectTopics(selection, metadata.topics.map(({ topic }) => topic));
   const results: CheckResult[] = [], found: TopicMetadata[] = [];
   if (names.length === 0) {
@@ -126,7 +127,7 @@ async function checkCluster(
   { runtime }: SourceContext,
   signal: AbortSignal,
 ): Promise<CheckResult[]> {
-  const selection = parseTopics(config.topic);
+  const selection = selectionOf(config);
   const metadata = await client.metadata(selection.kind === "names" ? selection.names : null, { signal });
   const { found, results } = describeTopics(metadata, config);
   const coordinator = new Coordinator(client, config.groupId);

@@ -4,6 +4,8 @@ import { withAbort } from "../../runtime/abort.ts";
 import { retry, type RetryPolicy } from "../../runtime/retry.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type {
+  Diversion,
+  DivertedRecords,
   Epoch,
   PollLimit,
   Position,
@@ -19,6 +21,7 @@ import { Committer } from "./committer.ts";
 import { Coordinator } from "./coordinator.ts";
 import { Fetcher } from "./fetcher.ts";
 import { type GroupListener, GroupMember } from "./group_member.ts";
+import { diversionOf, HistoricalSink, selectionOf } from "./historical.ts";
 import type { KafkaConfig } from "./options.ts";
 import { OutOfRange } from "./out_of_range.ts";
 import { OwnedPartitions } from "./owned_partitions.ts";
@@ -29,7 +32,6 @@ import { BatchBuilder } from "./records/batch_builder.ts";
 import { CorruptBatchError } from "./records/chunk_reader.ts";
 import { resolveStarts, startHints, type StartsParts } from "./starts.ts";
 import { TopicWatch } from "./topic_watch.ts";
-import { parseTopics } from "./topics.ts";
 
 /** For work that must succeed before anything can go on. */
 const RETRY: RetryPolicy = { baseDelayMs: 100, maxDelayMs: 5000, maxAttempts: Infinity };
@@ -46,6 +48,8 @@ export class KafkaSource implements Source, GroupListener {
   readonly #fetcher: Fetcher;
   readonly #outOfRange: OutOfRange;
   readonly #starts: StartsParts;
+  readonly #historical: HistoricalSink | null;
+  readonly diversion?: Diversion;
   readonly #partitions = new OwnedPartitions();
   readonly #closed = new AbortController();
   readonly #changed = new Condition();
@@ -61,7 +65,7 @@ export class KafkaSource implements Source, GroupListener {
     this.#runtime = runtime;
     this.#client = client;
     const coordinator = new Coordinator(client, config.groupId);
-    const topics = new TopicWatch(client, parseTopics(config.topic), runtime);
+    const topics = new TopicWatch(client, selectionOf(config), runtime);
     const isolation = config.isolationLevel === "read_committed" ? READ_COMMITTED : READ_UNCOMMITTED;
     this.#topics = topics;
     this.#starts = { client, coordinator, topics, isolation, policy: config.offset };
@@ -89,6 +93,10 @@ export class KafkaSource implements Source, GroupListener {
       prefetchMaxByteLength: config.prefetchMaxByteLength,
       requestTimeoutMs: config.requestTimeoutMs,
     }, signal);
+    this.diversion = diversionOf(config);
+    this.#historical = config.historicalTopic === undefined
+      ? null
+      : new HistoricalSink(client, config.historicalTopic, { runtime, timeoutMs: config.requestTimeoutMs });
     this.#outOfRange = new OutOfRange(this.#starts, config.outOfRange, runtime);
   }
 
@@ -142,6 +150,10 @@ export class KafkaSource implements Source, GroupListener {
     }
     partition.committed = offset;
     await withAbort(this.#committer.commit(partition, epoch, BigInt(next)), signal);
+  }
+
+  async divert(records: DivertedRecords, signal: AbortSignal): Promise<void> {
+    await this.#historical?.send(records, signal);
   }
 
   async close(): Promise<void> {
@@ -222,7 +234,8 @@ export class KafkaSource implements Source, GroupListener {
     const start = partition.position;
     const builder = new BatchBuilder({
       limit: { maxBytes: limit.maxBytes, maxRows: Math.min(limit.maxRows, this.#config.maxPollRecords) },
-      wants: this.#context.wants,
+      // What is sent on keeps its key and headers.
+      wants: this.#historical === null ? this.#context.wants : { keys: true, headers: true },
       maxRecordByteLength: this.#context.maxRecordByteLength,
     });
     const [chunk] = partition.chunks;

@@ -5,7 +5,14 @@ const NAME = /^[A-Za-z0-9._-]{1,249}$/;
 
 export type TopicSelection =
   | { readonly kind: "names"; readonly names: readonly string[] }
-  | { readonly kind: "pattern"; readonly pattern: RegExp };
+  | {
+    readonly kind: "pattern";
+    readonly pattern: RegExp;
+    /** Meant whether it matches or not. */
+    readonly also?: string;
+    /** Not meant whether it matches or not. */
+    readonly except?: string;
+  };
 
 /**
  * Text whose every item is a legal name is a list of names: a dot is a dot then, as everyone means it. All else is a
@@ -26,5 +33,6 @@ export function parseTopics(text: string): TopicSelection {
 /** Those of `topics` (what the cluster has) that are meant; names are meant whether the cluster has them or not. */
 export function selectTopics(selection: TopicSelection, topics: readonly string[]): string[] {
   if (selection.kind === "names") return [...selection.names];
-  return topics.filter((topic) => selection.pattern.test(topic)).sort();
+  const { pattern, also, except } = selection;
+  return topics.filter((topic) => topic === also || pattern.test(topic) && topic !== except).sort();
 }

@@ -1,0 +1,150 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { ApiKey } from "../../src/source/kafka/protocol/api.ts";
+import { parseHeaders } from "../../src/source/kafka/historical.ts";
+import { ChunkReader } from "../../src/source/kafka/records/chunk_reader.ts";
+import { BatchBuilder } from "../../src/source/kafka/records/batch_builder.ts";
+import { CollectorProcess, settings } from "../support/collector.ts";
+import { FakeKafka } from "../support/kafka_broker.ts";
+import { type PartitionLog, recordOf } from "../support/kafka_log.ts";
+
+const DAY_MS = 86_400_000;
+const text = (value: string) => new TextEncoder().encode(value);
+
+function event(id: number, time: number): string {
+  return JSON.stringify({ project: "shop", collection: "orders", properties: { id, _time: time } });
+}
+
+interface Sent {
+  readonly value: string;
+  readonly key: string;
+  readonly headers: string;
+  readonly timestamp: number;
+}
+
+/** What a log holds. */
+function contents(log: PartitionLog): Sent[] {
+  return log.batches.flatMap(({ bytes, baseOffset }) => {
+    const wants = { keys: true, headers: true }, limit = { maxBytes: 1 << 30, maxRows: 1 << 30 };
+    const builder = new BatchBuilder({ limit, wants, maxRecordByteLength: 1 << 30 });
+    new ChunkReader(bytes, baseOffset, []).read(builder);
+    const batch = builder.finish("s/0", 1n, 0, 0);
+    const at = (column: { bytes: Uint8Array; offsets: Uint32Array }, row: number) =>
+      new TextDecoder().decode(column.bytes.subarray(column.offsets[row], column.offsets[row + 1]));
+    return Array.from({ length: batch.rowCount }, (_, row) => ({
+      value: at(batch, row),
+      key: at(batch.keys!, row),
+      headers: at(batch.headers!, row),
+      timestamp: batch.timestamps[row],
+    }));
+  });
+}
+
+async function idsIn(directory: string): Promise<number[]> {
+  const ids: number[] = [];
+  try {
+    for await (const { name } of Deno.readDir(join(directory, "shop"))) {
+      const lines = new TextDecoder().decode(gunzipSync(await Deno.readFile(join(directory, "shop", name)))).split(
+        "\n",
+      );
+      for (const line of lines) {
+        if (line !== "") ids.push((JSON.parse(line) as { properties: { id: number } }).properties.id);
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return ids.sort((a, b) => a - b);
+}
+
+async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+  const endMs = performance.now() + 20_000;
+  while (!await condition()) {
+    if (performance.now() > endMs) throw new Error(`waited in vain: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+function run(cluster: FakeKafka, work: string, extra: Record<string, string>): CollectorProcess {
+  const config = {
+    "stream.source": "kafka",
+    "target": "file",
+    "target.file.directory": join(work, "out"),
+    "kafka.nodes": cluster.nodes.join(","),
+    "kafka.topic": "events.?|late",
+    "kafka.offset": "earliest",
+    "kafka.historical-data-topic": "late",
+    "source.data-format": "JSON",
+    "stream.max-flush-duration": "50ms",
+    "middleware.max-flush-duration": "100ms",
+    ...extra,
+  };
+  return new CollectorProcess(["run", ...settings(config)], { cwd: work });
+}
+
+Deno.test({
+  name: "kafka: out-of-date records go to the historical topic, and are committed only when they are stored there",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    const cluster = new FakeKafka();
+    const work = await Deno.makeTempDir({ prefix: "kafka-historical-" });
+    const [log] = cluster.createTopic("events", 1), [late] = cluster.createTopic("late", 1);
+    const now = Date.now();
+    const times = [now, now - DAY_MS, now - 3 * DAY_MS, now + 2 * DAY_MS, now];
+    log.write({
+      records: times.map((time, id) =>
+        recordOf(event(id, time), {
+          key: text(`k${id}`),
+          headers: [{ key: "h", value: text(`v"${id}`) }, { key: "raw", value: Uint8Array.of(255) }],
+          timestamp: 1_600_000_000_000 + id,
+        })
+      ),
+    });
+    let refuse = true;
+    cluster.fault = ({ apiKey }) => apiKey === ApiKey.Produce && refuse ? "hang up" : undefined;
+    try {
+      await using one = run(cluster, work, {});
+      await one.logs("kafka produce");
+      const offset = () => cluster.group("presto_streaming").offsets.get("events/0")?.offset;
+      assertEquals(offset(), 0n);
+      refuse = false;
+      await until("committed", () => offset() === 5n);
+      const sent = contents(late);
+      assertEquals(sent.map(({ value }) => value), [event(2, times[2]), event(3, times[3])]);
+      assertEquals(sent.map(({ key, headers, timestamp }) => [key, headers, timestamp]), [
+        ["k2", '{"h":"v\\"2","raw":{"base64":"/w=="}}', 1_600_000_000_002],
+        ["k3", '{"h":"v\\"3","raw":{"base64":"/w=="}}', 1_600_000_000_003],
+      ]);
+      await until("the rest is out", async () => (await idsIn(join(work, "out"))).length === 3);
+      one.kill("SIGTERM");
+      const { code, stderr } = await one.end();
+      assertEquals(code, 0, stderr);
+      assertStringIncludes(stderr, '"dropped":2');
+      assertEquals(await idsIn(join(work, "out")), [0, 1, 4]);
+
+      await using worker = run(cluster, work, { "historical.worker": "true" });
+      await until("the late ones are out", async () => (await idsIn(join(work, "out"))).length === 5);
+      worker.kill("SIGTERM");
+      assertEquals((await worker.end()).code, 0);
+      assertEquals(late.end, 2, "what was late was sent on again");
+    } finally {
+      cluster.stop();
+      await Deno.remove(work, { recursive: true });
+    }
+  },
+});
+
+Deno.test("parseHeaders() reads names that come several times, quotes, nulls and bytes", () => {
+  const headers = '{"a":"1","a":"2","q\\"":"x\\"}","n":null,"raw":{"base64":"/w=="},"e":""}';
+  assertEquals(parseHeaders(text(headers)).map(({ key, value }) => [key, value && [...value]]), [
+    ["a", [49]],
+    ["a", [50]],
+    ['q"', [120, 34, 125]],
+    ["n", null],
+    ["raw", [255]],
+    ["e", []],
+  ]);
+  assertEquals(parseHeaders(null), []);
+});
