@@ -67,6 +67,7 @@ export class JsonRowDecoder extends JsonColumnWriter {
    */
   protected decodeRow(table: JsonTable, map: FieldMap, pos: number): number {
     const builder = table.builder;
+    table.refresh();
     builder.beginRow();
     this.table = builder;
     const { bytes, view, end } = this;

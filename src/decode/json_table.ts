@@ -16,7 +16,7 @@ export class JsonTable {
     this.#generation = builder.generation;
   }
 
-  /** Drops what refers to columns that the builder has forgotten. */
+  /** Drops what refers to columns that the builder has forgotten, which it may do between any two rows. */
   refresh(): void {
     if (this.#generation === this.builder.generation && !this.builder.isReleased) return;
     this.#generation = this.builder.generation;

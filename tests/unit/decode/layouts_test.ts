@@ -85,6 +85,15 @@ const CASES: readonly (readonly [string, DecodeConfig["jsonLayout"], Doc, unknow
     a: 1,
     b: { entries: [["c", { number: "2e0" }]] },
   }]],
+  ["names in the middle", "FABRIC", '{"data":{"a":1,"_project":"p","_collection":"c","b":2}}', ["p/c", { a: 1, b: 2 }]],
+  ["a field between the names", "FABRIC", '{"data":{"_project":"p","a":1,"_collection":"c","b":2}}', ["p/c", {
+    a: 1,
+    b: 2,
+  }]],
+  ["a field between the names", "RAKAM", '{"project":"p","properties2":{},"collection":"c","properties":{"b":2}}', [
+    "p/c",
+    { b: 2 },
+  ]],
   ["lower-case fields", "FABRIC", '{"data":{"_Project":"p","_COLLECTION":"c","aB":1,"AB":2,"É":3,"k":{"Aa":1}}}', [
     "p/c",
     {

@@ -211,6 +211,49 @@ Deno.test("memory is counted, kept for the next records, and given back when it 
   assertEquals(buffer.byteLength, empty);
 });
 
+Deno.test("a table or field that was forgotten comes back whole", () => {
+  const buffer = new StreamBuffer(configOf());
+  const docs = [
+    '{"project":"p","collection":"c","properties":{"a":1}}',
+    '{"data":{"_project":"q","_collection":"c","a":1}}',
+    '{"a":1}',
+    '{"properties":{"a":1},"project":"r","collection":"c"}',
+  ];
+  for (const pause of [0, 1, 3, 4, 5, 9]) {
+    for (let round = 0; round < pause; round++) {
+      buffer.append(batchOf(['{"project":"p","collection":"other","properties":{"b":1}}']));
+      buffer.seal();
+      buffer.reset();
+    }
+    buffer.append(batchOf(docs));
+    const { pages } = sealed(buffer);
+    assertEquals(pages.map(({ table, positionCount }) => [table.project, positionCount]), [["default", 1], ["p", 1], [
+      "q",
+      1,
+    ], ["r", 1]]);
+    for (const page of pages) assertEquals(exactRows(page)[0].size, 1);
+    buffer.reset();
+  }
+  for (const pause of [1, 3, 4, 9]) {
+    for (let round = 0; round < pause; round++) {
+      buffer.append(batchOf([
+        '{"b":2}',
+        '{"project":"p","collection":"c","properties":{"b":1}}',
+        '{"data":{"_project":"q","_collection":"c","b":2}}',
+      ]));
+      buffer.seal();
+      buffer.reset();
+    }
+    buffer.append(batchOf([
+      '{"a":1,"b":2}',
+      '{"project":"p","collection":"c","properties":{"a":1,"b":2}}',
+      '{"data":{"_project":"q","_collection":"c","a":1,"b":2}}',
+    ]));
+    assertEquals(sealed(buffer).pages.map(typesOf), new Array(3).fill({ a: "INTEGER", b: "INTEGER" }));
+    buffer.reset();
+  }
+});
+
 Deno.test("tables and fields that come once are forgotten", () => {
   const buffer = new StreamBuffer(configOf());
   let most = 0;
@@ -238,6 +281,29 @@ Deno.test("rejected records with ever new fields cost no memory", () => {
   }
   assertEquals(sealed(buffer).pages.length, 0);
   assertLess(buffer.byteLength, 150_000);
+});
+
+Deno.test("fields that were forgotten while records were rejected come back as one column each", () => {
+  const buffer = new StreamBuffer(configOf({ maxColumns: 4, deadLetterPolicy: "drop", jsonLayout: "PLAIN" }));
+  const doc = '{"a":1,"b":2,"c":3}';
+  for (let round = 0; round < 40; round++) {
+    const fields = Array.from({ length: 6 }, (_, i) => `"f${round}x${i}":1`);
+    appended(buffer, [
+      `{${fields}}`,
+      '{"a":1,"b":2,"c":',
+      doc.replaceAll(/"(.)"/g, (_, c) => `"\\u00${c.charCodeAt(0).toString(16)}"`),
+    ]);
+    appended(buffer, [doc]);
+  }
+  const { pages: [page] } = sealed(buffer);
+  assertEquals(page.columns.map(({ name }) => name), ["a", "b", "c"]);
+  assertEquals(exactRows(page).map((row) => row.size), new Array(80).fill(3));
+  buffer.reset();
+  for (let round = 0; round < 40; round++) {
+    appended(buffer, [`{${Array.from({ length: 6 }, (_, i) => `"g${round}x${i}":1`)}}`, `{"g${round}x5":1`]);
+    appended(buffer, [`{"g0x0":${round}}`, `{"\\u00670x0":${round}}`]);
+  }
+  assertEquals(sealed(buffer).pages[0].columns.map(({ name }) => name), ["g0x0"]);
 });
 
 Deno.test("pages hold after many rows what they held after few", () => {
