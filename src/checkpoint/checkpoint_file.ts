@@ -86,7 +86,7 @@ export class CheckpointFile {
       await file.save();
       return file;
     } catch (error) {
-      lock.close();
+      await letGo(lock);
       throw error;
     }
   }
@@ -154,7 +154,7 @@ export class CheckpointFile {
     if (this.#closed) return;
     this.#closed = true;
     await this.#saving?.catch(() => {}); // whoever asked for it gets the error
-    this.#lock?.close();
+    if (this.#lock !== null) await letGo(this.#lock);
   }
 
   async #write(): Promise<void> {
@@ -199,6 +199,12 @@ async function takeLock(path: string): Promise<Deno.FsFile> {
   throw new FatalError(
     `the checkpoint file ${path} is in use by another collector: stop that one, or give this one a checkpoint file of its own`,
   );
+}
+
+/** Unlocked first: a process that is being forked off elsewhere may share the open file for a moment longer. */
+async function letGo(lock: Deno.FsFile): Promise<void> {
+  await lock.unlock();
+  lock.close();
 }
 
 /** Null when there is no file yet. */

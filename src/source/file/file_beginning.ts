@@ -1,7 +1,8 @@
 import { type ContainerHeader, isContainer, readHeader } from "../../decode/avro/container.ts";
 import type { ByteStream } from "./byte_stream.ts";
 
-const MAGIC_BYTE_LENGTH = 4;
+/** "Obj" and the version of the format. */
+const MAGIC = [0x4f, 0x62, 0x6a, 1];
 const READ_BYTE_LENGTH = 64 * 1024;
 
 /** The first bytes of a stream, read until they say what the stream is. */
@@ -20,8 +21,11 @@ export class FileBeginning {
    * @throws Error when the header of a container file is damaged or, at the final end, not whole.
    */
   async read(stream: ByteStream, isFinal: () => boolean): Promise<ContainerHeader | null | undefined> {
-    while (this.#bytes.length < MAGIC_BYTE_LENGTH) {
-      if (await this.#more(stream, MAGIC_BYTE_LENGTH - this.#bytes.length)) continue;
+    while (this.#bytes.length < MAGIC.length) {
+      if (await this.#more(stream, MAGIC.length - this.#bytes.length)) {
+        if (this.#bytes.every((byte, i) => byte === MAGIC[i])) continue;
+        return null; // also when it is shorter: a file may hold no more than "{}"
+      }
       return isFinal() ? null : undefined;
     }
     if (!isContainer(this.#bytes, 0, this.#bytes.length)) return null;

@@ -111,6 +111,7 @@ export class SplitReader {
   async #fill(mostByteLength: number): Promise<void> {
     const { byteLength, timeMs } = await this.#stream.look();
     this.#timeMs = timeMs;
+    const isFirst = this.#records === null;
     const records = this.#records ??= await this.#begin(byteLength);
     if (records === null) {
       this.atEnd = true;
@@ -121,7 +122,7 @@ export class SplitReader {
     const came = byteLength > 0 || this.#final ? await this.#stream.read(records.reserve(Math.max(room, 16))) : 0;
     records.appended(came);
     const waits = records.check?.(came === 0 && (this.#final || this.#stream.ended)) ?? false;
-    this.atEnd = came === 0 && !waits;
+    this.atEnd = came === 0 && !waits && !isFirst; // the first bytes may have held whole lines
     if (this.atEnd) records.shrink();
   }
 

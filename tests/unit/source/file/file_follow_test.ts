@@ -50,6 +50,15 @@ test("finds files that appear later, in directories that appear later", async (w
   assertEquals(run.assignments.map(({ split }) => splitParent(split)), ["missing.log", "b.txt"]);
 });
 
+test("reads the shortest of files", async (world) => {
+  for (const [i, text] of ["1\n", "{}\n", "{}\n\n", "\n\n\n", "12345\n"].entries()) await world.write(`${i}.log`, text);
+  const run = await world.open(FOLLOW);
+  assertEquals((await run.until(8)).toSorted(), ["", "", "", "", "1", "12345", "{}", "{}"]);
+  await world.append("0.log", "2\n");
+  await run.until(9);
+  await run.quiet();
+});
+
 test("takes up a file that was empty when it appeared", async (world) => {
   await world.write("a.log", "");
   const run = await world.open(FOLLOW);
