@@ -27,7 +27,9 @@ export class DeadLetterWriter {
     const pieces = unit.outputs.flatMap(({ deadLetters }) => deadLetters === null ? [] : [deadLetters]);
     if (pieces.length === 0) return null;
     const assembled = assembleObject(pieces, this.#compression);
-    const key = `${this.#prefix}${unit.name}${fileExtensionOf({ compression: this.#compression, fileExtension: undefined })}`;
+    const key = `${this.#prefix}${unit.name}${
+      fileExtensionOf({ compression: this.#compression, fileExtension: undefined })
+    }`;
     await this.#sink.put(
       assembled,
       { key, contentType: contentTypeOf(this.#compression), purpose: "dead-letter" },
