@@ -215,9 +215,13 @@ export class KafkaCluster implements AsyncDisposable {
     const plain =
       `org.apache.kafka.common.security.plain.PlainLoginModule required ${login} user_${USER.name}="${USER.password}";`;
     const scram = `org.apache.kafka.common.security.scram.ScramLoginModule required;`;
+    // Without further settings the brokers take unsigned tokens: good for tests only.
+    const bearer =
+      `org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="x";`;
     const jaas: Record<string, string> = {};
     for (const listener of ["sasl_plaintext", "sasl_ssl"]) {
-      jaas[`listener.name.${listener}.sasl.enabled.mechanisms`] = "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512";
+      jaas[`listener.name.${listener}.sasl.enabled.mechanisms`] = "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER";
+      jaas[`listener.name.${listener}.oauthbearer.sasl.jaas.config`] = bearer;
       jaas[`listener.name.${listener}.plain.sasl.jaas.config`] = plain;
       jaas[`listener.name.${listener}.scram-sha-256.sasl.jaas.config`] = scram;
       jaas[`listener.name.${listener}.scram-sha-512.sasl.jaas.config`] = scram;

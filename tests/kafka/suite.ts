@@ -261,6 +261,7 @@ kafkaTest("skips what was deleted before it was read, and says how much", async 
   await produce(producer, topic, 100, 300, 1);
   const admin = kafka.admin();
   await admin.connect();
+  await admin.fetchTopicOffsets(topic);
   await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: "250" }] });
   await admin.disconnect();
   await using second = collector(topic, out);
@@ -340,6 +341,47 @@ for (
     assertEquals(mistakes(await countRows(out), 100), { missing: [], twice: [], unknown: [] });
   });
 }
+
+/** A bearer token that isn't signed. */
+function unsignedToken(): string {
+  const encode = (value: object) =>
+    btoa(JSON.stringify(value)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+  const nowSeconds = Math.floor(Date.now() / 1000);
+  return `${encode({ alg: "none" })}.${encode({ sub: "collector", iat: nowSeconds, exp: nowSeconds + 600 })}.`;
+}
+
+kafkaTest("reads over SASL OAUTHBEARER, with tokens from a file and from an endpoint", async () => {
+  const { topic, out } = await workplace(2);
+  await produce(producer, topic, 0, 100, 2);
+  const login = {
+    "kafka.nodes": cluster.nodes("sasl"),
+    "kafka.security.protocol": "SASL_PLAINTEXT",
+    "kafka.sasl.mechanism": "OAUTHBEARER",
+  };
+  const tokenFile = join(work, "token");
+  await Deno.writeTextFile(tokenFile, `${unsignedToken()}\n`);
+  await using one = collector(topic, out, { ...login, "kafka.sasl.oauthbearer.token.file": tokenFile });
+  await until("everything is out", allThere(out, 100));
+  await stopAll([one]);
+  await produce(producer, topic, 100, 200, 2);
+  const asked: string[] = [];
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
+    asked.push(`${request.headers.get("authorization")} ${await request.text()}`);
+    return Response.json({ access_token: unsignedToken(), expires_in: 300 });
+  });
+  await using two = collector(topic, out, {
+    ...login,
+    "kafka.sasl.oauthbearer.token.endpoint.url": `http://127.0.0.1:${server.addr.port}/token`,
+    "kafka.sasl.oauthbearer.client.id": "me",
+    "kafka.sasl.oauthbearer.client.secret": "a secret",
+    "kafka.sasl.oauthbearer.scope": "kafka",
+  });
+  await until("everything is out", allThere(out, 200));
+  await stopAll([two]);
+  await server.shutdown();
+  assertEquals(new Set(asked), new Set([`Basic ${btoa("me:a%20secret")} grant_type=client_credentials&scope=kafka`]));
+  assertEquals(mistakes(await countRows(out), 200), { missing: [], twice: [], unknown: [] });
+});
 
 kafkaTest("a wrong password ends it with a clear error, and is not shown", async () => {
   const { topic, out } = await workplace(1);

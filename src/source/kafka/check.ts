@@ -1,5 +1,6 @@
 /** What `collector check` tries of a cluster: each broker, the topics, the rights, the group and how far it is. */
 import { withAbort } from "../../runtime/abort.ts";
+import { retry, type RetryPolicy } from "../../runtime/retry.ts";
 import type { CheckResult, SourceContext } from "../source.ts";
 import type { KafkaClient } from "./client.ts";
 import { connectKafka, parseNode } from "./connect.ts";
@@ -16,6 +17,9 @@ import { tlsOptions } from "./tls.ts";
 import { TopicWatch } from "./topic_watch.ts";
 import { selectionOf } from "./historical.ts";
 import { selectTopics } from "./topics.ts";
+
+/** A cluster that has just started makes its coordinators on the first question. */
+const RETRY: RetryPolicy = { baseDelayMs: 200, maxDelayMs: 1000, maxAttempts: 5 };
 
 function textOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
@@ -134,7 +138,9 @@ async function checkCluster(
   const what = `group ${config.groupId} may be used`;
   let committed = new Map<string, bigint>();
   try {
-    committed = new Map((await committedOffsets(coordinator, null, signal)).map((one) => [splitOf(one), one.offset]));
+    const ask = () => committedOffsets(coordinator, null, signal);
+    const offsets = await retry("kafka committed offsets", ask, { policy: RETRY, runtime, signal });
+    committed = new Map(offsets.map((one) => [splitOf(one), one.offset]));
     results.push({ ok: true, what, detail: `coordinator ${coordinator.name}` });
   } catch (error) {
     results.push({ ok: false, what, detail: textOf(error) });

@@ -182,6 +182,7 @@ export class KafkaSource implements Source, GroupListener {
   ): Promise<void> {
     const resolve = () => resolveStarts(this.#starts, partitions, hints, signal);
     const starts = await this.#retry("kafka start offsets", resolve, signal);
+    signal.throwIfAborted(); // lost while we asked: nothing of it may become ours
     const generation = this.#group.membership?.generation ?? 0;
     const committed = new Map(starts.map((start) => [splitOf(start), start.committed]));
     const taken = this.#partitions.take(
