@@ -1,0 +1,214 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { type DecodeConfig, decodeOptions } from "../../../src/decode/options.ts";
+import { StreamBuffer } from "../../../src/decode/stream_buffer.ts";
+import { FatalError } from "../../../src/runtime/errors.ts";
+import { SystemClock } from "../../../src/runtime/clock.ts";
+import { fingerprintOf } from "../../../src/schema/fingerprint.ts";
+import { parseSchema } from "../../../src/decode/avro/schema.ts";
+import { type SchemaConfig, schemaSection } from "../../../src/schema/options.ts";
+import { SchemaStore } from "../../../src/schema/schema_store.ts";
+import { defaultConfig } from "../../support/default_config.ts";
+import { FakeRegistry, type RegistryFault } from "../../support/schema_registry.ts";
+import { testRuntime } from "../../support/stored_object.ts";
+import { batchOf, configOf, type Decoded, sealed } from "../decode/harness.ts";
+import { encodeDatums, linesOf } from "../decode/avro/avro_harness.ts";
+
+const NEVER = new AbortController().signal;
+const schema = (name: string) => ({ type: "record", name: "E", fields: [{ name, type: "int" }] });
+const datum = (name: string, value: number) => encodeDatums(schema(name), [{ [name]: value }])[0];
+
+function framed(id: number, bytes: Uint8Array): Uint8Array {
+  const result = new Uint8Array(5 + bytes.length);
+  new DataView(result.buffer).setInt32(1, id);
+  result.set(bytes, 5);
+  return result;
+}
+
+function single(of: unknown, bytes: Uint8Array): Uint8Array {
+  const result = new Uint8Array(10 + bytes.length);
+  result.set([0xc3, 1]);
+  new DataView(result.buffer).setBigUint64(2, fingerprintOf(parseSchema(JSON.stringify(of))), true);
+  result.set(bytes, 10);
+  return result;
+}
+
+interface World {
+  readonly store: SchemaStore;
+  feed(docs: readonly Uint8Array[], signal?: AbortSignal): Promise<Decoded>;
+}
+
+/** A store and one worker's buffer. Pauses between tries take no time. */
+async function worldOf(config: Partial<SchemaConfig>, fields: Partial<DecodeConfig> = {}): Promise<World> {
+  const runtime = testRuntime({ clock: new SystemClock(), random: { next: () => 0, hex: () => "" } });
+  const decode = configOf({
+    ...defaultConfig<DecodeConfig>(decodeOptions),
+    arrivalField: "none",
+    dataFormat: "AVRO",
+    ...fields,
+  });
+  const store = new SchemaStore(defaultConfig<SchemaConfig>(schemaSection.options, config), { decode, runtime });
+  const buffer = new StreamBuffer(decode);
+  buffer.update(await store.open());
+  return {
+    store,
+    feed: async (docs, signal = NEVER) => {
+      const batch = batchOf(docs);
+      const update = await store.prepare(batch, signal);
+      if (update !== null) buffer.update(update);
+      buffer.append(batch);
+      const decoded = sealed(buffer);
+      const copy = { ...decoded, pages: structuredClone(decoded.pages) };
+      buffer.reset();
+      return copy;
+    },
+  };
+}
+
+Deno.test("records of the registry's wire format wait for their schemas, which are asked for once", async () => {
+  await using registry = new FakeRegistry();
+  registry.add(7, schema("a"));
+  registry.add(8, schema("b"));
+  const { store, feed } = await worldOf({ registryUrls: [registry.url] });
+  const docs = [framed(7, datum("a", 1)), framed(8, datum("b", 2)), framed(7, datum("a", 3))];
+  assertEquals(linesOf((await feed(docs)).pages), ['{"a":1}', '{"b":2}', '{"a":3}']);
+  assertEquals(linesOf((await feed(docs)).pages), ['{"a":1}', '{"b":2}', '{"a":3}']);
+  assertEquals([...registry.requests].sort(), ["/schemas/ids/7", "/schemas/ids/8"]);
+  store.close();
+});
+
+const FAULTS: RegistryFault[] = ["error", "throttle", "reset", "garbage"];
+Deno.test("a registry that fails is asked until it answers: no record is lost", async () => {
+  await using registry = new FakeRegistry();
+  registry.add(1, schema("a"));
+  registry.faults.push(...FAULTS);
+  const { store, feed } = await worldOf({ registryUrls: [registry.url] });
+  const { pages, deadLetters } = await feed([framed(1, datum("a", 1))]);
+  assertEquals([linesOf(pages), deadLetters.length, registry.requests.length], [['{"a":1}'], 0, 5]);
+  store.close();
+});
+
+Deno.test("a registry that hangs or can't be reached gives way to the next", async () => {
+  await using hanging = new FakeRegistry();
+  await using registry = new FakeRegistry();
+  registry.add(1, schema("a"));
+  hanging.faults.push("hang");
+  const { store, feed } = await worldOf({
+    registryUrls: [hanging.url, "http://127.0.0.1:1", registry.url],
+    registryTimeoutMs: 50,
+  });
+  assertEquals(linesOf((await feed([framed(1, datum("a", 1))])).pages), ['{"a":1}']);
+  assertEquals([hanging.requests.length, registry.requests.length], [1, 1]);
+  store.close();
+});
+
+Deno.test("a stop ends the wait for the registry", async () => {
+  const { store, feed } = await worldOf({ registryUrls: ["http://127.0.0.1:1"] });
+  const stop = new AbortController();
+  const waiting = feed([framed(1, datum("a", 1))], stop.signal);
+  stop.abort(new DOMException("stopped", "AbortError"));
+  await assertRejects(() => waiting, DOMException, "stopped");
+  store.close();
+});
+
+Deno.test("basic and bearer credentials are sent; a registry that refuses them ends the run", async () => {
+  await using registry = new FakeRegistry();
+  registry.add(1, schema("a"));
+  for (
+    const [authorization, config] of [
+      ["Basic w7xzZXI6cGFzcw==", { registryUser: "üser", registryPassword: "pass" }],
+      ["Bearer t0ken", { registryToken: "t0ken" }],
+    ] as const
+  ) {
+    registry.authorization = authorization;
+    const { store, feed } = await worldOf({ registryUrls: [registry.url], ...config });
+    assertEquals((await feed([framed(1, datum("a", 1))])).deadLetters, []);
+    store.close();
+  }
+  const { store, feed } = await worldOf({ registryUrls: [registry.url], registryToken: "wrong" });
+  const error = await assertRejects(() => feed([framed(1, datum("a", 1))]), FatalError, "refuses the credentials");
+  assertEquals(error.message.includes("wrong"), false);
+  store.close();
+});
+
+Deno.test("an address that is no registry ends the run, an id that it doesn't have makes dead letters", async () => {
+  await using registry = new FakeRegistry();
+  const other = await worldOf({ registryUrls: [`${registry.url}/elsewhere`] });
+  await assertRejects(() => other.feed([framed(1, datum("a", 1))]), FatalError, "check schema.registry.url");
+  other.store.close();
+  registry.add(2, { type: "record" });
+  registry.add(3, "message M {}", { schemaType: "PROTOBUF" });
+  registry.add(4, '"string"');
+  const { store, feed } = await worldOf({ registryUrls: [registry.url] });
+  const { deadLetters } = await feed([1, 2, 3, 4, -1].map((id) => framed(id, Uint8Array.of(0))));
+  assertEquals(deadLetters.map(({ code, message }) => `${code}: ${message}`), [
+    "unknown-schema: the registry has no schema with the id 1",
+    "bad-schema: a type has no name",
+    "bad-schema: the schema with the id 3 is not Avro, but PROTOBUF",
+    "bad-schema: the datum is no record, so it has no fields for columns",
+    "unknown-schema: the registry has no schema with the id -1",
+  ]);
+  store.close();
+});
+
+Deno.test("a schema's references are fetched with theirs", async () => {
+  await using registry = new FakeRegistry();
+  const leaf = { type: "record", name: "x.Leaf", fields: [{ name: "n", type: "int" }] };
+  const branch = { type: "record", name: "x.Branch", fields: [{ name: "leaf", type: "x.Leaf" }] };
+  const root = {
+    type: "record",
+    name: "x.Root",
+    fields: [{ name: "branch", type: "Branch" }, { name: "leaf", type: "Leaf" }],
+  };
+  const toLeaf = { name: "x.Leaf", subject: "leaf/subject", version: 1 };
+  registry.addSubject("leaf%2Fsubject", 1, leaf);
+  registry.addSubject("branch", 2, branch, { references: [toLeaf] });
+  registry.add(1, root, {
+    references: [{ name: "x.Branch", subject: "branch", version: 2 }, { ...toLeaf, subject: "leaf" }],
+  });
+  registry.addSubject("leaf", 1, leaf);
+  registry.addSubject("branch", 2, branch, { references: [{ ...toLeaf, subject: "leaf" }] });
+  const { store, feed } = await worldOf({ registryUrls: [registry.url] });
+  const { pages, deadLetters } = await feed([framed(1, Uint8Array.of(2, 4))]);
+  assertEquals(deadLetters, []);
+  assertEquals(linesOf(pages), ['{"branch":{"leaf":{"n":1}},"leaf":{"n":2}}']);
+  store.close();
+});
+
+Deno.test("single objects are found among files, and in the registry's list", async () => {
+  await using registry = new FakeRegistry();
+  const directory = await Deno.makeTempDir({ prefix: "schemas-" });
+  try {
+    await Deno.writeTextFile(`${directory}/any.avsc`, JSON.stringify(schema("a")));
+    registry.add(5, schema("b"));
+    const { store, feed } = await worldOf({ schemaDirectory: directory, registryUrls: [registry.url] });
+    const first = await feed([single(schema("a"), datum("a", 1))]);
+    assertEquals([linesOf(first.pages), registry.requests], [['{"a":1}'], []]);
+    const { pages, deadLetters } = await feed([single(schema("b"), datum("b", 2)), single(schema("c"), datum("c", 3))]);
+    assertEquals(linesOf(pages), ['{"b":2}']);
+    assertEquals(deadLetters.map(({ code }) => code), ["unknown-schema"]);
+    assertEquals(registry.requests, ["/schemas"]);
+    store.close();
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("bare datums go by the schema of their table, or the one for all others", async () => {
+  const directory = await Deno.makeTempDir({ prefix: "schemas-" });
+  try {
+    await Deno.mkdir(`${directory}/Shop`);
+    await Deno.writeTextFile(`${directory}/Shop/events.avsc`, JSON.stringify(schema("mine")));
+    await Deno.writeTextFile(`${directory}/rest.json`, JSON.stringify(schema("others")));
+    const config = { schemaDirectory: directory, schemaFile: `${directory}/rest.json` };
+    const mine = await worldOf(config, { avroEncoding: "BARE", project: "shop" });
+    assertEquals(linesOf((await mine.feed([Uint8Array.of(2)])).pages), ['{"mine":1}']);
+    const others = await worldOf(config, { avroEncoding: "BARE" });
+    assertEquals(linesOf((await others.feed([Uint8Array.of(2)])).pages), ['{"others":1}']);
+    const none = await worldOf({ schemaDirectory: directory }, { avroEncoding: "BARE" });
+    assertEquals((await none.feed([Uint8Array.of(2)])).deadLetters.map(({ code }) => code), ["unknown-schema"]);
+    await Deno.writeTextFile(`${directory}/broken.avsc`, "{}");
+    await assertRejects(() => worldOf({ schemaDirectory: directory }), FatalError, "broken.avsc: {} has no type");
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
