@@ -158,6 +158,14 @@ export class SimKinesisApi implements KinesisApi {
     });
   }
 
+  registerConsumer(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  subscribe(): Promise<never> {
+    return Promise.reject(new Error("not simulated"));
+  }
+
   serverTimeMs(): number {
     return this.#nowMs();
   }

@@ -55,6 +55,7 @@ export class RowPort implements WorkerPort {
   #closed = false;
 
   post(message: ToWorker): void {
+    if (message.type === "schemas") return;
     const answer = message.type === "batch" ? this.#accept(message) : this.#seal(message);
     queueMicrotask(() => {
       if (!this.#closed) this.onMessage(answer);

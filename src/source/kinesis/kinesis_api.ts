@@ -32,6 +32,14 @@ export interface RecordsPage {
   readonly behindLatestMs: number;
 }
 
+/** What a subscription pushed at a time. */
+export interface PushedPage {
+  readonly records: readonly StreamRecord[];
+  /** Where to subscribe next, after this sequence number; undefined at the shard's end. */
+  readonly continuation: string | undefined;
+  readonly behindLatestMs: number;
+}
+
 export interface StreamInfo {
   readonly arn: string;
   /** ACTIVE, UPDATING, CREATING, DELETING. */
@@ -57,6 +65,13 @@ export interface KinesisApi {
   listShards(signal: AbortSignal, timestampMs?: number): Promise<Shard[]>;
   getIterator(shardId: string, place: IteratorPlace, signal: AbortSignal): Promise<string>;
   getRecords(iterator: string, limit: number | undefined, signal: AbortSignal): Promise<RecordsPage>;
+  /** Sees that this application is registered as a consumer of the stream (enhanced fan-out); before `subscribe`. */
+  registerConsumer(name: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Records as the service pushes them, for 5 minutes at the most; then the iteration ends, and the next subscription
+   * goes on after the last `continuation`. The signal ends it at any time.
+   */
+  subscribe(shardId: string, place: IteratorPlace, signal: AbortSignal): Promise<AsyncIterable<PushedPage>>;
   /** The service's wall time, epoch ms; undefined when it isn't known. */
   serverTimeMs(): number | undefined;
   close(): void;

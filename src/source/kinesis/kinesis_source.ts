@@ -248,6 +248,9 @@ export class KinesisSource implements Source {
     const initial = { type: settings.initialPosition, timestampMs: settings.initialTimestampMs };
     const sync = new ShardSync(ports.api, table, { runtime, initial });
     await persist("kinesis create leases", () => sync.run(signal));
+    if (settings.enhancedFanOut) {
+      await persist("kinesis register consumer", () => ports.api.registerConsumer(settings.leaseTable, signal));
+    }
     this.#shardEnd = new ShardEnd(ports.api, table, runtime);
     this.#coordinator = new LeaseCoordinator({
       table,
@@ -329,6 +332,7 @@ export class KinesisSource implements Source {
         held,
         startTimestampMs,
         limits: this.#readLimits(),
+        subscribes: this.#settings.enhancedFanOut,
         wantsKeys: this.#context.wants.keys,
         maxRecordByteLength: this.#context.maxRecordByteLength,
         budget: this.#budget,

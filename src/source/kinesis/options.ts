@@ -89,7 +89,8 @@ export const kinesisOptions = {
   }),
   enhancedFanOut: option.boolean("kinesis.enhanced-fan-out", {
     default: "false",
-    doc: "Read by SubscribeToShard, with a throughput of its own for this application, instead of GetRecords.",
+    doc: "Have records pushed by SubscribeToShard, 2MB a second and shard for this application alone, instead of " +
+      "asking for them. The application is registered as a consumer of the stream, which costs extra.",
   }),
   requestTimeoutMs: option.duration("kinesis.request-timeout", {
     default: "10s",

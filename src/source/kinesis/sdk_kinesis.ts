@@ -1,10 +1,15 @@
 import {
+  type _Record,
+  DescribeStreamConsumerCommand,
   DescribeStreamSummaryCommand,
   GetRecordsCommand,
   GetShardIteratorCommand,
   KinesisClient,
   ListShardsCommand,
+  RegisterStreamConsumerCommand,
   type Shard as SdkShard,
+  SubscribeToShardCommand,
+  type SubscribeToShardEventStream,
 } from "@aws-sdk/client-kinesis";
 import { readFailure, serviceError } from "../../runtime/aws/service_error.ts";
 import { FatalError } from "../../runtime/errors.ts";
@@ -14,17 +19,28 @@ import {
   ExpiredIteratorError,
   type IteratorPlace,
   type KinesisApi,
+  type PushedPage,
   type RecordsPage,
   type Shard,
   ShardGoneError,
   type StreamInfo,
+  type StreamRecord,
 } from "./kinesis_api.ts";
 
-type Operation = "DescribeStreamSummary" | "ListShards" | "GetShardIterator" | "GetRecords";
+type Operation =
+  | "DescribeStreamSummary"
+  | "ListShards"
+  | "GetShardIterator"
+  | "GetRecords"
+  | "DescribeStreamConsumer"
+  | "RegisterStreamConsumer"
+  | "SubscribeToShard";
 
 /** A stream of 100,000 shards has 100 pages. */
 const MAX_PAGES = 1000;
 const PAGE_SHARDS = 1000;
+/** A new consumer becomes active within seconds. */
+const CONSUMER_POLL_MS = 500, MAX_CONSUMER_POLLS = 240;
 
 /** The stream behind the AWS SDK. Its own retries are off: whoever calls decides what is tried again. */
 export class SdkKinesisApi implements KinesisApi {
@@ -32,6 +48,7 @@ export class SdkKinesisApi implements KinesisApi {
   readonly #client: KinesisClient;
   readonly #stream: { readonly StreamName: string } | { readonly StreamARN: string };
   readonly #name: string;
+  #consumerArn: string | undefined;
 
   constructor(connection: AwsConnection) {
     const { streamArn, streamName, kinesisEndpoint } = connection.settings;
@@ -96,15 +113,81 @@ export class SdkKinesisApi implements KinesisApi {
     const command = new GetRecordsCommand({ ...arn, ShardIterator: iterator, Limit: limit });
     const page = await this.#try("GetRecords", signal, (abortSignal) => this.#client.send(command, { abortSignal }));
     return {
-      records: (page.Records ?? []).map((record) => ({
-        sequence: record.SequenceNumber!,
-        data: record.Data ?? new Uint8Array(0),
-        partitionKey: record.PartitionKey ?? "",
-        arrivalMs: record.ApproximateArrivalTimestamp?.getTime() ?? NaN,
-      })),
+      records: (page.Records ?? []).map(toRecord),
       nextIterator: page.NextShardIterator,
       behindLatestMs: page.MillisBehindLatest ?? 0,
     };
+  }
+
+  async registerConsumer(name: string, signal: AbortSignal): Promise<void> {
+    const StreamARN = this.#connection.settings.streamArn ?? (await this.describeStream(signal)).arn;
+    for (let polls = 0; polls < MAX_CONSUMER_POLLS; polls++) {
+      const found = await this.#describeConsumer(StreamARN, name, signal);
+      if (found?.ConsumerStatus === "ACTIVE") {
+        this.#consumerArn = found.ConsumerARN;
+        return;
+      }
+      if (found === undefined) {
+        const command = new RegisterStreamConsumerCommand({ StreamARN, ConsumerName: name });
+        await this.#try("RegisterStreamConsumer", signal, (abortSignal) => this.#client.send(command, { abortSignal }));
+      }
+      await this.#connection.clock.sleep(polls < 10 ? CONSUMER_POLL_MS / 10 : CONSUMER_POLL_MS, signal);
+    }
+    throw new FatalError(`the consumer ${name} of stream ${this.#name} does not become active`);
+  }
+
+  async subscribe(shardId: string, place: IteratorPlace, signal: AbortSignal): Promise<AsyncIterable<PushedPage>> {
+    const command = new SubscribeToShardCommand({
+      ConsumerARN: this.#consumerArn,
+      ShardId: shardId,
+      StartingPosition: {
+        Type: place.type,
+        SequenceNumber: "sequence" in place ? place.sequence : undefined,
+        Timestamp: "timestampMs" in place ? new Date(place.timestampMs) : undefined,
+      },
+    });
+    const limited = new AbortController();
+    // The subscription outlives the request's time limit; its signal is the caller's until it ends.
+    const abortSignal = AbortSignal.any([signal, limited.signal]);
+    const send = () => this.#client.send(command, { abortSignal });
+    try {
+      const { EventStream } = await this.#try("SubscribeToShard", signal, send);
+      return this.#pages(EventStream!, signal);
+    } catch (error) {
+      limited.abort();
+      throw error;
+    }
+  }
+
+  async *#pages(events: AsyncIterable<SubscribeToShardEventStream>, signal: AbortSignal): AsyncIterable<PushedPage> {
+    const iterator = events[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        const { value, done } = await this.#translated("SubscribeToShard", signal, () => iterator.next());
+        if (done) return;
+        const event = value.SubscribeToShardEvent;
+        if (event === undefined) continue;
+        yield {
+          records: (event.Records ?? []).map(toRecord),
+          continuation: event.ContinuationSequenceNumber,
+          behindLatestMs: event.MillisBehindLatest ?? 0,
+        };
+      }
+    } finally {
+      // Not waited for: a stream that hangs would never come back.
+      iterator.return?.()?.catch(() => {});
+    }
+  }
+
+  async #describeConsumer(StreamARN: string, ConsumerName: string, signal: AbortSignal) {
+    const command = new DescribeStreamConsumerCommand({ StreamARN, ConsumerName });
+    try {
+      const send = (abortSignal: AbortSignal) => this.#client.send(command, { abortSignal });
+      return (await this.#try("DescribeStreamConsumer", signal, send)).ConsumerDescription;
+    } catch (error) {
+      if (readFailure((error as Error).cause).code === "ResourceNotFoundException") return undefined;
+      throw error;
+    }
   }
 
   serverTimeMs(): number | undefined {
@@ -116,26 +199,46 @@ export class SdkKinesisApi implements KinesisApi {
     this.#connection.close();
   }
 
-  async #try<T>(operation: Operation, signal: AbortSignal, send: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const { settings, clock, where } = this.#connection;
-    const what = `${operation} of stream ${this.#name} at ${where(settings.kinesisEndpoint)}`;
+  #try<T>(operation: Operation, signal: AbortSignal, send: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { settings: { requestTimeoutMs: limitMs }, clock } = this.#connection;
+    const what = this.#describe(operation);
+    return this.#translated(operation, signal, () => withTimeLimit({ what, limitMs, clock, signal }, send));
+  }
+
+  async #translated<T>(operation: Operation, signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
+    const { settings } = this.#connection;
     try {
-      return await withTimeLimit({ what, limitMs: settings.requestTimeoutMs, clock, signal }, send);
+      return await ask();
     } catch (error) {
       signal.throwIfAborted();
       const { code, message } = readFailure(error);
       if (code === "ExpiredIteratorException") throw new ExpiredIteratorError(message, { cause: error });
-      if (code === "ResourceNotFoundException" && operation === "GetShardIterator" && /shard/i.test(message)) {
+      const aboutShard = operation === "GetShardIterator" || operation === "SubscribeToShard";
+      if (code === "ResourceNotFoundException" && aboutShard && /shard/i.test(message)) {
         throw new ShardGoneError(message, { cause: error });
       }
       throw serviceError(error, {
-        what,
+        what: this.#describe(operation),
         right: `kinesis:${operation}`,
         whenMissing: "create the stream, or correct kinesis.stream or aws.region",
         fixedKeys: settings.accessKey !== undefined,
       });
     }
   }
+
+  #describe(operation: Operation): string {
+    const { settings, where } = this.#connection;
+    return `${operation} of stream ${this.#name} at ${where(settings.kinesisEndpoint)}`;
+  }
+}
+
+function toRecord(record: _Record): StreamRecord {
+  return {
+    sequence: record.SequenceNumber!,
+    data: record.Data ?? new Uint8Array(0),
+    partitionKey: record.PartitionKey ?? "",
+    arrivalMs: record.ApproximateArrivalTimestamp?.getTime() ?? NaN,
+  };
 }
 
 function toShard(shard: SdkShard): Shard {

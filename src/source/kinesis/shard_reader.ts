@@ -5,12 +5,14 @@
  *          ^                                                                |
  *          +--------------------- iterator, new when it expired ------------+--> no next iterator: the end
  *
- * Iterators live for 5 minutes; a reader that waited longer starts anew where its last chunk ended.
+ * Iterators live for 5 minutes; a reader that waited longer starts anew where its last chunk ended. With enhanced
+ * fan-out the service pushes: a subscription takes the place of the calls, and is asked for its next page when there is room.
  */
 import type { ByteBudget } from "../../runtime/byte_budget.ts";
 import { Condition } from "../../runtime/condition.ts";
 import { RetriableError } from "../../runtime/errors.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
+import { withTimeLimit } from "../../runtime/time_limit.ts";
 import type { PollLimit, Position, RecordBatch, SplitId } from "../source.ts";
 import { type Checkpoint, checkpointBefore, isSentinel, positionAfter } from "./checkpoint.ts";
 import type { HeldLease } from "./held_lease.ts";
@@ -20,6 +22,7 @@ import {
   type KinesisApi,
   type RecordsPage,
   ShardGoneError,
+  type StreamRecord,
 } from "./kinesis_api.ts";
 import { endBatch, RecordChunk } from "./record_chunk.ts";
 
@@ -31,6 +34,8 @@ export interface ShardReaderOptions {
   /** Where LATEST and AT_TIMESTAMP start, epoch ms. */
   readonly startTimestampMs: number | undefined;
   readonly limits: ReadLimits;
+  /** True for enhanced fan-out: the service pushes the records. */
+  readonly subscribes: boolean;
   readonly wantsKeys: boolean;
   readonly maxRecordByteLength: number;
   /** Bytes that are read ahead, over all shards. */
@@ -57,6 +62,8 @@ const MIN_EXPECTED_BYTES = 64 << 10, FIRST_EXPECTED_BYTES = 1 << 20, MAX_EXPECTE
 const BACKOFF_BASE_MS = 200, BACKOFF_MAX_MS = 10_000;
 /** Iterators live for 300 s; one this old is not tried. */
 const ITERATOR_MAX_AGE_MS = 280_000;
+/** A subscription tells of itself every few seconds, also without records. */
+const SILENCE_MS = 40_000;
 
 interface WaitingChunk {
   readonly chunk: RecordChunk;
@@ -74,6 +81,8 @@ export class ShardReader {
   /** The last record fetched. */
   #fetched: Checkpoint;
   #iterator: { readonly text: string; readonly gotMs: number } | undefined;
+  /** Of a subscription: everything up to here was fetched, also where there were no records. */
+  #continuation: string | undefined;
   #expectedBytes = FIRST_EXPECTED_BYTES;
   #failures = 0;
   #atEnd = false;
@@ -96,7 +105,8 @@ export class ShardReader {
   async run(): Promise<void> {
     const signal = this.held.gone;
     try {
-      while (!signal.aborted && !this.#atEnd) await this.#step(signal);
+      const step = this.#options.subscribes ? () => this.#subscribe(signal) : () => this.#step(signal);
+      while (!signal.aborted && !this.#atEnd) await step();
     } catch (error) {
       if (!signal.aborted) this.failure = error;
     } finally {
@@ -142,7 +152,7 @@ export class ShardReader {
 
   async #step(signal: AbortSignal): Promise<void> {
     const { budget, calls, runtime: { clock } } = this.#options;
-    while (this.paused || this.#chunks.length > MAX_WAITING_CHUNKS) await this.#changed.wait(signal);
+    await this.#room(signal);
     const release = await budget.acquire(this.#expectedBytes, signal);
     let kept = false, pauseMs = 0;
     let startMs = clock.monotonicMs();
@@ -168,6 +178,48 @@ export class ShardReader {
     if (!this.#atEnd) await clock.sleep(Math.max(0, startMs + pauseMs - clock.monotonicMs()), signal);
   }
 
+  /** One subscription, to its end: 5 minutes, the shard's end, a failure, or silence. */
+  async #subscribe(signal: AbortSignal): Promise<void> {
+    const { api, budget, runtime: { clock } } = this.#options;
+    const ended = new AbortController();
+    const either = AbortSignal.any([signal, ended.signal]);
+    let pauseMs = 0;
+    try {
+      await this.#room(signal);
+      const place: IteratorPlace = this.#continuation === undefined
+        ? this.#place()
+        : { type: "AFTER_SEQUENCE_NUMBER", sequence: this.#continuation };
+      const pages = (await api.subscribe(this.held.key, place, either))[Symbol.asyncIterator]();
+      const what = `hear of shard ${this.held.key} by SubscribeToShard`;
+      for (;;) {
+        const limit = { what, limitMs: SILENCE_MS, clock, signal };
+        const { value: page, done } = await withTimeLimit(limit, () => pages.next());
+        if (done) break;
+        this.#failures = 0;
+        this.behindLatestMs = page.behindLatestMs;
+        const chunk = this.#chunkOf(page);
+        const release = await budget.acquire(chunk.byteLength, signal);
+        const kept = this.#keep(chunk, release);
+        if (!kept) release();
+        this.#continuation = page.continuation;
+        this.#atEnd = page.continuation === undefined;
+        if (kept || this.#atEnd) this.#options.onReady();
+        if (this.#atEnd) break;
+        // What is not asked for stays with the service: it stops pushing, and drops us in the end.
+        await this.#room(signal);
+      }
+    } catch (error) {
+      pauseMs = this.#recover(error, signal);
+    } finally {
+      ended.abort();
+    }
+    if (!this.#atEnd && pauseMs > 0) await clock.sleep(pauseMs, signal);
+  }
+
+  async #room(signal: AbortSignal): Promise<void> {
+    while (this.paused || this.#chunks.length > MAX_WAITING_CHUNKS) await this.#changed.wait(signal);
+  }
+
   async #read(signal: AbortSignal): Promise<RecordsPage> {
     const { api, limits, runtime: { clock } } = this.#options;
     const nowMs = clock.monotonicMs();
@@ -191,7 +243,7 @@ export class ShardReader {
     return { type: "AT_TIMESTAMP", timestampMs: startTimestampMs };
   }
 
-  #chunkOf(page: RecordsPage): RecordChunk {
+  #chunkOf(page: { readonly records: readonly StreamRecord[] }): RecordChunk {
     const { wantsKeys, maxRecordByteLength, runtime } = this.#options;
     const chunk = new RecordChunk(page.records, { wantsKeys, maxRecordByteLength, after: this.#fetched });
     runtime.metrics.count("collector_kinesis_reads_total");
