@@ -60,6 +60,14 @@ checkTest("names the topic that doesn't exist, and the pattern that matches noth
   assertEquals(failures(await check({ topic: "mis.*g" })), ["topics match mis.*g: none of those that we may see does"]);
 });
 
+checkTest("looks for the historical topic", async (cluster, check) => {
+  assertEquals(failures(await check({ historicalTopic: "late" })), [
+    "historical topic late exists: create it, and give us its WRITE right",
+  ]);
+  cluster.createTopic("late", 1);
+  assertEquals(failures(await check({ historicalTopic: "late" })), []);
+});
+
 checkTest("names the right that is missing", async (cluster, check) => {
   const refuse = (key: number, code: number) => {
     cluster.fault = ({ apiKey }) => apiKey === key ? code : undefined;

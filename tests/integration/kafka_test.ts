@@ -223,6 +223,20 @@ kafkaTest("leaders and the coordinator move: reading and committing follow them"
   assertEquals(sorted(one.values), numbers(0, 90));
 }, { brokers: 3 });
 
+kafkaTest("waits for a partition that has no leader, and says so", async ({ cluster, reader }) => {
+  const [log] = cluster.createTopic("events", 1);
+  const one = await reader();
+  await one.until("assigned", () => one.owned.size === 1);
+  log.leader = -1;
+  log.values(numbers(0, 3));
+  await one.until(
+    "a warning",
+    () => one.logs.some(({ message }) => message === "partition can't be read, trying again"),
+  );
+  log.leader = 1;
+  await one.until("everything", () => one.values.length === 3);
+});
+
 kafkaTest("waits for brokers that are down at the start, and says so", async ({ cluster, create }) => {
   cluster.createTopic("events", 1)[0].values(numbers(0, 3));
   cluster.broker(1).stop();

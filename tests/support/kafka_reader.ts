@@ -179,7 +179,7 @@ export class KafkaReader implements SourceHandler {
     await this.source.close();
   }
 
-  /** Stops without committing and without leaving the group, as a crash does; the sockets close. */
+  /** Stops without committing. */
   async crash(): Promise<void> {
     this.#stop.abort(new DOMException("stop", "AbortError"));
     await this.#reading;

@@ -134,6 +134,13 @@ async function checkCluster(
   const selection = selectionOf(config);
   const metadata = await client.metadata(selection.kind === "names" ? selection.names : null, { signal });
   const { found, results } = describeTopics(metadata, config);
+  const { historicalTopic } = config;
+  if (historicalTopic !== undefined && !config.historicalWorker) {
+    const [topic] = (await client.metadata([historicalTopic], { signal })).topics;
+    const ok = topic?.errorCode === ErrorCode.NONE;
+    const detail = ok ? `${topic.partitions.length} partitions` : "create it, and give us its WRITE right";
+    results.push({ ok, what: `historical topic ${historicalTopic} exists`, detail });
+  }
   const coordinator = new Coordinator(client, config.groupId);
   const what = `group ${config.groupId} may be used`;
   let committed = new Map<string, bigint>();

@@ -121,8 +121,16 @@ export class Fetcher {
   }
 
   #leaderless(partitions: readonly Partition[], nowMs: number): void {
-    for (const partition of partitions) this.#backOff(partition, nowMs);
+    for (const partition of partitions) {
+      this.#warnOnce(partition, "it has no leader");
+      this.#backOff(partition, nowMs);
+    }
     void this.#refresh();
+  }
+
+  /** A leader that moves costs one or two tries: nobody needs to know. */
+  #warnOnce({ split, failures }: Partition, reason: string): void {
+    if (failures === 2) this.#runtime.log.warn("partition can't be read, trying again", { split, reason });
   }
 
   /** Never rejects. */
@@ -269,9 +277,7 @@ export class Fetcher {
       return this.#events.failed(new FatalError(`Cannot read partition ${split}: ${errorName(errorCode)}`));
     }
     partition.preferredReplica = -1;
-    if (partition.failures === 2) { // a leader that moves costs one or two
-      this.#runtime.log.warn("partition can't be read, trying again", { split, error: errorName(errorCode) });
-    }
+    this.#warnOnce(partition, errorName(errorCode));
     this.#backOff(partition, this.#runtime.clock.monotonicMs());
     void this.#refresh();
   }
