@@ -1,0 +1,155 @@
+/** Avro records through the whole loop: from files, Kafka and Kinesis, with a schema registry that fails at first. */
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import type { DecodeConfig } from "../../src/decode/options.ts";
+import { SystemClock } from "../../src/runtime/clock.ts";
+import { FatalError } from "../../src/runtime/errors.ts";
+import { type SchemaConfig, schemaSection } from "../../src/schema/options.ts";
+import { SchemaStore } from "../../src/schema/schema_store.ts";
+import { fileSource } from "../../src/source/file.ts";
+import { kafkaSource } from "../../src/source/kafka.ts";
+import { collect, type Collected } from "../support/collect.ts";
+import { defaultConfig } from "../support/default_config.ts";
+import { FakeKafka } from "../support/kafka_broker.ts";
+import { recordOf } from "../support/kafka_log.ts";
+import { createSource, sharedServers } from "../support/kinesis_harness.ts";
+import { FakeRegistry } from "../support/schema_registry.ts";
+import { testRuntime } from "../support/stored_object.ts";
+import { encodeDatums } from "../unit/decode/avro/avro_harness.ts";
+import { configOf } from "../unit/decode/harness.ts";
+
+/** Pauses between tries take no time. */
+const runtime = testRuntime({ clock: new SystemClock(), random: { next: () => 0, hex: () => "0" } });
+const context = { runtime, wants: { keys: true, headers: false }, maxRecordByteLength: 1 << 20 };
+const golden = (name: string) => new URL(`../golden/avro/${name}`, import.meta.url);
+
+function storeOf(config: Partial<SchemaConfig>, decode: DecodeConfig): SchemaStore {
+  return new SchemaStore(defaultConfig<SchemaConfig>(schemaSection.options, config), { decode, runtime });
+}
+
+async function withDirectory(action: (directory: string) => Promise<void>): Promise<void> {
+  const directory = await Deno.makeTempDir({ prefix: "avro-" });
+  try {
+    await action(directory);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+function collectFiles(directory: string): Promise<Collected> {
+  const decode = configOf();
+  const config = defaultConfig(fileSource.options, {
+    path: [join(directory, "*.avro*")],
+    checkpoint: join(directory, "state", "checkpoint.json"),
+  });
+  return collect({ source: fileSource.create(config, context), decode, schemas: storeOf({}, decode), runtime });
+}
+
+Deno.test("container files, packed or not, give all their rows once", () =>
+  withDirectory(async (directory) => {
+    const bytes = await Deno.readFile(golden("java.snappy.avro"));
+    await Deno.writeFile(join(directory, "plain.avro"), bytes);
+    await Deno.writeFile(join(directory, "packed.avro.gz"), gzipSync(bytes));
+    const { rows, deadLetters, counts } = await collectFiles(directory);
+    const expected = (await Deno.readTextFile(golden("fastavro.expected.ndjson"))).trimEnd().split("\n").length;
+    assertEquals([rows.length, deadLetters.length], [2 * expected, 0]);
+    assertEquals(rows.filter((row) => row.startsWith("default/plain ")).length, expected);
+    assertEquals(counts.reduce((sum, { records }) => sum + records, 0), 2 * expected);
+    assertEquals((await collectFiles(directory)).rows, []);
+  }));
+
+Deno.test("a container file that was cut off gives what is whole, and then an error", () =>
+  withDirectory(async (directory) => {
+    const bytes = await Deno.readFile(golden("java.null.avro"));
+    await Deno.writeFile(join(directory, "a.avro"), bytes.subarray(0, bytes.length - 100));
+    const error = await assertRejects(() => collectFiles(directory), FatalError);
+    assert(error.message.includes("it ends in the middle of a block: it is truncated"), error.message);
+    await Deno.writeFile(join(directory, "a.avro"), bytes);
+    const { rows } = await collectFiles(directory);
+    assert(rows.length > 0 && rows.length <= 100, `${rows.length} rows`);
+  }));
+
+Deno.test("a damaged block of a container file is a dead letter, and the blocks around it are rows", () =>
+  withDirectory(async (directory) => {
+    const bytes = await Deno.readFile(golden("java.snappy.avro"));
+    bytes[bytes.length - 40] ^= 0xff; // in the last block's contents
+    await Deno.writeFile(join(directory, "a.avro"), bytes);
+    const { rows, deadLetters } = await collectFiles(directory);
+    assert(rows.length > 0 && rows.length < 100, `${rows.length} rows`);
+    assertEquals(deadLetters.map((line) => JSON.parse(line).code), ["malformed-avro"]);
+  }));
+
+const CLICK = { type: "record", name: "Click", fields: [{ name: "n", type: "int" }] };
+const PRICE = { type: "record", name: "Price", fields: [{ name: "amount", type: "double" }] };
+
+function framed(id: number, datum: Uint8Array): Uint8Array {
+  return Uint8Array.from([0, 0, 0, 0, id, ...datum]);
+}
+
+Deno.test("records from Kafka wait for a registry that is down, in the registry's wire format", async () => {
+  await using registry = new FakeRegistry();
+  registry.add(1, CLICK);
+  registry.add(2, PRICE);
+  registry.faults.push("error", "reset", "error", "throttle");
+  const cluster = new FakeKafka();
+  const [log] = cluster.createTopic("events", 1);
+  const clicks = encodeDatums(CLICK, Array.from({ length: 50 }, (_, n) => ({ n }))).map((datum) => framed(1, datum));
+  const prices = encodeDatums(PRICE, [{ amount: 0.5 }]).map((datum) => framed(2, datum));
+  const records = [...clicks, ...prices, framed(3, Uint8Array.of(0)), new TextEncoder().encode('{"n":"json"}')];
+  log.write({ records: records.map((value) => recordOf(null, { value })) });
+  const decode = configOf({ avroCollection: "NAME" });
+  const config = defaultConfig(kafkaSource.options, {
+    nodes: cluster.nodes,
+    topic: "events",
+    offset: "earliest",
+    fetchMaxWaitMs: 20,
+  });
+  const { rows, deadLetters } = await collect({
+    source: kafkaSource.create(config, context),
+    decode,
+    schemas: storeOf({ registryUrls: [registry.url] }, decode),
+    runtime,
+    until: 53,
+  });
+  cluster.stop();
+  assertEquals(
+    rows.filter((row) => row.startsWith("default/Click ")),
+    clicks.map((_, n) => `default/Click {"n":${n}}`),
+  );
+  assertEquals(rows.filter((row) => !row.startsWith("default/Click ")), [
+    'default/Price {"amount":0.5}',
+    'default/events {"n":"json"}',
+  ]);
+  assertEquals(deadLetters.map((line) => JSON.parse(line).code), ["unknown-schema"]);
+});
+
+Deno.test({
+  name: "records from Kinesis in the original's framing find their schema by the partition key",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  fn: () =>
+    withDirectory(async (directory) => {
+      await Deno.mkdir(join(directory, "shop"));
+      await Deno.writeTextFile(join(directory, "shop", "click.avsc"), JSON.stringify(CLICK));
+      await Deno.writeTextFile(join(directory, "shop", "price.avsc"), JSON.stringify(PRICE));
+      const servers = await sharedServers();
+      const stream = await servers.createStream(1);
+      const [click] = encodeDatums(CLICK, [{ n: 7 }]), [price] = encodeDatums(PRICE, [{ amount: 0.25 }]);
+      await servers.put(stream, [
+        { key: "shop|click", data: Uint8Array.from([0, ...click]) },
+        { key: "Shop|click", data: Uint8Array.from([2, 10, ...new TextEncoder().encode("price"), ...price]) },
+        { key: "shop|other", data: Uint8Array.from([0, ...click]) },
+      ]);
+      const decode = configOf({ dataFormat: "AVRO", avroEncoding: "RAKAM" });
+      const { rows, deadLetters } = await collect({
+        source: createSource(servers.settings(stream), context),
+        decode,
+        schemas: storeOf({ schemaDirectory: directory }, decode),
+        runtime,
+        until: 3,
+      });
+      assertEquals(rows.toSorted(), ['shop/click {"n":7}', 'shop/price {"amount":0.25}']);
+      assertEquals(deadLetters.map((line) => JSON.parse(line).code), ["unknown-schema"]);
+    }),
+});
