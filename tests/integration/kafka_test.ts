@@ -223,6 +223,25 @@ kafkaTest("leaders and the coordinator move: reading and committing follow them"
   assertEquals(sorted(one.values), numbers(0, 90));
 }, { brokers: 3 });
 
+kafkaTest(
+  "reads from the replica in its rack, and from the leader when that goes away",
+  async ({ cluster, reader }) => {
+    const [log] = cluster.createTopic("events", 1);
+    log.follower = 2;
+    log.values(numbers(0, 5));
+    const one = await reader({ rack: "here" });
+    await one.until("everything", () => one.values.length === 5);
+    const fetches = cluster.requests.filter(({ apiKey }) => apiKey === ApiKey.Fetch);
+    assertEquals(fetches.slice(0, 2).map(({ nodeId }) => nodeId), [1, 2]);
+    cluster.broker(2).stop();
+    log.follower = null;
+    log.values(numbers(5, 10));
+    await one.until("the rest", () => one.values.length === 10);
+    assertEquals(one.values, numbers(0, 10));
+  },
+  { brokers: 2 },
+);
+
 kafkaTest("waits for a partition that has no leader, and says so", async ({ cluster, reader }) => {
   const [log] = cluster.createTopic("events", 1);
   const one = await reader();

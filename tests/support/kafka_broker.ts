@@ -326,7 +326,11 @@ export class FakeKafka {
         return { topic, partition, offset, maxByteLength: reader.int32() };
       });
     }).flat();
-    const logs = asked.map(({ topic, partition }) => this.#logAt(nodeId, topic, partition));
+    const rack = version >= 11 ? (reader.array(() => reader.raw(0)), reader.string()) : "";
+    const logs = asked.map(({ topic, partition }) => {
+      const log = this.topics.get(topic)?.[partition];
+      return log !== undefined && rack !== "" && log.follower === nodeId ? log : this.#logAt(nodeId, topic, partition);
+    });
     const available = () =>
       asked.reduce((sum, { offset }, i) => {
         const log = logs[i];
@@ -336,7 +340,7 @@ export class FakeKafka {
     if (call.errorCode === 0 && available() < minByteLength) {
       await this.#anyAppend(logs.filter((log) => typeof log !== "number"), maxWaitMs);
     }
-    this.#writeFetched(call, asked, logs, { committedOnly, maxByteLength });
+    this.#writeFetched(call, asked, logs, { committedOnly, maxByteLength, rack });
   }
 
   /** Resolves when one of the logs grows, or after a while. */
@@ -356,10 +360,10 @@ export class FakeKafka {
   }
 
   #writeFetched(
-    { writer, version, errorCode }: Call,
+    { nodeId, writer, version, errorCode }: Call,
     asked: readonly { topic: string; partition: number; offset: number; maxByteLength: number }[],
     logs: readonly (PartitionLog | number)[],
-    { committedOnly, maxByteLength }: { committedOnly: boolean; maxByteLength: number },
+    { committedOnly, maxByteLength, rack }: { committedOnly: boolean; maxByteLength: number; rack: string },
   ): void {
     writer.int32(0);
     if (version >= 7) writer.int16(0).int32(0);
@@ -368,7 +372,8 @@ export class FakeKafka {
       const log = logs[asked.indexOf(one)];
       const outOfRange = typeof log !== "number" && (one.offset < log.start || one.offset > log.end);
       const code = typeof log === "number" ? log : outOfRange ? ErrorCode.OFFSET_OUT_OF_RANGE : errorCode;
-      const read = typeof log === "number" || code !== 0 ? new Uint8Array(0) : log.read(
+      const sendsOn = typeof log !== "number" && rack !== "" && log.follower !== null && log.follower !== nodeId;
+      const read = typeof log === "number" || code !== 0 || sendsOn ? new Uint8Array(0) : log.read(
         one.offset,
         Math.min(one.maxByteLength, maxByteLength - sent),
         { committedOnly, first: sent === 0 },
@@ -381,7 +386,7 @@ export class FakeKafka {
       writer.string(one.topic).int32(1).int32(one.partition).int16(code).int64(BigInt(end)).int64(BigInt(stableEnd));
       if (version >= 5) writer.int64(typeof log === "number" ? -1n : BigInt(log.start));
       writer.array(aborted, ({ producerId, firstOffset }) => void writer.int64(producerId).int64(BigInt(firstOffset)));
-      if (version >= 11) writer.int32(-1);
+      if (version >= 11) writer.int32(sendsOn ? log.follower! : -1);
       writer.byteString(read);
     });
     this.largestAnswer = Math.max(this.largestAnswer, sent);

@@ -25,6 +25,8 @@ export class PartitionLog {
   start = 0;
   end = 0;
   leader: number;
+  /** A replica that readers who name a rack are sent to. */
+  follower: number | null = null;
   readonly aborted: { producerId: bigint; firstOffset: number; lastOffset: number }[] = [];
   #openTransactions = new Map<bigint, number>();
   /** Called when something was appended. */
