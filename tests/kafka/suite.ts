@@ -342,6 +342,39 @@ for (
   });
 }
 
+kafkaTest("records of other days go to the historical topic, and a historical worker reads them there", async () => {
+  const { topic, out } = await workplace(2);
+  const late = `${topic}-late`;
+  await cluster.createTopic(late, 2);
+  const messages = Array.from({ length: 200 }, (_, id) => {
+    const _time = id % 4 === 0 ? 1_600_000_000_000 + id : Date.now();
+    const value = JSON.stringify({ project: "shop", collection: "orders", properties: { id, _time } });
+    return { key: String(id % 2), value, headers: { id: String(id) } };
+  });
+  await producer.send({ topic, messages, acks: -1 });
+  const historical = { "kafka.historical-data-topic": late };
+  await using one = collector(topic, out, historical);
+  await until("today's are out", allThere(out, 150));
+  await stopAll([one]);
+  assertEquals((await countRows(out)).rows, 150);
+  // Read by Kafka's own consumer: what we produced is what it expects.
+  const text = await cluster.tool("org.apache.kafka.tools.consumer.ConsoleConsumer", [
+    ...["--bootstrap-server", cluster.nodes(), "--topic", late, "--from-beginning", "--timeout-ms", "5000"],
+    ...["--property", "print.key=true", "--property", "print.headers=true"],
+  ]);
+  const lines = text.split("\n").filter((line) => line.startsWith("id:"));
+  assertEquals(lines.length, 50);
+  for (const line of lines) {
+    const [header, key, value] = line.split("\t");
+    const { id } = (JSON.parse(value) as { properties: { id: number } }).properties;
+    assertEquals([header, key], [`id:${id}`, String(id % 2)]);
+  }
+  await using worker = collector(topic, out, { ...historical, "historical.worker": "true" });
+  await until("everything is out", allThere(out, 200));
+  await stopAll([worker]);
+  assertEquals(mistakes(await countRows(out), 200), { missing: [], twice: [], unknown: [] });
+});
+
 /** A bearer token that isn't signed. */
 function unsignedToken(): string {
   const encode = (value: object) =>
