@@ -1,4 +1,5 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
+import { InvariantError } from "../../../src/runtime/errors.ts";
 import { type DecodeConfig, METADATA_COLUMNS } from "../../../src/decode/options.ts";
 import { batchOf, bytesColumn, decode, exactRows, typesOf } from "./harness.ts";
 import { type Exact, parseExact } from "./exact_json.ts";
@@ -91,4 +92,26 @@ Deno.test("columns of our own come on top of columns.max-count", () => {
   });
   assertEquals(page.columns.map(({ name }) => name), ["a", "b", "_shard_time", "_position", "_topic"]);
   assertEquals(deadLetters.map(({ code }) => code), ["too-many-columns"]);
+});
+
+Deno.test("metadata stays exact in columns that records have widened", () => {
+  const docs = ['{"_topic":5,"_partition":"x","_position":0.5,"_key":[1],"_timestamp":true}', "{}"];
+  const { pages: [page] } = decode(batchOf(docs, { keys: bytesColumn(["k", "2026-11-01"]) }), ALL);
+  assertEquals(
+    exactRows(page)[1],
+    exact({
+      _topic: '"events"',
+      _stream: '"events"',
+      _partition: "0",
+      _shard: "0",
+      _position: "1",
+      _key: '"2026-11-01"',
+      _timestamp: '"2026-11-01T00:00:01.000Z"',
+    }),
+  );
+});
+
+Deno.test("headers that are not JSON are a mistake of the source", () => {
+  const batch = batchOf(["{}"], { headers: bytesColumn(["{"]) });
+  assertThrows(() => decode(batch, ALL), InvariantError, "headers of events/0");
 });
