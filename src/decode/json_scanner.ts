@@ -30,6 +30,11 @@ const LITERALS: readonly (readonly [number, string])[] = [[LOWER_T, "true"], [LO
 /**
  * Walks over JSON text as bytes and checks it against RFC 8259 and UTF-8 (RFC 3629), without making values.
  *
+ * It is the first of a chain of classes, each of which does a little more with the same bytes: JsonScanner, JsonSkipper
+ * (whole values), JsonTextReader, JsonNumberReader, JsonNumberWriter, JsonRareValueWriter, JsonColumnWriter (values into
+ * columns), JsonRowDecoder (fields), JsonEnvelopeReader, JsonDecoder (records). One object, so that the state they share is
+ * where V8 finds it at once.
+ *
  * Every method takes the position to start at and returns the position after what it read. Strings stop at `end`; the
  * rest reads single bytes without looking whether they are still the record's own, since an object that ends at or before
  * `end` was read from its own bytes only. Whoever starts a scan checks at last that the position is at most `end`, and
@@ -47,7 +52,7 @@ export class JsonScanner {
   protected sawEscape = false;
   readonly #rejection = new Rejection();
 
-  /** Where the records stand; must be called before `select`. */
+  /** Says which bytes positions are in. `start` and `end` are the caller's to set, for every record. */
   protected setBytes(bytes: Uint8Array): void {
     this.bytes = bytes;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
