@@ -16,7 +16,7 @@ import type { SealedOutput } from "./pipeline/messages.ts";
 import type { WorkerPort } from "./pipeline/port.ts";
 import { type FlushTrigger, Unit } from "./pipeline/unit.ts";
 import { Condition } from "./runtime/condition.ts";
-import { FatalError, isAbort } from "./runtime/errors.ts";
+import { FatalError, InvariantError, isAbort } from "./runtime/errors.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import type { SchemaFeed } from "./schema/schema_feed.ts";
 import type { Epoch, Position, RecordBatch, Source, SourceHandler, SplitId } from "./source/source.ts";
@@ -64,6 +64,11 @@ const TICK_MAX_MS = 250;
 
 /** The source and the target have this long to close. */
 const CLOSE_TIMEOUT_MS = 10_000;
+
+/** Why polling ended. */
+type PollOutcome =
+  | { readonly trigger: "end" | "shutdown" }
+  | { readonly trigger: "failure"; readonly error: unknown };
 
 export class Collector implements SourceHandler {
   readonly #source: Source;
@@ -121,14 +126,16 @@ export class Collector implements SourceHandler {
    * @throws the first failure; what was not committed then is read again after a restart.
    */
   async run(stop: AbortSignal): Promise<void> {
-    const ended = new AbortController();
-    const deadline = this.#enforceDeadline(stop, ended.signal);
+    const ended = new AbortController(), failed = new AbortController();
+    const deadline = this.#enforceDeadline(AbortSignal.any([stop, failed.signal]), ended.signal);
     const ticking = this.#tick(ended.signal);
     try {
       const signal = AbortSignal.any([stop, this.#kill.signal]);
-      const trigger = await this.#openAndPoll(signal, stop);
-      this.#flush(trigger);
+      const outcome = await this.#openAndPoll(signal, stop);
+      if (outcome.trigger === "failure") failed.abort();
+      this.#flush(outcome.trigger);
       await this.#committer.idle();
+      if (outcome.trigger === "failure") throw outcome.error;
       this.#throwFailure();
     } finally {
       ended.abort();
@@ -186,8 +193,8 @@ export class Collector implements SourceHandler {
     timeout.abort();
   }
 
-  /** Polls until the end or the wish to stop. Returns why it stopped. */
-  async #openAndPoll(signal: AbortSignal, stop: AbortSignal): Promise<"end" | "shutdown"> {
+  /** Polls until the end, the wish to stop or a failure of the source: what it delivered before is written even so. */
+  async #openAndPoll(signal: AbortSignal, stop: AbortSignal): Promise<PollOutcome> {
     try {
       await this.#writer.open(signal);
       if (this.#schemas !== undefined) this.#dispatcher.updateSchemas(await this.#schemas.open(signal));
@@ -195,13 +202,14 @@ export class Collector implements SourceHandler {
       while (true) {
         await this.#waitForRoom(signal);
         const batch = await this.#source.poll({ maxBytes: this.#pollByteLength(), maxRows: POLL_ROWS }, signal);
-        if (batch === "end") return "end";
+        if (batch === "end") return { trigger: "end" };
         await this.#accept(batch, signal);
       }
     } catch (error) {
       this.#throwFailure();
-      if (stop.aborted && (error === stop.reason || isAbort(error))) return "shutdown";
-      throw error;
+      if (stop.aborted && (error === stop.reason || isAbort(error))) return { trigger: "shutdown" };
+      if (error instanceof InvariantError) throw error;
+      return { trigger: "failure", error };
     }
   }
 

@@ -3,8 +3,8 @@ import type { FlushRange, FlushUnit } from "../target/target.ts";
 import { createHash } from "node:crypto";
 import type { SealedOutput, UnitId } from "./messages.ts";
 
-/** Why a unit was flushed. "idle": positions moved but no rows came. */
-export type FlushTrigger = "age" | "rows" | "bytes" | "memory" | "revoke" | "lost" | "end" | "shutdown";
+/** Why a unit was flushed. "failure": the source failed; what it had delivered is written before the process ends. */
+export type FlushTrigger = "age" | "rows" | "bytes" | "memory" | "revoke" | "lost" | "end" | "shutdown" | "failure";
 
 /** A unit whose rows have all come back from the workers: ready to be written. */
 export interface SealedUnit extends FlushUnit {

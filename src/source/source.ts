@@ -132,7 +132,7 @@ export interface SourceHandler {
 /**
  * Where records come from. One loop calls it: `open` once, then `poll` one at a time, `commit` at any time, `close`
  * once, also after an error. Errors: RetriableError is for the source's own retries and never leaves it; what it throws
- * ends the process with exit code 1, uncommitted.
+ * ends the process with exit code 1, once what it delivered before is written and committed.
  */
 export interface Source {
   /** Connects and starts to tell the handler what it owns. Resolves when polling can begin. */

@@ -118,6 +118,22 @@ Deno.test("collector says everything that is wrong with a config, and starts not
     assertEquals([...Deno.readDirSync(cwd)].map(({ name }) => name), ["bad.properties"]);
   }));
 
+Deno.test("collector stores what it could read beside a truncated file, and says which one it is", () =>
+  inScratchDirectory(async (cwd) => {
+    await Deno.mkdir(join(cwd, "in"));
+    await Deno.writeTextFile(join(cwd, "in/a.ndjson"), events(0, 3000));
+    const packed = gzipSync(events(3000, 2000));
+    await Deno.writeFile(join(cwd, "in/b.ndjson.gz"), packed.subarray(0, packed.length - 9));
+    const first = await runCollector(settings(FILE_TO_FILE), { cwd });
+    assertEquals(first.code, 1);
+    assertStringIncludes(first.stderr, "b.ndjson.gz");
+    const stored = await storedIds(join(cwd, "out"));
+    assertEquals(stored.slice(0, 3000), range(3000));
+    const second = await runCollector(settings(FILE_TO_FILE), { cwd });
+    assertEquals(second.code, 1);
+    assertEquals((await storedIds(join(cwd, "out"))).slice(0, stored.length), stored, "nothing is stored twice");
+  }));
+
 Deno.test("collector reads plain and compressed files and stores every row once", () =>
   inScratchDirectory(async (cwd) => {
     await Deno.mkdir(join(cwd, "in"));

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Collector, type CollectorLimits } from "../../src/collector.ts";
 import type { SealedUnit } from "../../src/pipeline/unit.ts";
-import { FatalError, SplitLostError } from "../../src/runtime/errors.ts";
+import { FatalError, InvariantError, SplitLostError } from "../../src/runtime/errors.ts";
 import { silentLog } from "../../src/runtime/log.ts";
 import { Metrics } from "../../src/runtime/metrics.ts";
 import { SeededRandom } from "../../src/runtime/random.ts";
@@ -22,7 +22,7 @@ const LIMITS: CollectorLimits = {
 
 /** A source that the test feeds. Split "a/0" is assigned at 0, in epoch 1. */
 class FedSource implements Source {
-  readonly batches: (RecordBatch | "end")[] = [];
+  readonly batches: (RecordBatch | "end" | Error)[] = [];
   readonly commits: string[] = [];
   readonly paused: string[] = [];
   commitError: Error | undefined;
@@ -36,7 +36,7 @@ class FedSource implements Source {
     await handler.assigned("a/0", 1n, "0", { committed: true });
   }
 
-  feed(...batches: (RecordBatch | "end")[]): void {
+  feed(...batches: (RecordBatch | "end" | Error)[]): void {
     this.batches.push(...batches);
     this.#arrived.resolve();
     this.#arrived = Promise.withResolvers();
@@ -52,7 +52,9 @@ class FedSource implements Source {
         }),
       ]);
     }
-    return this.batches.shift()!;
+    const next = this.batches.shift()!;
+    if (next instanceof Error) throw next;
+    return next;
   }
 
   pause(splits: readonly string[]): void {
@@ -175,6 +177,31 @@ Deno.test("Collector gives up, uncommitted, when shutdown.timeout passes", async
   await assertRejects(() => run, FatalError, "shutdown.timeout");
   assertEquals(source.commits, []);
   assert(time.nowMs >= LIMITS.shutdownTimeoutMs && time.nowMs < 2 * LIMITS.shutdownTimeoutMs);
+});
+
+Deno.test("Collector writes and commits what a source delivered before it failed, and fails then", async () => {
+  const { source, run, until, triggers } = setup();
+  source.feed(fakeBatch("a/0", 0), new FatalError("b.gz is truncated"));
+  await until(() => source.closed);
+  await assertRejects(() => run, FatalError, "b.gz is truncated");
+  assertEquals([source.commits, triggers()], [["a/0@1 1"], ["failure"]]);
+});
+
+Deno.test("Collector gives up within shutdown.timeout when a source failed and a write hangs", async () => {
+  const { source, run, until, block } = setup();
+  block(new Promise(() => {}));
+  source.feed(fakeBatch("a/0", 0), new FatalError("b.gz is truncated"));
+  await until(() => source.closed);
+  await assertRejects(() => run, FatalError, "b.gz is truncated");
+  assertEquals(source.commits, []);
+});
+
+Deno.test("Collector commits nothing after a batch that leaves a gap", async () => {
+  const { source, run, until } = setup();
+  source.feed(fakeBatch("a/0", 0), fakeBatch("a/0", 5));
+  await until(() => source.closed);
+  await assertRejects(() => run, InvariantError, "expected 1");
+  assertEquals(source.commits, []);
 });
 
 Deno.test("Collector commits nothing when a write fails for good", async () => {
