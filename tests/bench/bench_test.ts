@@ -1,5 +1,6 @@
 /** A tiny run of each bench: they go on working, and their results follow from their seed. No times are looked at. */
 import { assertEquals } from "@std/assert";
+import { runAvroBench } from "./avro_bench.ts";
 import { benchDecode } from "./decode_bench.ts";
 import { runBench } from "./encode_bench.ts";
 import { benchPipeline } from "./pipeline_bench.ts";
@@ -19,3 +20,7 @@ for (const size of ["large", "small"] as const) {
     assertEquals((await run()).hash, (await run()).hash);
   });
 }
+
+Deno.test("the Avro bench writes what avsc and JSON.stringify write", () => {
+  assertEquals(runAvroBench(500, 1).hash, runAvroBench(500, 1).hash);
+});

@@ -6,6 +6,8 @@
 import { decompressSnappy } from "../../source/kafka/records/snappy.ts";
 import { decompressZstd } from "../../source/kafka/records/zstd.ts";
 import { crc32, inflateRawSync } from "node:zlib";
+import { decompressBzip2 } from "./bzip2.ts";
+import { decompressXz } from "./xz.ts";
 
 export const CONTAINER_MAGIC: Uint8Array = Uint8Array.of(0x4f, 0x62, 0x6a, 0x01);
 export const SYNC_BYTE_LENGTH = 16;
@@ -14,7 +16,7 @@ export const MAX_HEADER_BYTE_LENGTH = 16 * 1024 * 1024;
 /** A block's contents, packed or not. */
 export const MAX_BLOCK_BYTE_LENGTH = 256 * 1024 * 1024;
 
-export const CODECS = ["null", "deflate", "snappy", "zstandard"] as const;
+export const CODECS = ["null", "deflate", "snappy", "zstandard", "bzip2", "xz"] as const;
 export type Codec = typeof CODECS[number];
 
 export interface ContainerHeader {
@@ -179,6 +181,10 @@ function unpack(packed: Uint8Array, codec: string): Uint8Array {
       return new Uint8Array(inflateRawSync(packed, { maxOutputLength: MAX_BLOCK_BYTE_LENGTH }));
     case "zstandard":
       return decompressZstd(packed, MAX_BLOCK_BYTE_LENGTH);
+    case "bzip2":
+      return decompressBzip2(packed, MAX_BLOCK_BYTE_LENGTH);
+    case "xz":
+      return decompressXz(packed, MAX_BLOCK_BYTE_LENGTH);
     case "snappy": {
       if (packed.length < 4) throw new ContainerError("a block has no checksum");
       const contents = decompressSnappy(packed.subarray(0, -4), MAX_BLOCK_BYTE_LENGTH);

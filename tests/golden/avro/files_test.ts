@@ -1,6 +1,6 @@
 /** Files and datums that Avro's Java and Python's fastavro wrote: what comes out must be the rows that went in. */
 import { assertEquals } from "@std/assert";
-import { isContainer, readBlock, readHeader } from "../../../src/decode/avro/container.ts";
+import { CODECS, isContainer, readBlock, readHeader } from "../../../src/decode/avro/container.ts";
 import { canonicalForm, fingerprintOf } from "../../../src/schema/fingerprint.ts";
 import { parseSchema } from "../../../src/decode/avro/schema.ts";
 import { StreamBuffer } from "../../../src/decode/stream_buffer.ts";
@@ -12,8 +12,6 @@ const schema = Deno.readTextFileSync(here("everything.avsc"));
 const expected = Deno.readTextFileSync(here("fastavro.expected.ndjson")).trimEnd().split("\n").map((line) =>
   fieldsKept((parseExact(line) as { entries: [string, Exact][] }).entries)
 );
-
-const CODECS = ["null", "deflate", "snappy", "zstandard"];
 
 /** The file's blocks as the file source gives them. */
 function decodeBlocks(bytes: Uint8Array): Decoded {
