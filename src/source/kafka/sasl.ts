@@ -1,6 +1,7 @@
 import type { KafkaConfig } from "./options.ts";
 import { mskIamToken } from "./msk_iam.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
+import { withTimeout } from "./timeout.ts";
 
 /** What kafkajs' authenticators read (src/broker/saslAuthenticator). */
 export interface SaslSettings {
@@ -25,7 +26,6 @@ async function requestToken(config: KafkaConfig): Promise<{ value: string; lifet
     method: "POST",
     headers: { authorization: `Basic ${btoa(credentials)}` },
     body,
-    signal: AbortSignal.timeout(config.requestTimeoutMs),
   });
   const text = await response.text();
   // The body may repeat credentials: it isn't shown.
@@ -42,7 +42,8 @@ function oauthProvider(config: KafkaConfig, runtime: Runtime): () => Promise<{ v
       return { value: (await Deno.readTextFile(config.oauthTokenFile)).trim() };
     }
     if (token === undefined || token.goodUntilMs < runtime.clock.monotonicMs()) {
-      const { value, lifetimeMs } = await requestToken(config);
+      const timeout = { timeoutMs: config.requestTimeoutMs, what: "the OAuth token endpoint", runtime };
+      const { value, lifetimeMs } = await withTimeout(requestToken(config), timeout);
       token = { value, goodUntilMs: runtime.clock.monotonicMs() + lifetimeMs - TOKEN_MARGIN_MS };
     }
     return { value: token.value };
