@@ -30,10 +30,14 @@ export function createFetchHandler(): FetchHandler {
   const client = Deno.createHttpClient({ poolIdleTimeout: POOL_IDLE_TIMEOUT_MS });
   let open = true;
   let lastDate: string | null = null;
+  // A request's signal follows the caller's only while the request is alive: without this the collection of garbage
+  // makes bodies that take long (event streams) deaf to their signal.
+  const requests = new WeakMap<ReadableStream, Request>();
   const send = async (request: Request): Promise<Response> => {
     try {
       const response = await fetch(request, { client });
       lastDate = response.headers.get("date");
+      if (response.body !== null) requests.set(response.body, request);
       return response;
     } catch (error) {
       throw error instanceof TypeError ? new ConnectionError(rootMessage(error), { cause: error }) : error;

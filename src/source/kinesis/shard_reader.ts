@@ -20,6 +20,7 @@ import {
   ExpiredIteratorError,
   type IteratorPlace,
   type KinesisApi,
+  type PushedPage,
   type RecordsPage,
   ShardGoneError,
   type StreamRecord,
@@ -183,17 +184,18 @@ export class ShardReader {
     const { api, budget, runtime: { clock } } = this.#options;
     const ended = new AbortController();
     const either = AbortSignal.any([signal, ended.signal]);
+    let pages: AsyncIterator<PushedPage> | undefined;
     let pauseMs = 0;
     try {
       await this.#room(signal);
       const place: IteratorPlace = this.#continuation === undefined
         ? this.#place()
         : { type: "AFTER_SEQUENCE_NUMBER", sequence: this.#continuation };
-      const pages = (await api.subscribe(this.held.key, place, either))[Symbol.asyncIterator]();
+      const subscription = pages = (await api.subscribe(this.held.key, place, either))[Symbol.asyncIterator]();
       const what = `hear of shard ${this.held.key} by SubscribeToShard`;
       for (;;) {
         const limit = { what, limitMs: SILENCE_MS, clock, signal };
-        const { value: page, done } = await withTimeLimit(limit, () => pages.next());
+        const { value: page, done } = await withTimeLimit(limit, () => subscription.next());
         if (done) break;
         this.#failures = 0;
         this.behindLatestMs = page.behindLatestMs;
@@ -212,6 +214,7 @@ export class ShardReader {
       pauseMs = this.#recover(error, signal);
     } finally {
       ended.abort();
+      pages?.return?.()?.catch(() => {}); // not waited for: it may hang as its next page does
     }
     if (!this.#atEnd && pauseMs > 0) await clock.sleep(pauseMs, signal);
   }
