@@ -4,9 +4,11 @@ import { SeededRandom } from "../../src/runtime/random.ts";
 import { openSdkPorts } from "../../src/source/kinesis/sdk_ports.ts";
 import type { KinesisSettings } from "../../src/source/kinesis/settings.ts";
 import { type FaultFront, startFaultFront } from "../support/kinesis_front.ts";
-import { FAST, sharedServers } from "../support/kinesis_harness.ts";
+import type { RecordBatch, Source, SourceHandler } from "../../src/source/source.ts";
+import { createSource, FAST, sharedServers } from "../support/kinesis_harness.ts";
 import type { KinesisServers } from "../support/kinesis_servers.ts";
 import { KinesisWorker } from "../support/kinesis_worker.ts";
+import { aggregate } from "../support/kpl.ts";
 import { RowLedger } from "../support/row_ledger.ts";
 
 const encoder = new TextEncoder();
@@ -160,6 +162,10 @@ test("shards that split and merge under load are read parents first, without los
   const ended = async () =>
     (await servers.items(fleet.table)).filter(({ checkpoint }) => checkpoint.S === "SHARD_END").length;
   await until(async () => (await servers.items(fleet.table)).length - await ended() === 4);
+  // Once all children are under way, nobody needs their parents' leases.
+  await fleet.put(200);
+  await fleet.drained();
+  await until(async () => await ended() === 0);
   await fleet.stop();
 });
 
@@ -181,4 +187,115 @@ test("every record arrives when servers throttle, fail, lose answers and expire 
     Object.assign(faults, { throttled: 0, failed: 0, lostAnswer: 0, expiredIterator: 0 });
   }
   await fleet.stop();
+});
+
+const NEVER = new AbortController().signal;
+
+/** A loop that commits starts, and nothing else by itself. */
+function handlerOf(source: () => Source) {
+  const starts = new Map<string, string>();
+  const handler: SourceHandler = {
+    async assigned(split, epoch, start, { committed }) {
+      starts.set(split, start);
+      if (!committed) await source().commit(split, epoch, start, NEVER);
+    },
+    revoking: () => Promise.resolve(),
+    lost() {},
+  };
+  return { handler, starts };
+}
+
+/** The next rows, as text. */
+async function rows(source: Source, count: number, maxRows = 1000): Promise<{ batch: RecordBatch; values: string[] }> {
+  const values: string[] = [];
+  for (;;) {
+    const batch = await source.poll({ maxBytes: 1 << 20, maxRows }, NEVER);
+    assert(batch !== "end");
+    for (let i = 0; i < batch.rowCount; i++) {
+      values.push(new TextDecoder().decode(batch.bytes.subarray(batch.offsets[i], batch.offsets[i + 1])));
+    }
+    if (values.length >= count) return { batch, values };
+  }
+}
+
+test("a restart inside an aggregate repeats nothing", async () => {
+  const { servers, stream, table } = await Fleet.create(1);
+  const users = Array.from({ length: 7 }, (_, i) => ({ key: "k", data: encoder.encode(`user ${i}`) }));
+  await servers.put(stream, [
+    { key: "a", data: encoder.encode("plain") },
+    { key: "b", data: aggregate(users) },
+    { key: "c", data: encoder.encode("last") },
+  ]);
+  const found: string[] = [];
+  for (const count of [1, 3, 2, 3]) {
+    const source: Source = createSource(servers.settings(stream));
+    await source.open(handlerOf(() => source).handler, NEVER);
+    const { batch, values } = await rows(source, count, count);
+    found.push(...values);
+    await source.commit(batch.split, batch.epoch, batch.next, NEVER);
+    await source.close();
+    if (found.length === 4) {
+      const [item] = await servers.items(table);
+      assertEquals(item.checkpointSubSequenceNumber, { N: "2" });
+    }
+  }
+  assertEquals(found, ["plain", ...users.map((_, i) => `user ${i}`), "last"]);
+});
+
+test("LATEST begins where the stream was at the first start, also after a restart that read nothing", async () => {
+  const { servers, stream, table } = await Fleet.create(1);
+  await servers.put(stream, [{ key: "a", data: encoder.encode("before") }]);
+  // The service's clock shows whole seconds: what came in the same one may come along.
+  await new Promise((resolve) => setTimeout(resolve, 1100));
+  const settings = servers.settings(stream, { initialPosition: "LATEST" });
+  const first: Source = createSource(settings);
+  await first.open(handlerOf(() => first).handler, NEVER);
+  const started = async () => (await servers.items(table))[0]?.collectorStartTimestamp !== undefined;
+  await until(started);
+  await first.close();
+  assertEquals((await servers.items(table))[0].checkpoint, { S: "LATEST" });
+  await servers.put(stream, [{ key: "a", data: encoder.encode("meanwhile") }]);
+  const second: Source = createSource(settings);
+  const { handler, starts } = handlerOf(() => second);
+  await second.open(handler, NEVER);
+  const { batch, values } = await rows(second, 1);
+  assertEquals([values, [...starts.values()]], [["meanwhile"], ["2"]]);
+  await second.commit(batch.split, batch.epoch, batch.next, NEVER);
+  assertEquals((await servers.items(table))[0].collectorStartTimestamp, undefined);
+  await second.close();
+});
+
+test("AT_TIMESTAMP begins at its moment", async () => {
+  const { servers, stream } = await Fleet.create(1);
+  await servers.put(stream, [{ key: "a", data: encoder.encode("before") }]);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  const initialTimestampMs = new SystemClock().now();
+  await servers.put(stream, [{ key: "a", data: encoder.encode("after") }]);
+  const source: Source = createSource(
+    servers.settings(stream, { initialPosition: "AT_TIMESTAMP", initialTimestampMs }),
+  );
+  const { handler, starts } = handlerOf(() => source);
+  await source.open(handler, NEVER);
+  assertEquals((await rows(source, 1)).values, ["after"]);
+  assertEquals([...starts.values()], ["0"]);
+  await source.close();
+});
+
+test("a hundred shards are read within the bytes that may be read ahead", async () => {
+  const { servers, stream } = await Fleet.create(100);
+  const data = new Uint8Array(10_000);
+  for (let i = 0; i < 400; i += 50) {
+    await servers.put(stream, Array.from({ length: 50 }, (_, j) => ({ key: `k${i + j}`, data })));
+  }
+  const source: Source = createSource(servers.settings(stream, { prefetchByteLength: 1 << 20 }));
+  await source.open(handlerOf(() => source).handler, NEVER);
+  const splits = new Set<string>();
+  for (let count = 0; count < 400;) {
+    const batch = await source.poll({ maxBytes: 1 << 20, maxRows: 1000 }, NEVER);
+    assert(batch !== "end");
+    count += batch.rowCount;
+    splits.add(batch.split);
+  }
+  assert(splits.size > 90, `${splits.size} shards had records`);
+  await source.close();
 });
