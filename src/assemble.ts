@@ -12,6 +12,9 @@ import type { Machine } from "./runtime/machine.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import type { SchemaFeed } from "./schema/schema_feed.ts";
 import { SchemaStore } from "./schema/schema_store.ts";
+import { BulkFiles } from "./source/kinesis/bulk_files.ts";
+import type { KinesisConfig } from "./source/kinesis/options.ts";
+import { kinesisSettings } from "./source/kinesis/settings.ts";
 import type { Source, SourceContext } from "./source/source.ts";
 import { DeadLetterWriter } from "./target/dead_letter_writer.ts";
 import { LazyTarget, sharedTarget } from "./target/deferred_target.ts";
@@ -68,8 +71,12 @@ function needsKeys({ dataFormat, avroEncoding, avroProject, avroCollection }: Co
 }
 
 /** Undefined when no record can need a schema. */
-function schemaFeedOf({ decode, schemas }: Config, runtime: Runtime): SchemaFeed | undefined {
-  return decode.dataFormat === "JSON" ? undefined : new SchemaStore(schemas, { decode, runtime });
+function schemaFeedOf({ decode, schemas, source }: Config, runtime: Runtime): SchemaFeed | undefined {
+  if (decode.dataFormat === "JSON") return undefined;
+  const kinesis = source.name === "kinesis" ? kinesisSettings(source.config as KinesisConfig) : undefined;
+  const bucket = decode.avroEncoding === "RAKAM" ? kinesis?.bulkBucket : undefined;
+  const files = bucket === undefined ? null : new BulkFiles(kinesis!, bucket, runtime);
+  return new SchemaStore(schemas, { decode, runtime, files });
 }
 
 /** The directory that dead letters go to; null when they go to the target. */

@@ -203,7 +203,9 @@ export class Collector implements SourceHandler {
         await this.#waitForRoom(signal);
         const batch = await this.#source.poll({ maxBytes: this.#pollByteLength(), maxRows: POLL_ROWS }, signal);
         if (batch === "end") return { trigger: "end" };
-        await this.#accept(batch, signal);
+        const parts = this.#schemas?.parts(batch, signal) ?? null;
+        if (parts === null) await this.#accept(batch, signal);
+        else for await (const part of parts) await this.#accept(part, signal);
       }
     } catch (error) {
       this.#throwFailure();

@@ -20,6 +20,7 @@ function batchArrays(batch: RecordBatch): ArrayBufferView[] {
     if (column instanceof BigInt64Array) arrays.push(column);
     else arrays.push(column.bytes, column.offsets, ...(column.nulls === null ? [] : [column.nulls]));
   }
+  for (const { bytes } of batch.files ?? []) if (bytes !== null) arrays.push(bytes);
   return arrays;
 }
 

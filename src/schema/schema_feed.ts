@@ -16,5 +16,10 @@ export interface SchemaFeed {
    * @throws FatalError when the registry refuses to answer; the signal's reason.
    */
   prepare(batch: RecordBatch, signal: AbortSignal): Promise<SchemaUpdate | null>;
+  /**
+   * Called before `prepare`. The batch in parts, with the files that its records name; null when they name none. Each
+   * part is used before the next is asked for. Waits and throws as `prepare` does.
+   */
+  parts(batch: RecordBatch, signal: AbortSignal): AsyncIterable<RecordBatch> | null;
   close(): void;
 }

@@ -4,6 +4,7 @@ import type { DecodeConfig } from "../decode/options.ts";
 import { FatalError } from "../runtime/errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { RecordBatch } from "../source/source.ts";
+import { bulkParts, type FileStore, namesFiles } from "./bulk_parts.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import type { KnownSchema, SchemaFailure, SchemaText, SchemaUpdate } from "./known_schema.ts";
 import type { SchemaConfig } from "./options.ts";
@@ -27,6 +28,7 @@ export class SchemaStore implements SchemaFeed {
   readonly #config: SchemaConfig;
   readonly #decode: DecodeConfig;
   readonly #runtime: Runtime;
+  readonly #files: FileStore | null;
   #registry: RegistryClient | null = null;
   #reader: SchemaText | null = null;
   /** Until when (monotonic ms) what workers know of an id holds. */
@@ -34,7 +36,12 @@ export class SchemaStore implements SchemaFeed {
   readonly #fingerprints = new Set<bigint>();
   #listedAtMs = -Infinity;
 
-  constructor(config: SchemaConfig, { decode, runtime }: { decode: DecodeConfig; runtime: Runtime }) {
+  /** `files`: where the files are that records name; none are read without it. */
+  constructor(
+    config: SchemaConfig,
+    { decode, runtime, files = null }: { decode: DecodeConfig; runtime: Runtime; files?: FileStore | null },
+  ) {
+    this.#files = files;
     this.#config = config;
     this.#decode = decode;
     this.#runtime = runtime;
@@ -79,7 +86,13 @@ export class SchemaStore implements SchemaFeed {
     return schemas.length === 0 && !forget ? null : this.#update(schemas, forget);
   }
 
+  parts(batch: RecordBatch, signal: AbortSignal): AsyncIterable<RecordBatch> | null {
+    if (this.#files === null || !namesFiles(batch)) return null;
+    return bulkParts(batch, this.#files, signal);
+  }
+
   close(): void {
+    this.#files?.close();
     this.#registry?.close();
     this.#registry = null;
   }

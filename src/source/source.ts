@@ -73,6 +73,15 @@ export interface RecordBatch {
    * contents are compressed with this codec; `writerSchema` is set too. A block may have more bytes than a record.
    */
   readonly blockCodec?: string;
+  /** Files that records of the batch name (the original's bulk files); absent when there are none. */
+  readonly files?: readonly RecordFile[];
+}
+
+/** A file that a record names, read before the batch was handed to a worker. */
+export interface RecordFile {
+  readonly key: string;
+  /** Null when there is none, or it is too large. */
+  readonly bytes: Uint8Array | null;
 }
 
 /** Records that the source takes back instead of rows: those whose event day (UTC) is outside of a window of days. */

@@ -9,7 +9,8 @@ import { AvroRowDecoder } from "./avro_row_decoder.ts";
 import { AvroTable } from "./avro_table.ts";
 import { type AvroDestination, AvroTables, type FoundNames } from "./avro_tables.ts";
 import { ContainerError, isContainer, readBlock, readHeader, unpackBlock } from "./container.ts";
-import { type Contained, innerBatch } from "./contained.ts";
+import { type Contained, type InnerBatch, innerBatch } from "./contained.ts";
+import { fileReference } from "../../schema/bulk_parts.ts";
 import { CONFLUENT_HEADER_BYTE_LENGTH, SINGLE_OBJECT_HEADER_BYTE_LENGTH } from "./framing.ts";
 import * as ops from "./op.ts";
 import type { Op } from "./op.ts";
@@ -34,6 +35,8 @@ export class AvroDecoder extends AvroRowDecoder implements RecordDecoder {
   readonly #schemas = new WriterSchemas();
   readonly #destinations: AvroTables;
   #batch: RecordBatch | null = null;
+  /** The table that all records of the batch go to. */
+  #table: NonNullable<InnerBatch["table"]> | null = null;
   /** The collection that a tag named. */
   #tagCollection: string | null = null;
   /** The op of the record before and its table, when that doesn't depend on the record. */
@@ -50,8 +53,9 @@ export class AvroDecoder extends AvroRowDecoder implements RecordDecoder {
     this.#schemas.update(update);
   }
 
-  begin(batch: RecordBatch): void {
+  begin(batch: InnerBatch): void {
     this.#batch = batch;
+    this.#table = batch.table ?? null;
     this.setBytes(batch.bytes);
     this.#destinations.begin(batch);
     this.#lastOp = null;
@@ -75,6 +79,9 @@ export class AvroDecoder extends AvroRowDecoder implements RecordDecoder {
     const batch = this.#batch!;
     if (batch.blockCodec !== undefined) return this.#unpackBlock(batch, index);
     const { avroEncoding } = this.config;
+    if (avroEncoding === "RAKAM" && batch.writerSchema === undefined && this.bytes[start] === TAG_FILE) {
+      return this.#unpackFile(batch, index);
+    }
     if (batch.writerSchema !== undefined || (avroEncoding !== "AUTO" && avroEncoding !== "CONTAINER")) return null;
     return isContainer(this.bytes, start, end) ? this.#unpackContainer(batch, index) : null;
   }
@@ -120,6 +127,79 @@ export class AvroDecoder extends AvroRowDecoder implements RecordDecoder {
     yield* this.#datums(batch, { index, before: 0, schema: batch.writerSchema!, contents, count: block.count });
   }
 
+  /** The records of the file that a record names: the project, then blocks of a table's rows. */
+  *#unpackFile(batch: RecordBatch, index: number): Iterable<InnerBatch> {
+    this.table = null;
+    const bytes = this.#namedFile(batch, index);
+    this.setBytes(bytes);
+    this.select(0, bytes.length);
+    const project = this.#readName();
+    for (let before = 0; this.at < bytes.length;) {
+      const collection = this.#readName(), columnCount = this.readInt(), count = this.readInt();
+      const writer = this.#schemas.byTable(project.toLowerCase(), collection);
+      const op = this.#rowOf(writer, columnCount);
+      const start = this.at;
+      const { ends, problem } = this.#findEndsFrom(op, count);
+      const contents = bytes.subarray(start, this.at), at = this.at;
+      const contained = { index, before, schema: writer!.json, contents, count };
+      const wantsPositions = this.config.metadataColumns?.includes("position") ?? false;
+      const inner = innerBatch(batch, contained, { ends: ends.map((end) => end - start), wantsPositions });
+      yield { ...inner, table: { project, collection } };
+      if (problem !== null) {
+        this.reject(problem.code, `in its file, after ${ends.length} of ${count} rows: ${problem.reason}`);
+      }
+      before += count;
+      this.setBytes(bytes);
+      this.select(0, bytes.length);
+      this.at = at;
+    }
+  }
+
+  /** The bytes of the file that a record names. */
+  #namedFile(batch: RecordBatch, index: number): Uint8Array {
+    this.select(batch.offsets[index], batch.offsets[index + 1]);
+    const reference = fileReference(this.bytes, batch.offsets[index], batch.offsets[index + 1]);
+    if (reference === null) return this.fail("the size and the key of a bulk file", this.start);
+    const file = batch.files?.find(({ key }) => key === reference.key);
+    if (file === undefined) {
+      return this.reject("malformed-avro", "it names a bulk file, which needs Kinesis and aws.s3-bulk-bucket");
+    }
+    if (file.bytes === null) {
+      return this.reject("malformed-avro", "the bulk file that it names is not in the bucket, or too large");
+    }
+    if (BigInt(file.bytes.length) !== reference.byteLength) {
+      return this.reject(
+        "malformed-avro",
+        `the bulk file that it names has ${file.bytes.length} bytes, not ${reference.byteLength}`,
+      );
+    }
+    return file.bytes;
+  }
+
+  #readName(): string {
+    const length = this.readLength("a name");
+    const from = this.take(length, "a name");
+    this.checkText(from, from + length);
+    return utf8.decode(this.bytes.subarray(from, from + length));
+  }
+
+  /** What a row of the first columns of a table is. */
+  #rowOf(writer: WriterSchema | undefined, columnCount: number): Op {
+    const op = writer?.ownOp ?? null;
+    if (op === null) return this.#opOf(writer);
+    if (op.code !== ops.RECORD) return this.reject("bad-schema", "the table's schema is no record");
+    if (columnCount < 0 || columnCount > op.steps.length) {
+      return this.reject(
+        "bad-schema",
+        `a bulk file has ${columnCount} columns, and its table's schema ${op.steps.length}`,
+      );
+    }
+    if (columnCount === op.steps.length) return op;
+    const row = new ops.Op(ops.RECORD, op.kind);
+    row.steps = op.steps.slice(0, columnCount);
+    return row;
+  }
+
   *#datums(batch: RecordBatch, contained: Contained): Iterable<RecordBatch> {
     const writer = this.#schemas.ofContainer(contained.schema);
     const op = writer.ownOp;
@@ -134,10 +214,20 @@ export class AvroDecoder extends AvroRowDecoder implements RecordDecoder {
 
   /** Where the datums end, as far as they can be read. */
   #findEnds(op: Op, { contents, count }: Contained): { ends: number[]; problem: Problem | null } {
-    const ends: number[] = [];
-    const most = op.minByteLength > 0 ? MAX_BLOCK_RECORDS : MAX_EMPTY_ITEMS;
     this.setBytes(contents);
     this.select(0, contents.length);
+    const found = this.#findEndsFrom(op, count);
+    if (found.problem !== null || this.at === this.end) return found;
+    return {
+      ends: found.ends,
+      problem: { code: "malformed-avro", reason: `${this.end - this.at} bytes are left over` },
+    };
+  }
+
+  /** The same from `at` on, where more may follow. */
+  #findEndsFrom(op: Op, count: number): { ends: number[]; problem: Problem | null } {
+    const ends: number[] = [];
+    const most = op.minByteLength > 0 ? MAX_BLOCK_RECORDS : MAX_EMPTY_ITEMS;
     try {
       for (let i = 0; i < count; i++) {
         if (this.at === this.end && op.minByteLength > 0) this.fail("a record");
@@ -148,7 +238,6 @@ export class AvroDecoder extends AvroRowDecoder implements RecordDecoder {
         this.skip(op);
         ends.push(this.at);
       }
-      if (this.at < this.end) this.fail("the end of the block");
     } catch (error) {
       if (!(error instanceof Rejection)) throw error;
       return { ends, problem: { code: error.code, reason: error.reason } };
@@ -224,9 +313,9 @@ export class AvroDecoder extends AvroRowDecoder implements RecordDecoder {
       this.checkText(from, from + length);
       this.#tagCollection = utf8.decode(this.bytes.subarray(from, from + length));
     } else if (tag === TAG_FILE) {
-      this.reject("malformed-avro", "a record with the tag 3 (a bulk file in S3) can't be read here");
+      this.fail("a bulk file's size and key", this.start);
     } else if (tag !== TAG_DATUM) {
-      this.fail("a tag of 0 or 2", this.start);
+      this.fail("a tag of 0, 2 or 3", this.start);
     }
   }
 
@@ -285,6 +374,7 @@ export class AvroDecoder extends AvroRowDecoder implements RecordDecoder {
     if (typeof origin !== "string") return op === null ? null : this.#nameInField(op, origin.path);
     if (origin === "KEY") return this.#destinations.fromKey(index, part);
     if (origin !== "AUTO") return this.#destinations.nameFrom(origin, op, part);
+    if (this.#table !== null) return part === 0 ? this.#table.project : this.#table.collection;
     if (part === 1 && this.#tagCollection !== null) return this.#tagCollection;
     return this.#destinations.fromOriginal(index, part);
   }

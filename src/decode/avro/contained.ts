@@ -14,6 +14,11 @@ export interface Contained {
   readonly count: number;
 }
 
+/** Datums as a batch, and the table that they go to where what they stand in says so. */
+export interface InnerBatch extends RecordBatch {
+  readonly table?: { readonly project: string; readonly collection: string };
+}
+
 /**
  * The datums as records of their own, with the metadata of the record that they stand in. Their positions are its own
  * and their number in it, "42:7", when `wantsPositions`, else just its own.

@@ -40,8 +40,8 @@ export const avroDecodeOptions = {
     doc:
       "How Avro records say which schema they were written with. CONFLUENT: a zero byte and the schema's id in the " +
       "registry (4 bytes). SINGLE_OBJECT: C3 01 and the schema's fingerprint (8 bytes). BARE: not at all, see " +
-      "source.avro.schema. RAKAM: a type tag, 0 (a datum follows) or 2 (the collection, then a datum), with BARE's " +
-      "schemas. CONTAINER: a whole object container file. AUTO finds out, for each record, whether it is CONFLUENT (with a " +
+      "source.avro.schema. RAKAM: a type tag, 0 (a datum follows), 2 (the collection, then a datum) or, with " +
+      "Kinesis, 3 (the key of a file in aws.s3-bulk-bucket), with BARE's schemas. CONTAINER: a whole object container file. AUTO finds out, for each record, whether it is CONFLUENT (with a " +
       "registry), SINGLE_OBJECT or CONTAINER; the others can't be told apart safely. Object container files of the file " +
       "source are always read as such.",
   }),

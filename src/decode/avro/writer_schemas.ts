@@ -26,6 +26,11 @@ export class WriterSchema {
     return this.#op;
   }
 
+  /** The schema's text; empty when there is none. */
+  get json(): string {
+    return "json" in this.#source ? this.#source.json : "";
+  }
+
   /** Without the reader's schema, to find where datums end. Null when it can't be used. */
   get ownOp(): Op | null {
     if (this.#ownOp === null && this.op !== null) {

@@ -82,7 +82,7 @@ const TAGS: [name: string, bytes: number[], batch: Partial<RecordBatch>, table: 
   ["2 in Kafka", [2, 4, 0x61, 0x62, ...event], { split: "shop.clicks/3" }, "shop/ab"],
   ["0 in Kinesis", [0, ...event], { split: "s/shardId-000000000000", keys: bytesColumn(["P|c"]) }, "p/c"],
   ["2 in Kinesis", [2, 2, 0x78, ...event], { split: "s/shardId-000000000000", keys: bytesColumn(["p|c"]) }, "p/x"],
-  ["1", [1, ...event], {}, "malformed-avro: expected a tag of 0 or 2 at byte 0"],
+  ["1", [1, ...event], {}, "malformed-avro: expected a tag of 0, 2 or 3 at byte 0"],
 ];
 
 for (const [name, bytes, batch, table] of TAGS) {
