@@ -1,3 +1,4 @@
+import { withEitherSignal } from "../../runtime/abort.ts";
 import { SplitLostError } from "../../runtime/errors.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Epoch } from "../source.ts";
@@ -116,7 +117,10 @@ export class HeldLease {
     const run = async () => {
       this.#gone.signal.throwIfAborted();
       const sentMs = this.#clock.monotonicMs();
-      const written = await write(this.#lease, AbortSignal.any([signal, this.#gone.signal]));
+      const written = await withEitherSignal(
+        [signal, this.#gone.signal],
+        (either) => write(this.#lease, either),
+      );
       if (written !== undefined) {
         this.#lease = written;
         this.#renewedMs = sentMs;

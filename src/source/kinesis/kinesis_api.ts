@@ -69,7 +69,8 @@ export interface KinesisApi {
   registerConsumer(name: string, signal: AbortSignal): Promise<void>;
   /**
    * Records as the service pushes them, for 5 minutes at the most; then the iteration ends, and the next subscription
-   * goes on after the last `continuation`. The signal ends it at any time.
+   * goes on after the last `continuation`. The signal ends it at any time; the caller aborts it in any case, also when
+   * this rejects.
    */
   subscribe(shardId: string, place: IteratorPlace, signal: AbortSignal): Promise<AsyncIterable<PushedPage>>;
   /** The service's wall time, epoch ms; undefined when it isn't known. */

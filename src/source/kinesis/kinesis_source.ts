@@ -10,7 +10,7 @@
  *                                                 handler.revoking (writes it soon), commit(END_POSITION):
  *                                                 children created, childShardIds set, SHARD_END, lease let go
  */
-import { withAbort } from "../../runtime/abort.ts";
+import { withAbort, withEitherSignal } from "../../runtime/abort.ts";
 import { ByteBudget } from "../../runtime/byte_budget.ts";
 import { Condition } from "../../runtime/condition.ts";
 import { InvariantError, RetriableError, SplitLostError } from "../../runtime/errors.ts";
@@ -100,8 +100,8 @@ export class KinesisSource implements Source {
   readonly #connect: (signal: AbortSignal) => Promise<KinesisPorts>;
   readonly #tuning: KinesisTuning;
   readonly #changed = new Condition();
-  /** A lease ended, or a shard of ours: blocked children may look again. */
-  readonly #parentsChanged = new Condition();
+  /** Children that wait for their parents: aborted when a shard of ours has ended, so that they look again. */
+  readonly #blocked = new Set<AbortController>();
   readonly #closing = new AbortController();
   readonly #shards = new Map<SplitId, OwnedShard>();
   readonly #paused = new Set<SplitId>();
@@ -373,10 +373,12 @@ export class KinesisSource implements Source {
       waiting = waiting.filter((_, i) => !ended[i]);
       if (waiting.length === 0) return;
       const woken = new AbortController();
-      const signal = AbortSignal.any([gone, woken.signal]);
-      const sleep = sleepUntilAborted(this.#context.runtime.clock, this.#tuning.parentPollMs, signal);
-      await Promise.race([sleep, this.#parentsChanged.wait(signal)]).catch(() => {});
-      woken.abort();
+      this.#blocked.add(woken);
+      await withEitherSignal(
+        [gone, woken.signal],
+        (either) => sleepUntilAborted(this.#context.runtime.clock, this.#tuning.parentPollMs, either),
+      );
+      this.#blocked.delete(woken);
       gone.throwIfAborted();
     }
   }
@@ -467,17 +469,17 @@ export class KinesisSource implements Source {
   async #writeWanted(owned: OwnedShard, next: Position, signal: AbortSignal): Promise<void> {
     if (comparePositions(owned.committed, next) >= 0 && !this.#mustResolve(owned)) return;
     const { held, split, wanted } = owned;
-    const either = AbortSignal.any([signal, held.gone]);
-    const write = () =>
+    const { runtime } = this.#context;
+    const write = (either: AbortSignal) =>
       wanted === END_POSITION
         ? this.#shardEnd!.finish(held, either)
         : held.checkpoint(checkpointBefore(wanted), either, this.#startOf(owned, wanted));
     try {
-      await retry("kinesis commit", write, {
-        policy: RETRY_UNTIL_STOPPED,
-        runtime: this.#context.runtime,
-        signal: either,
-      });
+      await withEitherSignal(
+        [signal, held.gone],
+        (either) =>
+          retry("kinesis commit", () => write(either), { policy: RETRY_UNTIL_STOPPED, runtime, signal: either }),
+      );
     } catch (error) {
       signal.throwIfAborted();
       if (held.gone.aborted || error instanceof SplitLostError) {
@@ -503,7 +505,7 @@ export class KinesisSource implements Source {
     this.#forget(owned.held);
     this.#coordinator!.drop(owned.held);
     this.#context.runtime.log.info("shard ended", { split: owned.split, shard: splitPart(owned.split) });
-    this.#parentsChanged.notify();
+    for (const waiting of this.#blocked) waiting.abort();
     // Its children are free: take them now instead of at the next turn.
     this.#run(
       this.#coordinator!.takeRound(this.#closing.signal).catch((error) => {

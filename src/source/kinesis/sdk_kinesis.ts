@@ -146,17 +146,10 @@ export class SdkKinesisApi implements KinesisApi {
         Timestamp: "timestampMs" in place ? new Date(place.timestampMs) : undefined,
       },
     });
-    const limited = new AbortController();
-    // The subscription outlives the request's time limit; its signal is the caller's until it ends.
-    const abortSignal = AbortSignal.any([signal, limited.signal]);
-    const send = () => this.#client.send(command, { abortSignal });
-    try {
-      const { EventStream } = await this.#try("SubscribeToShard", signal, send);
-      return this.#pages(EventStream!, signal);
-    } catch (error) {
-      limited.abort();
-      throw error;
-    }
+    // The subscription outlives the request's time limit, so it has the caller's signal instead of the limit's.
+    const send = () => this.#client.send(command, { abortSignal: signal });
+    const { EventStream } = await this.#try("SubscribeToShard", signal, send);
+    return this.#pages(EventStream!, signal);
   }
 
   async *#pages(events: AsyncIterable<SubscribeToShardEventStream>, signal: AbortSignal): AsyncIterable<PushedPage> {

@@ -1,3 +1,4 @@
+import { withEitherSignal } from "../../runtime/abort.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { RetriableError } from "../../runtime/errors.ts";
 import { retry, type RetryPolicy } from "../../runtime/retry.ts";
@@ -28,9 +29,11 @@ export class ShardEnd {
    * @throws SplitLostError when the lease is lost meanwhile.
    */
   async finish(held: HeldLease, signal: AbortSignal): Promise<void> {
-    const either = AbortSignal.any([signal, held.gone]);
-    const { children, byId } = await this.#children(held.key, either);
-    for (const child of children) await this.#create(child, byId, either);
+    const children = await withEitherSignal([signal, held.gone], async (either) => {
+      const { children, byId } = await this.#children(held.key, either);
+      for (const child of children) await this.#create(child, byId, either);
+      return children;
+    });
     if (children.length > 0) await held.setChildren(children.map(({ id }) => id), signal);
     await held.checkpoint(SHARD_END, signal);
   }

@@ -12,7 +12,7 @@ import type { ByteBudget } from "../../runtime/byte_budget.ts";
 import { Condition } from "../../runtime/condition.ts";
 import { RetriableError } from "../../runtime/errors.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
-import { withTimeLimit } from "../../runtime/time_limit.ts";
+import { linkedController, withTimeLimit } from "../../runtime/time_limit.ts";
 import type { PollLimit, Position, RecordBatch, SplitId } from "../source.ts";
 import { type Checkpoint, checkpointBefore, isSentinel, positionAfter } from "./checkpoint.ts";
 import type { HeldLease } from "./held_lease.ts";
@@ -182,8 +182,8 @@ export class ShardReader {
   /** One subscription, to its end: 5 minutes, the shard's end, a failure, or silence. */
   async #subscribe(signal: AbortSignal): Promise<void> {
     const { api, budget, runtime: { clock } } = this.#options;
-    const ended = new AbortController();
-    const either = AbortSignal.any([signal, ended.signal]);
+    // The subscription's own: what it listens to must not pile up on the lease's signal.
+    const { controller, unlink } = linkedController(signal);
     let pages: AsyncIterator<PushedPage> | undefined;
     let pauseMs = 0;
     try {
@@ -191,7 +191,8 @@ export class ShardReader {
       const place: IteratorPlace = this.#continuation === undefined
         ? this.#place()
         : { type: "AFTER_SEQUENCE_NUMBER", sequence: this.#continuation };
-      const subscription = pages = (await api.subscribe(this.held.key, place, either))[Symbol.asyncIterator]();
+      const subscription = pages = (await api.subscribe(this.held.key, place, controller.signal))
+        [Symbol.asyncIterator]();
       const what = `hear of shard ${this.held.key} by SubscribeToShard`;
       for (;;) {
         const limit = { what, limitMs: SILENCE_MS, clock, signal };
@@ -213,7 +214,8 @@ export class ShardReader {
     } catch (error) {
       pauseMs = this.#recover(error, signal);
     } finally {
-      ended.abort();
+      unlink();
+      controller.abort(new DOMException("the subscription is over", "AbortError"));
       pages?.return?.()?.catch(() => {}); // not waited for: it may hang as its next page does
     }
     if (!this.#atEnd && pauseMs > 0) await clock.sleep(pauseMs, signal);
