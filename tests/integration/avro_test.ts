@@ -124,6 +124,44 @@ Deno.test("records from Kafka wait for a registry that is down, in the registry'
   assertEquals(deadLetters.map((line) => JSON.parse(line).code), ["unknown-schema"]);
 });
 
+Deno.test("records whose registry was down until the stop come in the next run", async () => {
+  const cluster = new FakeKafka();
+  const [log] = cluster.createTopic("events", 1);
+  const clicks = encodeDatums(CLICK, [{ n: 1 }, { n: 2 }]).map((datum) => framed(1, datum));
+  log.write({ records: clicks.map((value) => recordOf(null, { value })) });
+  const decode = configOf({ dataFormat: "AVRO" });
+  const config = defaultConfig(kafkaSource.options, {
+    nodes: cluster.nodes,
+    topic: "events",
+    offset: "earliest",
+    fetchMaxWaitMs: 20,
+  });
+  await using registry = new FakeRegistry();
+  registry.faults.push(...Array(1000).fill("error"));
+  const stop = new AbortController();
+  const running = collect({
+    source: kafkaSource.create(config, context),
+    decode,
+    schemas: storeOf({ registryUrls: [registry.url] }, decode),
+    runtime: testRuntime(),
+    stop: stop.signal,
+  });
+  while (registry.requests.length < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+  stop.abort(new DOMException("stopped", "AbortError"));
+  assertEquals((await running).rows, []);
+  registry.faults.length = 0;
+  registry.add(1, CLICK);
+  const { rows } = await collect({
+    source: kafkaSource.create(config, context),
+    decode,
+    schemas: storeOf({ registryUrls: [registry.url] }, decode),
+    runtime,
+    until: 2,
+  });
+  cluster.stop();
+  assertEquals(rows, ['default/events {"n":1}', 'default/events {"n":2}']);
+});
+
 Deno.test({
   name: "records from Kinesis in the original's framing find their schema by the partition key",
   sanitizeOps: false,

@@ -56,13 +56,16 @@ export interface CollectOptions {
   readonly runtime: Runtime;
   /** Stops when so many rows and dead letters have been written; a source that ends needs none. */
   readonly until?: number;
+  /** Stops before that. */
+  readonly stop?: AbortSignal;
 }
 
 /** Runs the loop with one worker in this isolate, until the source ends or enough has been written. */
 export async function collect(
-  { source, decode, schemas, runtime, until = Infinity }: CollectOptions,
+  { source, decode, schemas, runtime, until = Infinity, stop: earlier }: CollectOptions,
 ): Promise<Collected> {
   const stop = new AbortController();
+  earlier?.addEventListener("abort", () => stop.abort(earlier.reason));
   const writer: KeepingWriter = new KeepingWriter(() => {
     if (writer.rows.length + writer.deadLetters.length >= until) stop.abort(new DOMException("enough", "AbortError"));
   });

@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { SeededRandom } from "../../../../src/runtime/random.ts";
 import { type Exact, fieldsKept, parseExact } from "../exact_json.ts";
-import { exactRows } from "../harness.ts";
+import { StreamBuffer } from "../../../../src/decode/stream_buffer.ts";
+import { batchOf, configOf, exactRows } from "../harness.ts";
 import { avscType, decodeBare } from "./avro_harness.ts";
 import { expectedText, Generator } from "./generated.ts";
 
@@ -94,4 +95,25 @@ Deno.test("hostile datums are rows or dead letters, and what becomes a row avsc 
     accepted += rows;
   }
   assert(rejected > 10_000 && accepted > 1000, `${rejected} rejected, ${accepted} accepted`);
+});
+
+Deno.test("hostile container files are rows and dead letters, never an error", async () => {
+  const files = ["java.null.avro", "java.snappy.avro", "fastavro.bzip2.avro", "fastavro.xz.avro", "java.deflate.avro"];
+  let rejected = 0;
+  for (const [index, name] of files.entries()) {
+    const bytes = await Deno.readFile(new URL(`../../../golden/avro/${name}`, import.meta.url));
+    const generator = new Generator(new SeededRandom(index));
+    const docs = Array.from({ length: 30 }, () => {
+      const mutant = mutate(generator, bytes);
+      return mutant.length < 100 ? Uint8Array.from([0x4f, 0x62, 0x6a, 1, ...mutant]) : mutant;
+    });
+    const buffer = new StreamBuffer(configOf({ dataFormat: "AVRO" }));
+    buffer.append(batchOf(docs));
+    const { counts } = buffer.seal();
+    const { records, rows, deadLetters } = counts[0];
+    assertEquals(records, rows + deadLetters, name);
+    assert(buffer.byteLength < 32e6, `${name}: ${buffer.byteLength} bytes`);
+    rejected += deadLetters;
+  }
+  assert(rejected > 100, `${rejected} rejected`);
 });
