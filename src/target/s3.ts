@@ -5,7 +5,7 @@ import { checkStore } from "./s3/check.ts";
 import { type OpenStore, openStoreInTime } from "./s3/open_store.ts";
 import type { ObjectStore } from "./s3/object_store.ts";
 import { s3ConfigProblems, s3Options, type S3Settings, s3Settings, type S3TargetConfig } from "./s3/options.ts";
-import { withTimeLimit } from "./s3/time_limit.ts";
+import { withTimeLimit } from "../runtime/time_limit.ts";
 import { Uploader } from "./s3/upload.ts";
 import { describe } from "./s3/errors.ts";
 import type { ObjectTarget, StoredObject, TargetComponent } from "./target.ts";

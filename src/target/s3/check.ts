@@ -5,7 +5,7 @@ import { describe, type Operation } from "./errors.ts";
 import type { BucketInfo, ObjectStore } from "./object_store.ts";
 import { type OpenStore, openStoreInTime } from "./open_store.ts";
 import type { S3Settings } from "./options.ts";
-import { withTimeLimit } from "./time_limit.ts";
+import { withTimeLimit } from "../../runtime/time_limit.ts";
 
 /** S3 refuses requests that are further off. */
 const MAX_CLOCK_SKEW_MS = 15 * 60_000;
