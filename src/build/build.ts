@@ -13,7 +13,7 @@ export const PERMISSIONS = [
   "--allow-env", // COLLECTOR_*, RAKAM_*, ${ENV:...}, and the AWS SDK's own
   "--allow-read", // the source's files, the config, the AWS SDK's profiles, the system's limit of memory
   "--allow-write", // the target's files, checkpoints
-  "--allow-sys=systemMemoryInfo,statfs,osRelease,homedir,uid,hostname", // memory, free disk space; three for the AWS SDK; workers' names
+  "--allow-sys=systemMemoryInfo,statfs,osRelease,homedir,uid,hostname", // memory, disk, AWS SDK, workers' names
   "--no-prompt",
 ];
 
