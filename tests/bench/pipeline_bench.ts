@@ -188,7 +188,7 @@ function format(result: PipelineBenchResult): string {
 
 if (import.meta.main) {
   const { values } = parseArgs({
-    options: { rows: { type: "string", default: "300000" }, rounds: { type: "string", default: "3" } },
+    options: { rows: { type: "string", default: "800000" }, rounds: { type: "string", default: "2" } },
   });
   for (const size of ["large", "small"] as const) {
     for (const level of [6, 4]) {
