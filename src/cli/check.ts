@@ -5,6 +5,7 @@ import { withAbort } from "../runtime/abort.ts";
 import { ConfigError } from "../runtime/errors.ts";
 import { Metrics } from "../runtime/metrics.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { checkSchemas } from "../schema/check.ts";
 import type { CheckResult } from "../source/source.ts";
 import { fileTarget } from "../target/file.ts";
 import type { Arguments, Command } from "./command.ts";
@@ -32,7 +33,7 @@ when the source or target is not ready, with 2 when the config is wrong.`,
 
 /** A finding, and what it is about. */
 interface Finding extends CheckResult {
-  readonly part: "source" | "target" | "dead letters" | "machine";
+  readonly part: "source" | "schemas" | "target" | "dead letters" | "machine";
 }
 
 async function check(args: Arguments, host: Host): Promise<ExitCode> {
@@ -75,6 +76,9 @@ async function findAll({ config }: Loaded, host: Host): Promise<Finding[]> {
   const findings = [
     checkMachine(config, host),
     checkPart("source", runtime, (signal) => config.source.check(sourceContextOf(config, runtime), signal)),
+    checkPart("schemas", runtime, (signal) => {
+      return checkSchemas(config.schemas, { decode: config.decode, runtime }, signal);
+    }),
     checkPart("target", runtime, (signal) => config.target.check(context, signal)),
   ];
   if (directory !== null && config.decode.deadLetterPolicy === "store") {

@@ -81,6 +81,22 @@ export class RegistryClient {
     });
   }
 
+  /** Asks one address for a schema that there is none of. What is wrong with the answer; null when nothing is. */
+  async ping(url: string, signal: AbortSignal): Promise<string | null> {
+    const path = `${url.replace(/\/+$/, "")}/schemas/ids/0`;
+    const { runtime, timeoutMs } = this.#options;
+    try {
+      await withTimeLimit(
+        { what: `get ${path}`, limitMs: timeoutMs, clock: runtime.clock, signal },
+        (limited) => this.#fetch(path, MAX_ANSWER_BYTE_LENGTH, limited),
+      );
+      return null;
+    } catch (error) {
+      if (error instanceof NotFound) return null;
+      return [error, (error as Error).cause].flatMap((e) => e instanceof Error ? [e.message] : []).join(": ");
+    }
+  }
+
   /** All schemas of the registry, to find one by its fingerprint. */
   async all(signal: AbortSignal): Promise<SchemaText[]> {
     let list: unknown;

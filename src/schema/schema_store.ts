@@ -48,6 +48,7 @@ export class SchemaStore implements SchemaFeed {
   }
 
   async open(): Promise<SchemaUpdate> {
+    this.#mustHaveSchemas();
     const { schemaFile, schemaDirectory, readerSchemaFile, registryUrls } = this.#config;
     const schemas: KnownSchema[] = [];
     if (schemaDirectory !== undefined) {
@@ -62,7 +63,7 @@ export class SchemaStore implements SchemaFeed {
     if (readerSchemaFile !== undefined) {
       this.#reader = await readSchemaFile("source.avro.reader-schema", readerSchemaFile);
     }
-    if (registryUrls !== undefined && registryUrls.length > 0) this.#registry = await this.#connect(registryUrls);
+    if (registryUrls !== undefined) this.#registry = await openRegistry(this.#config, this.#runtime);
     return this.#update(schemas, false);
   }
 
@@ -97,29 +98,25 @@ export class SchemaStore implements SchemaFeed {
     this.#registry = null;
   }
 
-  #update(schemas: readonly KnownSchema[], forget: boolean): SchemaUpdate {
-    return { forget, hasRegistry: this.#registry !== null, reader: this.#reader, schemas };
+  /** Without any, every record would become a dead letter. */
+  #mustHaveSchemas(): void {
+    const { schemaFile, schemaDirectory, registryUrls } = this.#config;
+    const { dataFormat, avroEncoding } = this.#decode;
+    const hasFiles = (schemaFile ?? schemaDirectory) !== undefined;
+    const hasRegistry = registryUrls !== undefined;
+    if (dataFormat !== "AVRO") return;
+    const needs = `source.avro.encoding=${avroEncoding} needs`;
+    if ((avroEncoding === "BARE" || avroEncoding === "RAKAM") && !hasFiles) {
+      throw new FatalError(`${needs} source.avro.schema or source.avro.schema-directory`);
+    }
+    if (avroEncoding === "CONFLUENT" && !hasRegistry) throw new FatalError(`${needs} schema.registry.url`);
+    if (avroEncoding === "SINGLE_OBJECT" && !hasFiles && !hasRegistry) {
+      throw new FatalError(`${needs} source.avro.schema-directory or schema.registry.url`);
+    }
   }
 
-  async #connect(urls: readonly string[]): Promise<RegistryClient> {
-    const { registryUser, registryPassword, registryToken, registryCaFile, registryTimeoutMs } = this.#config;
-    const caCertificates: string[] = [];
-    if (registryCaFile !== undefined) {
-      try {
-        caCertificates.push(await Deno.readTextFile(registryCaFile));
-      } catch (error) {
-        throw new FatalError(`schema.registry.ca-file: ${registryCaFile} can't be read`, { cause: error });
-      }
-    }
-    return new RegistryClient({
-      urls,
-      user: registryUser,
-      password: registryPassword,
-      token: registryToken,
-      caCertificates,
-      timeoutMs: registryTimeoutMs,
-      runtime: this.#runtime,
-    });
+  #update(schemas: readonly KnownSchema[], forget: boolean): SchemaUpdate {
+    return { forget, hasRegistry: this.#registry !== null, reader: this.#reader, schemas };
   }
 
   /** The registry's ids in a batch that workers don't know; MAX_NEW_IDS at the most. */
@@ -199,4 +196,29 @@ export class SchemaStore implements SchemaFeed {
     this.#listedAtMs = this.#runtime.clock.monotonicMs();
     return schemas;
   }
+}
+
+/**
+ * The registry of the config, which names one.
+ *
+ * @throws FatalError when the file with its authorities can't be read.
+ */
+export async function openRegistry(config: SchemaConfig, runtime: Runtime): Promise<RegistryClient> {
+  const caCertificates: string[] = [];
+  if (config.registryCaFile !== undefined) {
+    try {
+      caCertificates.push(await Deno.readTextFile(config.registryCaFile));
+    } catch (error) {
+      throw new FatalError(`schema.registry.ca-file: ${config.registryCaFile} can't be read`, { cause: error });
+    }
+  }
+  return new RegistryClient({
+    urls: config.registryUrls ?? [],
+    user: config.registryUser,
+    password: config.registryPassword,
+    token: config.registryToken,
+    caCertificates,
+    timeoutMs: config.registryTimeoutMs,
+    runtime,
+  });
 }

@@ -5,6 +5,7 @@ import { FatalError } from "../../../src/runtime/errors.ts";
 import { SystemClock } from "../../../src/runtime/clock.ts";
 import { fingerprintOf } from "../../../src/schema/fingerprint.ts";
 import { parseSchema } from "../../../src/decode/avro/schema.ts";
+import { checkSchemas } from "../../../src/schema/check.ts";
 import { type SchemaConfig, schemaSection } from "../../../src/schema/options.ts";
 import { SchemaStore } from "../../../src/schema/schema_store.ts";
 import { defaultConfig } from "../../support/default_config.ts";
@@ -173,6 +174,87 @@ Deno.test("a schema's references are fetched with theirs", async () => {
   assertEquals(linesOf(pages), ['{"branch":{"leaf":{"n":1}},"leaf":{"n":2}}']);
   store.close();
 });
+
+Deno.test("an encoding without the schemas that it needs ends the run", async () => {
+  for (
+    const [avroEncoding, message] of [
+      ["BARE", "needs source.avro.schema or source.avro.schema-directory"],
+      ["RAKAM", "needs source.avro.schema or source.avro.schema-directory"],
+      ["CONFLUENT", "needs schema.registry.url"],
+      ["SINGLE_OBJECT", "needs source.avro.schema-directory or schema.registry.url"],
+    ] as const
+  ) await assertRejects(() => worldOf({}, { avroEncoding }), FatalError, message);
+});
+
+Deno.test("check says which registry doesn't answer, and which file can't be used", async () => {
+  await using registry = new FakeRegistry();
+  registry.authorization = "Bearer t0ken";
+  const check = (fields: Partial<SchemaConfig>, dataFormat: DecodeConfig["dataFormat"] = "AUTO") => {
+    const config = defaultConfig<SchemaConfig>(schemaSection.options, fields);
+    return checkSchemas(config, { decode: configOf({ dataFormat }), runtime: testRuntime() }, NEVER);
+  };
+  assertEquals(await check({}), []);
+  assertEquals(await check({ registryUrls: [registry.url], registryToken: "t0ken" }), [
+    { ok: true, what: `registry ${registry.url} answers`, detail: "" },
+  ]);
+  const findings = await check({ registryUrls: ["http://127.0.0.1:1", registry.url] });
+  assertEquals(findings.map(({ ok }) => ok), [false, false]);
+  assertEquals(findings[1].detail.startsWith("the schema registry refuses the credentials (401"), true);
+  const [finding] = await check({ schemaFile: "/nowhere/x.avsc" });
+  assertEquals([finding.ok, finding.detail.startsWith("source.avro.schema: /nowhere/x.avsc can't be read")], [
+    false,
+    true,
+  ]);
+  assertEquals(await check({ schemaFile: "/nowhere/x.avsc" }, "JSON"), []);
+});
+
+Deno.test("a registry's certificate is checked against the authorities of the config", async () => {
+  const directory = await Deno.makeTempDir({ prefix: "registry-tls-" });
+  try {
+    const [ca, key, cert] = ["ca.pem", "key.pem", "cert.pem"].map((name) => `${directory}/${name}`);
+    if (!await makeCertificate({ ca, key, cert, directory })) return; // no openssl here
+    const server = Deno.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      onListen: () => {},
+      key: await Deno.readTextFile(key),
+      cert: await Deno.readTextFile(cert),
+    }, () => Response.json({ schema: JSON.stringify(schema("a")) }));
+    const url = `https://localhost:${server.addr.port}`;
+    const { store, feed } = await worldOf({ registryUrls: [url], registryCaFile: ca });
+    assertEquals(linesOf((await feed([framed(1, datum("a", 1))])).pages), ['{"a":1}']);
+    store.close();
+    const config = defaultConfig<SchemaConfig>(schemaSection.options, { registryUrls: [url] });
+    const [finding] = await checkSchemas(config, { decode: configOf(), runtime: testRuntime() }, NEVER);
+    assertEquals([finding.ok, /certificate|UnknownIssuer/i.test(finding.detail)], [false, true], finding.detail);
+    await server.shutdown();
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+/** An authority and a certificate for localhost by it. False when there is no openssl. */
+async function makeCertificate(
+  { ca, key, cert, directory }: { ca: string; key: string; cert: string; directory: string },
+): Promise<boolean> {
+  const openssl = async (...args: string[]) => {
+    const { success } = await new Deno.Command("openssl", { args, stdout: "null", stderr: "null" }).output();
+    if (!success) throw new Error(`openssl ${args.join(" ")} failed`);
+  };
+  const caKey = `${directory}/ca-key.pem`, request = `${directory}/request.pem`, names = `${directory}/names.txt`;
+  const ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+  try {
+    await openssl("req", "-x509", ...ec, "-keyout", caKey, "-out", ca, "-subj", "/CN=test authority", "-days", "2");
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+  await Deno.writeTextFile(names, "subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE");
+  await openssl("req", "-new", ...ec, "-keyout", key, "-out", request, "-subj", "/CN=localhost");
+  const by = ["-CA", ca, "-CAkey", caKey, "-CAcreateserial", "-extfile", names];
+  await openssl("x509", "-req", "-in", request, ...by, "-out", cert, "-days", "1");
+  return true;
+}
 
 Deno.test("single objects are found among files, and in the registry's list", async () => {
   await using registry = new FakeRegistry();

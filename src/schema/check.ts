@@ -1,0 +1,39 @@
+import type { DecodeConfig } from "../decode/options.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { CheckResult } from "../source/source.ts";
+import type { SchemaConfig } from "./options.ts";
+import { openRegistry, SchemaStore } from "./schema_store.ts";
+
+/** What `collector check` says of schemas: nothing when none are configured and none needed. */
+export async function checkSchemas(
+  config: SchemaConfig,
+  { decode, runtime }: { decode: DecodeConfig; runtime: Runtime },
+  signal: AbortSignal,
+): Promise<CheckResult[]> {
+  if (decode.dataFormat === "JSON") return [];
+  const { schemaFile, schemaDirectory, readerSchemaFile, registryUrls } = config;
+  const store = new SchemaStore(config, { decode, runtime });
+  const results: CheckResult[] = [];
+  try {
+    const { schemas } = await store.open();
+    if ((schemaFile ?? schemaDirectory ?? readerSchemaFile) !== undefined) {
+      const count = schemas.filter(({ key }) => key.by === "fingerprint").length;
+      results.push({ ok: true, what: "files can be read", detail: `${count} schemas` });
+    }
+  } catch (error) {
+    return [{ ok: false, what: "can be used", detail: (error as Error).message }];
+  } finally {
+    store.close();
+  }
+  if (registryUrls === undefined) return results;
+  const registry = await openRegistry(config, runtime);
+  try {
+    for (const url of registryUrls) {
+      const problem = await registry.ping(url, signal);
+      results.push({ ok: problem === null, what: `registry ${url} answers`, detail: problem ?? "" });
+    }
+  } finally {
+    registry.close();
+  }
+  return results;
+}
