@@ -15,6 +15,8 @@ import type { LeaseCounts } from "./lease_coordinator.ts";
 import type { ShardCounts } from "./kinesis_source.ts";
 
 const PERIOD_MS = 60_000;
+/** At the end nobody waits for metrics. */
+const LAST_TIMEOUT_MS = 2_000;
 /** CloudWatch takes 1,000 in a request of at most 1 MB. */
 const BATCH = 200;
 
@@ -97,14 +99,14 @@ export class CloudWatchPublisher {
   async run(origin: MetricsOrigin, signal: AbortSignal): Promise<void> {
     for (let more = true; more;) {
       more = await sleepUntilAborted(this.#runtime.clock, this.#periodMs, signal);
-      await this.#publish(collectData(origin));
+      await this.#publish(collectData(origin), more ? this.#connection.settings.requestTimeoutMs : LAST_TIMEOUT_MS);
     }
   }
 
-  async #publish(data: readonly Datum[]): Promise<void> {
+  async #publish(data: readonly Datum[], limitMs: number): Promise<void> {
     const { log, metrics } = this.#runtime;
     try {
-      for (let i = 0; i < data.length; i += BATCH) await this.#put(data.slice(i, i + BATCH));
+      for (let i = 0; i < data.length; i += BATCH) await this.#put(data.slice(i, i + BATCH), limitMs);
       if (this.#failed) log.info("metrics reach CloudWatch again");
       this.#failed = false;
     } catch (error) {
@@ -116,11 +118,11 @@ export class CloudWatchPublisher {
     }
   }
 
-  async #put(data: readonly Datum[]): Promise<void> {
+  async #put(data: readonly Datum[], limitMs: number): Promise<void> {
     const { settings, region, credentials, fetchHandler, clock, serverTimeMs, where } = this.#connection;
     const what = `PutMetricData at ${where(settings.cloudwatchEndpoint)}`;
     const nowMs = clock.now();
-    const limit = { what, limitMs: settings.requestTimeoutMs, clock, signal: new AbortController().signal };
+    const limit = { what, limitMs, clock, signal: new AbortController().signal };
     await withTimeLimit(limit, async (signal) => {
       const request = signedQuery({
         endpoint: settings.cloudwatchEndpoint ?? serviceEndpoint("monitoring", region),

@@ -13,7 +13,12 @@ export interface HeldLeaseOptions {
   /** When the request that made it ours was sent, monotonic ms. */
   readonly sentMs: number;
   readonly epoch: Epoch;
+  /** Whether renewals say how much is read: a leader of KCL 3 shares the shards out by that. */
+  readonly reportsThroughput: boolean;
 }
+
+/** How much a new measurement of the throughput counts. */
+const SMOOTHING = 0.2;
 
 /**
  * A lease that is ours, until it isn't. Its writes go one after the other, each with the counter of the one before.
@@ -30,15 +35,22 @@ export class HeldLease {
   #lease: Lease;
   #renewedMs: number;
   #last: Promise<unknown> = Promise.resolve();
+  readonly #reportsThroughput: boolean;
+  #bytesPerSecond = 0;
+  /** Since the last measurement. */
+  #readByteLength = 0;
+  #measuredMs: number;
 
-  constructor(lease: Lease, { table, clock, failoverTimeMs, sentMs, epoch }: HeldLeaseOptions) {
+  constructor(lease: Lease, options: HeldLeaseOptions) {
+    const { table, clock, failoverTimeMs, sentMs, epoch, reportsThroughput } = options;
     this.key = lease.key;
     this.epoch = epoch;
     this.#lease = lease;
     this.#table = table;
     this.#clock = clock;
     this.#failoverTimeMs = failoverTimeMs;
-    this.#renewedMs = sentMs;
+    this.#renewedMs = this.#measuredMs = sentMs;
+    this.#reportsThroughput = reportsThroughput;
   }
 
   /** As it was last written or read by us. */
@@ -72,7 +84,23 @@ export class HeldLease {
 
   /** False when it is no longer ours. */
   async renew(signal: AbortSignal): Promise<boolean> {
-    return await this.#exclusive(signal, (lease, signal) => this.#table.renew(lease, signal)) !== undefined;
+    const throughput = this.#reportsThroughput ? this.#measure() : undefined;
+    return await this.#exclusive(signal, (lease, signal) => this.#table.renew(lease, signal, throughput)) !== undefined;
+  }
+
+  /** Notes what was read of the shard. */
+  noteRead(byteLength: number): void {
+    this.#readByteLength += byteLength;
+  }
+
+  /** kB a second, smoothed. */
+  #measure(): number {
+    const nowMs = this.#clock.monotonicMs();
+    const rate = this.#readByteLength / Math.max(1, nowMs - this.#measuredMs) * 1000;
+    this.#bytesPerSecond += SMOOTHING * (rate - this.#bytesPerSecond);
+    this.#readByteLength = 0;
+    this.#measuredMs = nowMs;
+    return this.#bytesPerSecond / 1024;
   }
 
   /** @throws SplitLostError when it is no longer ours. */

@@ -462,7 +462,9 @@ export class KinesisSource implements Source {
     this.#run((async () => {
       if (!await sleepUntilAborted(this.#context.runtime.clock, this.#tuning.endDelayMs, this.#closing.signal)) return;
       const splits = first.filter((split) => this.#shards.get(split)?.ended);
-      if (splits.length > 0) await this.#handler!.revoking(splits, NO_DEADLINE_MS);
+      if (splits.length > 0) {
+        await withAbort(this.#handler!.revoking(splits, NO_DEADLINE_MS), this.#closing.signal);
+      }
     })());
   }
 

@@ -156,7 +156,8 @@ export class LeaseCoordinator {
     const last = this.#epochs.get(taken.key) ?? 0n;
     const epoch = taken.counter > last ? taken.counter : last + 1n;
     this.#epochs.set(taken.key, epoch);
-    const held = new HeldLease(taken, { table, clock, failoverTimeMs, sentMs, epoch });
+    const reportsThroughput = this.#options.assignment === "leader";
+    const held = new HeldLease(taken, { table, clock, failoverTimeMs, sentMs, epoch, reportsThroughput });
     this.#held.set(held.key, held);
     log.info("lease taken", { lease: held.key, epoch, from: lease.owner ?? "nobody" });
     listener.taken(held);

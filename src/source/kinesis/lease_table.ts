@@ -8,7 +8,7 @@ import { retry, type RetryPolicy } from "../../runtime/retry.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { type Checkpoint, compareCheckpoints } from "./checkpoint.ts";
 import { type Lease, type NewLease, newLeaseItem, parseLease, START_TIMESTAMP } from "./lease.ts";
-import type { Attribute, ItemChange, LeaseStore } from "./lease_store.ts";
+import type { Attribute, Item, ItemChange, LeaseStore } from "./lease_store.ts";
 
 const RENEW_RETRIES: RetryPolicy = { baseDelayMs: 50, maxDelayMs: 500, maxAttempts: 2 };
 const TAKE_RETRIES: RetryPolicy = { baseDelayMs: 50, maxDelayMs: 500, maxAttempts: 3 };
@@ -73,7 +73,8 @@ export class LeaseTable {
   }
 
   /** The heartbeat. Undefined when the lease is no longer ours. */
-  renew(lease: Lease, signal: AbortSignal): Promise<Lease | undefined> {
+  renew(lease: Lease, signal: AbortSignal, throughputKBps?: number): Promise<Lease | undefined> {
+    const throughput: Item = throughputKBps === undefined ? {} : { throughputKBps: { N: throughputKBps.toFixed(3) } };
     const build = (current: Lease): Write => {
       const counter = current.counter + 1n;
       return {
@@ -83,7 +84,7 @@ export class LeaseTable {
             leaseCounter: number(current.counter),
             checkpointOwner: current.checkpointOwner === undefined ? null : { S: current.checkpointOwner },
           },
-          set: { leaseCounter: number(counter) },
+          set: { leaseCounter: number(counter), ...throughput },
         },
         after: { ...current, counter },
       };

@@ -105,13 +105,14 @@ export class ShardReader {
   /** Reads until the end or until the lease is gone. Never rejects. */
   async run(): Promise<void> {
     const signal = this.held.gone;
+    // Also long after everything was read: what waits to be taken holds its share of the budget.
+    signal.addEventListener("abort", () => this.#dropAll(), { once: true });
     try {
       const step = this.#options.subscribes ? () => this.#subscribe(signal) : () => this.#step(signal);
       while (!signal.aborted && !this.#atEnd) await step();
     } catch (error) {
       if (!signal.aborted) this.failure = error;
     } finally {
-      if (signal.aborted) this.#dropAll();
       this.#options.onReady();
     }
   }
@@ -251,6 +252,7 @@ export class ShardReader {
   #chunkOf(page: { readonly records: readonly StreamRecord[] }): RecordChunk {
     const { wantsKeys, maxRecordByteLength, runtime } = this.#options;
     const chunk = new RecordChunk(page.records, { wantsKeys, maxRecordByteLength, after: this.#fetched });
+    this.held.noteRead(chunk.byteLength);
     runtime.metrics.count("collector_kinesis_reads_total");
     if (chunk.brokenCount > 0) runtime.metrics.count("collector_kinesis_broken_aggregates_total", chunk.brokenCount);
     return chunk;
@@ -260,7 +262,7 @@ export class ShardReader {
   #keep(chunk: RecordChunk, release: () => void): boolean {
     this.#expectedBytes = Math.min(MAX_EXPECTED_BYTES, Math.max(MIN_EXPECTED_BYTES, 2 * chunk.byteLength));
     const { next } = chunk;
-    if (next === undefined || next === positionAfter(this.#fetched)) return false;
+    if (next === undefined || next === positionAfter(this.#fetched) || this.held.gone.aborted) return false;
     this.#fetched = checkpointBefore(next);
     this.#chunks.push({ chunk, release });
     return true;

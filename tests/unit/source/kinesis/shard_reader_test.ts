@@ -55,7 +55,14 @@ class World {
     const network = { clock, random: runtime.random, rates: CALM };
     const table = new LeaseTable(new SimLeaseStore(new SimTable(), network, this.time), "me", runtime);
     const lease = parseLease({ leaseKey: { S: "x" }, leaseCounter: { N: "1" }, checkpoint: { S: checkpoint } })!;
-    this.held = new HeldLease(lease, { table, clock, failoverTimeMs: 1e9, sentMs: 0, epoch: 1n });
+    this.held = new HeldLease(lease, {
+      table,
+      clock,
+      failoverTimeMs: 1e9,
+      sentMs: 0,
+      epoch: 1n,
+      reportsThroughput: false,
+    });
     const ask = (what: string) => void this.asked.push({ what, atMs: Math.round(this.time.nowMs) });
     const next = <T>(answers: (T | Error)[]): Promise<T> => {
       const answer = answers.length > 1 ? answers.shift()! : answers[0];
