@@ -1,0 +1,93 @@
+/** The program itself, as processes with its real permissions: killed, stopped, and another in its place. */
+import { assert, assertEquals } from "@std/assert";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { CollectorProcess, runCollector, settings } from "../support/collector.ts";
+import { sharedServers } from "../support/kinesis_harness.ts";
+
+/** Ids of the rows below the directory, as often as they stand there. */
+function storedIds(directory: string): number[] {
+  const ids: number[] = [];
+  for (const { name, isDirectory } of Deno.readDirSync(directory)) {
+    const path = join(directory, name);
+    if (isDirectory) {
+      if (name !== "_manifests") ids.push(...storedIds(path));
+    } else if (name.endsWith(".gz")) {
+      const lines = new TextDecoder().decode(gunzipSync(Deno.readFileSync(path))).trim().split("\n");
+      for (const line of lines) ids.push(JSON.parse(line).properties.id);
+    }
+  }
+  return ids;
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 50));
+}
+
+Deno.test({
+  name: "collectors on one stream lose nothing when one is killed, and nothing comes twice when one stops",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  fn: async () => {
+    const servers = await sharedServers();
+    const stream = await servers.createStream(4);
+    const directory = await Deno.makeTempDir({ prefix: "collector-kinesis-" });
+    const args = settings({
+      "stream.source": "kinesis",
+      "kinesis.stream": stream,
+      "kinesis.consumer-dynamodb-table": `${stream}-leases`,
+      "kinesis.failover-time": "2s",
+      "kinesis.poll-interval": "200ms",
+      "aws.kinesis-endpoint": servers.kinesisUrl,
+      "aws.dynamodb-endpoint": servers.dynamodbUrl,
+      "aws.region": "us-east-1",
+      "aws.access-key": "test",
+      "aws.secret-access-key": "a-secret-that-nobody-prints",
+      "aws.enable-cloudwatch": "false",
+      "source.data-format": "JSON",
+      "source.data-format.json.layout": "RAKAM",
+      "middleware.max-flush-duration": "300ms",
+      "target": "file",
+      "target.file.directory": directory,
+    });
+    let put = 0;
+    const more = async (count: number) => {
+      const records = Array.from({ length: count }, () => {
+        const id = put++;
+        const text = JSON.stringify({ project: "p", collection: "c", properties: { id } });
+        return { key: `k${id}`, data: new TextEncoder().encode(text) };
+      });
+      await servers.put(stream, records);
+    };
+    const arrived = () => until(() => new Set(storedIds(directory)).size === put);
+    const start = () => new CollectorProcess(["run", ...args], { cwd: directory });
+    try {
+      await more(500);
+      const first = start();
+      await arrived();
+      first.kill("SIGKILL");
+      await first.status;
+      await more(500);
+      const second = start();
+      await arrived();
+      // What the first had written and not committed may be there twice; from here on nothing may.
+      const before = storedIds(directory).length;
+      second.kill("SIGTERM");
+      assertEquals((await second.end()).code, 0);
+      await more(500);
+      await using third = start();
+      await arrived();
+      assertEquals(storedIds(directory).length, before + 500);
+      third.kill("SIGTERM");
+      const { code, stderr } = await third.end();
+      assertEquals(code, 0);
+      assert(!stderr.includes("a-secret-that-nobody-prints"));
+      const check = await runCollector(["check", ...args], { cwd: directory });
+      assertEquals(check.code, 0, check.stdout);
+      assert(check.stdout.includes("4 of shards under way"), check.stdout);
+      assert(!(check.stdout + check.stderr).includes("a-secret-that-nobody-prints"));
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
+  },
+});
