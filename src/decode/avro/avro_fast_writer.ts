@@ -39,10 +39,10 @@ export class AvroFastWriter extends AvroColumnWriter {
     const { steps } = table.op;
     const { columns, roles } = table;
     const lastWord = bytes.length - 4;
-    let at = this.at, i = index;
+    let at = this.at, start = at, i = index;
     for (; i < steps.length; i++) {
       let op = steps[i].op;
-      const start = at;
+      start = at;
       if (at >= end) break;
       if (op.code === ops.OPTIONAL) {
         const byte = bytes[at];
@@ -55,10 +55,7 @@ export class AvroFastWriter extends AvroColumnWriter {
         op = op.inner!;
       }
       const column = columns[i];
-      if (column === null || column.rowCount !== row || (roles[i] & ROLE_CONVERT) !== 0) {
-        at = start;
-        break;
-      }
+      if (column === null || column.rowCount !== row || (roles[i] & ROLE_CONVERT) !== 0) break;
       const first = bytes[at];
       if (op.code === ops.STRING && (roles[i] & ROLE_TIME) === 0) {
         let length = first >>> 1, from = at + 1;
@@ -68,10 +65,7 @@ export class AvroFastWriter extends AvroColumnWriter {
           from++;
         }
         const fits = length <= MAX_WORDS_LENGTH && from + length <= end && from + length <= lastWord;
-        if (!fits || (first & 1) !== 0 || column.kind !== VARCHAR) {
-          at = start;
-          break;
-        }
+        if (!fits || (first & 1) !== 0 || column.kind !== VARCHAR) break;
         const values = column.values as VarcharValues;
         if (row >= values.capacity) values.reserve(row + 1);
         const to = values.offsets[row];
@@ -89,10 +83,7 @@ export class AvroFastWriter extends AvroColumnWriter {
           special |= specialBytes((word & mask) | (BLANKS & ~mask));
           out.setInt32(to + k, word, true);
         }
-        if (special !== 0) {
-          at = start;
-          break;
-        }
+        if (special !== 0) break;
         values.offsets[row + 1] = to + length;
         at = from + length;
       } else if (op.code === ops.WHOLE) {
@@ -106,10 +97,7 @@ export class AvroFastWriter extends AvroColumnWriter {
           at = this.at;
         }
         const values = column.values as IntegerValues | BigintValues | TimestampValues;
-        if ((roles[i] & ROLE_TIME) !== 0 && column.kind !== TIMESTAMP) {
-          at = start;
-          break;
-        }
+        if ((roles[i] & ROLE_TIME) !== 0 && column.kind !== TIMESTAMP) break;
         if (column.kind === INTEGER && this.high === this.low >> 31) {
           if (row >= values.capacity) values.reserve(row + 1);
           values.values[row] = this.low;
@@ -120,43 +108,28 @@ export class AvroFastWriter extends AvroColumnWriter {
           words[2 * row + 1] = this.high;
         } else if (column.kind === TIMESTAMP && (values as TimestampValues).form === "EPOCH_MS") {
           const number = this.wordsToNumber();
-          if (!(Math.abs(number) <= MAX_EPOCH_MS)) {
-            at = start;
-            break;
-          }
+          if (!(Math.abs(number) <= MAX_EPOCH_MS)) break;
           if (row >= values.capacity) values.reserve(row + 1);
           values.values[row] = number;
           if ((roles[i] & ROLE_TIME) !== 0) this.eventTime = number;
-        } else {
-          at = start;
-          break;
-        }
+        } else break;
       } else if (op.code === ops.DOUBLE && (roles[i] & ROLE_TIME) === 0) {
         const value = at + 8 <= end ? view.getFloat64(at, true) : NaN;
-        if (column.kind !== DOUBLE || value - value !== 0) {
-          at = start;
-          break;
-        }
+        if (column.kind !== DOUBLE || value - value !== 0) break;
         const values = column.values as DoubleValues;
         if (row >= values.capacity) values.reserve(row + 1);
         values.values[row] = value;
         at += 8;
       } else if (op.code === ops.BOOLEAN) {
-        if (column.kind !== BOOLEAN || first > 1) {
-          at = start;
-          break;
-        }
+        if (column.kind !== BOOLEAN || first > 1) break;
         const values = column.values as BooleanValues;
         if (row >= values.capacity) values.reserve(row + 1);
         values.values[row] = first;
         at++;
-      } else {
-        at = start;
-        break;
-      }
+      } else break;
       column.rowCount = row + 1;
     }
-    this.at = at;
+    this.at = i < steps.length ? start : at;
     return i;
   }
 }
