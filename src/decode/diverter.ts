@@ -74,7 +74,8 @@ export class Diverter {
 
   /** To be called before the records of a batch. */
   begin(batch: RecordBatch): void {
-    const isExempt = splitParent(batch.split) === this.#diversion.exemptParent;
+    // Records that stood inside of another one (Avro) would lose their schema on the way.
+    const isExempt = splitParent(batch.split) === this.#diversion.exemptParent || batch.writerSchema !== undefined;
     const today = Math.floor(this.#clock.now() / DAY_MS) * DAY_MS;
     this.#fromMs = isExempt ? -Infinity : today - this.#diversion.outdatedDayIndex * DAY_MS;
     this.#untilMs = isExempt ? Infinity : today + DAY_MS;

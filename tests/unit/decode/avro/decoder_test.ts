@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import type { DecodeConfig } from "../../../../src/decode/options.ts";
+import { Diverter } from "../../../../src/decode/diverter.ts";
 import { StreamBuffer } from "../../../../src/decode/stream_buffer.ts";
 import type { RecordBatch } from "../../../../src/source/source.ts";
 import { batchOf, bytesColumn, configOf, type Decoded, sealed, typesOf } from "../harness.ts";
@@ -399,4 +400,13 @@ Deno.test("a schema that is none makes dead letters of its records", () => {
   buffer.update(schemaUpdate([schemaForAll("{")]));
   buffer.append(batchOf([Uint8Array.of(0)]));
   assertEquals(sealed(buffer).deadLetters.map(({ code }) => code), ["bad-schema"]);
+});
+
+Deno.test("records of other days that stand inside of a container file stay: elsewhere they would have no schema", async () => {
+  const bytes = await Deno.readFile(new URL("../../../golden/avro/java.null.avro", import.meta.url));
+  const clock = { now: () => Date.UTC(2030, 0, 1), monotonicMs: () => 0, sleep: () => Promise.resolve() };
+  const buffer = new StreamBuffer(configOf(), new Diverter({ outdatedDayIndex: 3, exemptParent: "old" }, clock));
+  buffer.append(batchOf(['{"_time":"2026-11-01T00:00:00Z"}', bytes]));
+  const { pages, diverted } = buffer.seal();
+  assertEquals([diverted?.rowCount, pages.map(({ positionCount }) => positionCount)], [1, [100]]);
 });
