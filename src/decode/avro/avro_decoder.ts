@@ -20,6 +20,8 @@ import { type WriterSchema, WriterSchemas } from "./writer_schemas.ts";
 /** Type tags of the original: a datum follows; the collection and a datum; the key of a file in S3. */
 const TAG_DATUM = 0, TAG_COLLECTION = 2, TAG_FILE = 3;
 
+/** Bytes that the container blocks of one batch may unpack to: a few bytes can stand for millions. */
+const MAX_UNPACKED_BYTE_LENGTH = 512 * 1024 * 1024;
 /** Records of a block: rows are counted in 32 bits, and records may take no bytes. */
 const MAX_BLOCK_RECORDS = 4_000_000;
 
@@ -37,6 +39,9 @@ export class AvroDecoder extends AvroRowDecoder implements RecordDecoder {
   #batch: RecordBatch | null = null;
   /** The table that all records of the batch go to. */
   #table: NonNullable<InnerBatch["table"]> | null = null;
+  /** The batch as it came, and how many bytes its blocks unpacked to so far. */
+  #outer: RecordBatch | null = null;
+  #unpackedByteLength = 0;
   /** The collection that a tag named. */
   #tagCollection: string | null = null;
   /** The op of the record before and its table, when that doesn't depend on the record. */
@@ -54,6 +59,7 @@ export class AvroDecoder extends AvroRowDecoder implements RecordDecoder {
   }
 
   begin(batch: InnerBatch): void {
+    if (batch.writerSchema === undefined || batch.blockCodec !== undefined) this.#beginOuter(batch);
     this.#batch = batch;
     this.#table = batch.table ?? null;
     this.setBytes(batch.bytes);
@@ -61,7 +67,14 @@ export class AvroDecoder extends AvroRowDecoder implements RecordDecoder {
     this.#lastOp = null;
   }
 
+  /** Called again after the records inside of one of its records. */
+  #beginOuter(batch: RecordBatch): void {
+    if (batch !== this.#outer) this.#unpackedByteLength = 0;
+    this.#outer = batch;
+  }
+
   reset(): void {
+    this.#outer = null;
     this.table = null;
     this.#lastOp = null;
     this.#destinations.reset();
@@ -110,7 +123,7 @@ export class AvroDecoder extends AvroRowDecoder implements RecordDecoder {
     while (at < bytes.length) {
       const block = this.#orReject(() => readBlock(bytes, at, header.sync));
       if (block === null) return this.reject("malformed-avro", "the record ends in a block of a container file");
-      const contents = this.#orReject(() => unpackBlock(bytes.subarray(block.start, block.end), header.codec));
+      const contents = this.#unpack(bytes.subarray(block.start, block.end), header.codec);
       yield* this.#datums(batch, { index, before, schema: header.schema, contents, count: block.count });
       before += block.count;
       at = block.next;
@@ -123,7 +136,7 @@ export class AvroDecoder extends AvroRowDecoder implements RecordDecoder {
     const bytes = batch.bytes.subarray(batch.offsets[index], batch.offsets[index + 1]);
     const block = this.#orReject(() => readBlock(bytes, 0, null));
     if (block === null) return this.reject("malformed-avro", "the record is only a part of a block");
-    const contents = this.#orReject(() => unpackBlock(bytes.subarray(block.start, block.end), batch.blockCodec!));
+    const contents = this.#unpack(bytes.subarray(block.start, block.end), batch.blockCodec!);
     yield* this.#datums(batch, { index, before: 0, schema: batch.writerSchema!, contents, count: block.count });
   }
 
@@ -200,6 +213,17 @@ export class AvroDecoder extends AvroRowDecoder implements RecordDecoder {
     return row;
   }
 
+  /** A block's contents, within what the blocks of a batch may have in all. */
+  #unpack(packed: Uint8Array, codec: string): Uint8Array {
+    const left = MAX_UNPACKED_BYTE_LENGTH - this.#unpackedByteLength;
+    if (left <= 0) {
+      this.reject("too-large", `blocks read at a time unpack to more than ${MAX_UNPACKED_BYTE_LENGTH} bytes`);
+    }
+    const contents = this.#orReject(() => unpackBlock(packed, codec, left));
+    this.#unpackedByteLength += contents.length;
+    return contents;
+  }
+
   *#datums(batch: RecordBatch, contained: Contained): Iterable<RecordBatch> {
     const writer = this.#schemas.ofContainer(contained.schema);
     const op = writer.ownOp;
@@ -227,6 +251,7 @@ export class AvroDecoder extends AvroRowDecoder implements RecordDecoder {
   /** The same from `at` on, where more may follow. */
   #findEndsFrom(op: Op, count: number): { ends: number[]; problem: Problem | null } {
     const ends: number[] = [];
+    const { maxRecordByteLength } = this.config;
     const most = op.minByteLength > 0 ? MAX_BLOCK_RECORDS : MAX_EMPTY_ITEMS;
     try {
       for (let i = 0; i < count; i++) {
@@ -235,7 +260,12 @@ export class AvroDecoder extends AvroRowDecoder implements RecordDecoder {
           this.reject("too-large", `a block has more than ${most} records`);
         }
         this.depth = this.emptyItems = 0;
+        const start = this.at;
         this.skip(op);
+        // The dead letter is the block as it was packed: a few bytes can stand for a record of any size.
+        if (this.at - start > maxRecordByteLength) {
+          this.reject("too-large", `the record after them has more than ${maxRecordByteLength} bytes`);
+        }
         ends.push(this.at);
       }
     } catch (error) {

@@ -164,30 +164,35 @@ export function readBlock(bytes: Uint8Array, at: number, sync: Uint8Array | null
  *
  * @throws ContainerError when they are damaged, or too many.
  */
-export function unpackBlock(packed: Uint8Array, codec: string): Uint8Array {
+export function unpackBlock(
+  packed: Uint8Array,
+  codec: string,
+  maxByteLength: number = MAX_BLOCK_BYTE_LENGTH,
+): Uint8Array {
   try {
-    return unpack(packed, codec);
+    return unpack(packed, codec, Math.min(maxByteLength, MAX_BLOCK_BYTE_LENGTH));
   } catch (error) {
     if (error instanceof ContainerError) throw error;
     throw new ContainerError(`a block can't be unpacked (${codec}): ${(error as Error).message}`);
   }
 }
 
-function unpack(packed: Uint8Array, codec: string): Uint8Array {
+function unpack(packed: Uint8Array, codec: string, maxByteLength: number): Uint8Array {
   switch (codec) {
     case "null":
+      if (packed.length > maxByteLength) throw new ContainerError(`a block has more than ${maxByteLength} bytes`);
       return packed;
     case "deflate":
-      return new Uint8Array(inflateRawSync(packed, { maxOutputLength: MAX_BLOCK_BYTE_LENGTH }));
+      return new Uint8Array(inflateRawSync(packed, { maxOutputLength: maxByteLength }));
     case "zstandard":
-      return decompressZstd(packed, MAX_BLOCK_BYTE_LENGTH);
+      return decompressZstd(packed, maxByteLength);
     case "bzip2":
-      return decompressBzip2(packed, MAX_BLOCK_BYTE_LENGTH);
+      return decompressBzip2(packed, maxByteLength);
     case "xz":
-      return decompressXz(packed, MAX_BLOCK_BYTE_LENGTH);
+      return decompressXz(packed, maxByteLength);
     case "snappy": {
       if (packed.length < 4) throw new ContainerError("a block has no checksum");
-      const contents = decompressSnappy(packed.subarray(0, -4), MAX_BLOCK_BYTE_LENGTH);
+      const contents = decompressSnappy(packed.subarray(0, -4), maxByteLength);
       const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength);
       if (crc32(contents) !== view.getUint32(packed.length - 4)) {
         throw new ContainerError("a block's checksum is not that of its contents");

@@ -410,3 +410,29 @@ Deno.test("records of other days that stand inside of a container file stay: els
   const { pages, diverted } = buffer.seal();
   assertEquals([diverted?.rowCount, pages.map(({ positionCount }) => positionCount)], [1, [100]]);
 });
+
+Deno.test("a few bytes that unpack to gigabytes are dead letters, within a bound of memory", async () => {
+  const { deflateRawSync } = await import("node:zlib");
+  const schema = '{"type":"record","name":"R","fields":[{"name":"v","type":"bytes"}]}';
+  const size = 100 * 1024 * 1024;
+  const datum = new Uint8Array(size + 5);
+  let rest = 2 * size;
+  for (let at = 0; at < 4; at++, rest = Math.floor(rest / 128)) datum[at] = (rest & 127) | (rest >= 128 ? 128 : 0);
+  const packed = deflateRawSync(datum.subarray(0, size + 4), { level: 9 });
+  assert(packed.length < 200_000, `${packed.length} bytes`);
+  const header: number[] = [];
+  for (let left = 2 * packed.length; left > 0; left = Math.floor(left / 128)) {
+    header.push((left & 127) | (left >= 128 ? 128 : 0));
+  }
+  const block = new Uint8Array(1 + header.length + packed.length);
+  block.set([2, ...header]);
+  block.set(packed, 1 + header.length);
+  const buffer = new StreamBuffer(configOf({ maxRecordByteLength: 1000 }));
+  buffer.append(batchOf(Array(8).fill(block), { writerSchema: schema, blockCodec: "deflate" }));
+  const { deadLetters } = sealed(buffer);
+  assertEquals(deadLetters.map(({ code }) => code), [
+    ...Array(5).fill("too-large"),
+    ...Array(3).fill("malformed-avro"),
+  ]);
+  assert(buffer.byteLength < 8e6, `${buffer.byteLength} bytes`);
+});
