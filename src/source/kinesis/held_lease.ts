@@ -85,7 +85,11 @@ export class HeldLease {
   /** False when it is no longer ours. */
   async renew(signal: AbortSignal): Promise<boolean> {
     const throughput = this.#reportsThroughput ? this.#measure() : undefined;
-    return await this.#exclusive(signal, (lease, signal) => this.#table.renew(lease, signal, throughput)) !== undefined;
+    const renewed = await this.#exclusive(signal, (lease, signal) => {
+      // Once expired it stays so: somebody may have been told already that it is lost.
+      return this.expired ? Promise.resolve(undefined) : this.#table.renew(lease, signal, throughput);
+    });
+    return renewed !== undefined;
   }
 
   /** Notes what was read of the shard. */

@@ -179,6 +179,7 @@ export class KinesisSource implements Source {
     signal.throwIfAborted();
     const owned = this.#shards.get(split);
     if (this.#closing.signal.aborted || owned === undefined || owned.held.epoch !== epoch || !owned.held.usable) {
+      if (owned?.held.epoch === epoch && !this.#closing.signal.aborted) this.#coordinator!.lose(owned.held);
       throw new SplitLostError(split, `can't commit ${split} in epoch ${epoch}: its lease is no longer ours`);
     }
     if (comparePositions(next, owned.wanted) < 0) {
@@ -485,6 +486,8 @@ export class KinesisSource implements Source {
     } catch (error) {
       signal.throwIfAborted();
       if (held.gone.aborted || error instanceof SplitLostError) {
+        // The loop forgets the split now, so we must too, whatever becomes of the lease.
+        this.#coordinator!.lose(held);
         throw new SplitLostError(split, `can't commit ${split}: its lease was lost`, { cause: error });
       }
       throw error;

@@ -57,6 +57,9 @@ export class LeaseCoordinator {
   readonly #epochs = new Map<string, bigint>();
   readonly #closing = new AbortController();
   #loops: Promise<void>[] = [];
+  /** Takes are not broken off: one whose answer nobody waits for would be a lease that nobody gives up. */
+  readonly #takes = new Set<Promise<void>>();
+  readonly #giveUpNow = new AbortController();
   #taking = true;
   readonly counts: LeaseCounts = { total: 0, expired: 0, workers: 0, held: 0, lost: 0 };
 
@@ -100,17 +103,17 @@ export class LeaseCoordinator {
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort(new DOMException("the source is closed", "AbortError"));
-    await Promise.all(this.#loops);
     const { runtime, failoverTimeMs } = this.#options;
-    const limit = new AbortController();
     const ended = new AbortController();
     // What can't be given up by then expires.
-    runtime.clock.sleep(failoverTimeMs / 3, ended.signal).then(() => limit.abort(), () => {});
+    runtime.clock.sleep(failoverTimeMs / 3, ended.signal).then(() => this.#giveUpNow.abort(), () => {});
+    await Promise.all(this.#loops);
+    while (this.#takes.size > 0) await Promise.allSettled(this.#takes);
     const leases = this.held();
     this.#held.clear();
     await eachLimited(leases, CONCURRENCY, async (held) => {
       held.letGo();
-      await held.release(limit.signal).catch((error) =>
+      await held.release(this.#giveUpNow.signal).catch((error) =>
         runtime.log.warn("could not give a lease up; it expires", { lease: held.key }, error)
       );
     });
@@ -127,7 +130,7 @@ export class LeaseCoordinator {
     const ours = leases.filter((lease) =>
       lease.owner === workerId && !this.#held.has(lease.key) && !isEnded(lease) && lease.checkpointOwner === undefined
     );
-    await eachLimited(ours, CONCURRENCY, (lease) => this.#begin(lease, signal));
+    await eachLimited(ours, CONCURRENCY, (lease) => this.#begin(lease));
     const held = new Set(this.#held.keys());
     const { observer, random } = { observer: this.#observer, random: runtime.random };
     const choice = chooseLeases({ leases, observer, workerId, held, maxLeases, random });
@@ -137,18 +140,25 @@ export class LeaseCoordinator {
       lease.owner === workerId && lease.checkpointOwner !== undefined && observer.isAvailable(lease) && !isEnded(lease)
     );
     const take = (assignment === "take" ? choice.take : stuck).filter(({ key }) => !this.#held.has(key));
-    await eachLimited(take, CONCURRENCY, (lease) => this.#begin(lease, signal));
+    await eachLimited(take, CONCURRENCY, (lease) => this.#begin(lease));
     this.counts.held = this.#held.size;
   }
 
-  async #begin(lease: Lease, signal: AbortSignal): Promise<void> {
+  #begin(lease: Lease): Promise<void> {
+    if (this.#closing.signal.aborted) return Promise.resolve();
+    const beginning: Promise<void> = this.#take(lease).finally(() => this.#takes.delete(beginning));
+    this.#takes.add(beginning);
+    return beginning;
+  }
+
+  async #take(lease: Lease): Promise<void> {
     const { table, runtime: { clock, log }, failoverTimeMs, listener } = this.#options;
     const sentMs = clock.monotonicMs();
     let taken: Lease | undefined;
     try {
-      taken = await table.take(lease, signal);
+      taken = await table.take(lease, this.#giveUpNow.signal);
     } catch (error) {
-      signal.throwIfAborted();
+      if (this.#giveUpNow.signal.aborted) return;
       return log.warn("could not take a lease; trying again later", { lease: lease.key }, error);
     }
     // What was read of the table may be older than our own last write, by which the shard has ended.
@@ -159,6 +169,7 @@ export class LeaseCoordinator {
     const reportsThroughput = this.#options.assignment === "leader";
     const held = new HeldLease(taken, { table, clock, failoverTimeMs, sentMs, epoch, reportsThroughput });
     this.#held.set(held.key, held);
+    if (this.#closing.signal.aborted) return; // given up with the others
     log.info("lease taken", { lease: held.key, epoch, from: lease.owner ?? "nobody" });
     listener.taken(held);
   }
@@ -167,7 +178,7 @@ export class LeaseCoordinator {
     await eachLimited(this.held(), CONCURRENCY, async (held) => {
       const before = held.handingOver;
       try {
-        if (!await held.renew(this.#closing.signal)) this.#lose(held);
+        if (!await held.renew(this.#closing.signal)) this.lose(held);
         else if (!before && held.handingOver) void this.#handOver(held);
       } catch (error) {
         if (held.gone.aborted) return;
@@ -177,11 +188,12 @@ export class LeaseCoordinator {
   }
 
   #dropExpired(): Promise<void> {
-    for (const held of this.held()) if (held.expired) this.#lose(held);
+    for (const held of this.held()) if (held.expired) this.lose(held);
     return Promise.resolve();
   }
 
-  #lose(held: HeldLease): void {
+  /** It is no longer ours, or must be taken for that; the listener is told. Twice is safe. */
+  lose(held: HeldLease): void {
     if (this.#held.get(held.key) !== held) return;
     this.drop(held);
     this.counts.lost++;
