@@ -12,7 +12,7 @@ import { withTimeLimit } from "../../runtime/time_limit.ts";
 import { sleepUntilAborted } from "./concurrency.ts";
 import type { AwsConnection } from "./connect.ts";
 import type { LeaseCounts } from "./lease_coordinator.ts";
-import type { ShardCounts } from "./kinesis_source.ts";
+import type { ShardCounts } from "./shard_meter.ts";
 
 const PERIOD_MS = 60_000;
 /** At the end nobody waits for metrics. */

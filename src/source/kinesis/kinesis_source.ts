@@ -13,7 +13,7 @@
 import { withAbort, withEitherSignal } from "../../runtime/abort.ts";
 import { ByteBudget } from "../../runtime/byte_budget.ts";
 import { Condition } from "../../runtime/condition.ts";
-import { InvariantError, RetriableError, SplitLostError } from "../../runtime/errors.ts";
+import { InvariantError, SplitLostError } from "../../runtime/errors.ts";
 import { retry, RETRY_UNTIL_STOPPED } from "../../runtime/retry.ts";
 import {
   comparePositions,
@@ -31,13 +31,14 @@ import { checkpointBefore, END_POSITION, isSentinel, positionAfter } from "./che
 import { sleepUntilAborted } from "./concurrency.ts";
 import type { HeldLease } from "./held_lease.ts";
 import type { KinesisApi } from "./kinesis_api.ts";
-import { isEnded } from "./lease.ts";
 import { LeaseCoordinator } from "./lease_coordinator.ts";
 import type { LeaseStore } from "./lease_store.ts";
 import { LeaseTable } from "./lease_table.ts";
 import type { KinesisSettings } from "./settings.ts";
 import { type ReadLimits, SHARD_LIMITS, ShardReader } from "./shard_reader.ts";
+import { ParentGate } from "./parent_gate.ts";
 import { ShardEnd } from "./shard_end.ts";
+import { type ShardCounts, ShardMeter } from "./shard_meter.ts";
 import { ShardSync } from "./shard_sync.ts";
 import { waitForTable } from "./wait_for_table.ts";
 import { WorkerRow } from "./worker_row.ts";
@@ -62,19 +63,11 @@ export interface KinesisTuning {
 
 export const DEFAULT_TUNING: KinesisTuning = { ...SHARD_LIMITS, parentPollMs: 10_000, endDelayMs: 500 };
 
+const GAUGE_PERIOD_MS = 2_000;
 /** Calls of GetRecords at a time. */
 const MAX_CALLS = 16;
 /** An ended shard has no deadline: nobody else waits for it. The longest that timers take. */
 const NO_DEADLINE_MS = 2 ** 31 - 1;
-
-/** What became of a shard's records since the last look. */
-export interface ShardCounts {
-  readonly shard: string;
-  readonly records: number;
-  readonly bytes: number;
-  /** Undefined when the shard is no longer ours. */
-  readonly behindLatestMs: number | undefined;
-}
 
 /** A shard that is ours. */
 interface OwnedShard {
@@ -100,8 +93,6 @@ export class KinesisSource implements Source {
   readonly #connect: (signal: AbortSignal) => Promise<KinesisPorts>;
   readonly #tuning: KinesisTuning;
   readonly #changed = new Condition();
-  /** Children that wait for their parents: aborted when a shard of ours has ended, so that they look again. */
-  readonly #blocked = new Set<AbortController>();
   readonly #closing = new AbortController();
   readonly #shards = new Map<SplitId, OwnedShard>();
   readonly #paused = new Set<SplitId>();
@@ -111,10 +102,9 @@ export class KinesisSource implements Source {
   #handler: SourceHandler | null = null;
   #ports: KinesisPorts | null = null;
   #coordinator: LeaseCoordinator | null = null;
-  #table: LeaseTable | null = null;
+  #gate: ParentGate | null = null;
   #shardEnd: ShardEnd | null = null;
-  /** Of shards that were ours since the last look: bounded by the stream's shards. */
-  readonly #processed = new Map<string, ShardCounts>();
+  readonly #meter: ShardMeter;
   #turn = 0;
   #failure: unknown = undefined;
   /** Shards whose end was given to the loop, to be written soon. */
@@ -136,6 +126,7 @@ export class KinesisSource implements Source {
     this.#tuning = tuning;
     this.workerId = workerId;
     this.#budget = new ByteBudget(settings.prefetchByteLength);
+    this.#meter = new ShardMeter(context.runtime.metrics);
   }
 
   /** From when `signal` aborts on, no more shards are taken; those that are ours stay so until `close`. */
@@ -210,14 +201,7 @@ export class KinesisSource implements Source {
 
   /** What was given to the loop since it was last asked for, and how far behind the shards are now. */
   takeShardCounts(): ShardCounts[] {
-    const counts = new Map(this.#processed);
-    this.#processed.clear();
-    for (const { reader } of this.#shards.values()) {
-      if (reader === null) continue;
-      const { records = 0, bytes = 0 } = counts.get(reader.held.key) ?? {};
-      counts.set(reader.held.key, { shard: reader.held.key, records, bytes, behindLatestMs: reader.behindLatestMs });
-    }
-    return [...counts.values()];
+    return this.#meter.take(this.#readers());
   }
 
   /** Leases that are ours now. */
@@ -245,7 +229,7 @@ export class KinesisSource implements Source {
       "kinesis find lease table",
       () => waitForTable(ports.store, { runtime, table: settings.leaseTable, signal }),
     );
-    const table = this.#table = new LeaseTable(ports.store, this.workerId, runtime);
+    const table = new LeaseTable(ports.store, this.workerId, runtime);
     const initial = { type: settings.initialPosition, timestampMs: settings.initialTimestampMs };
     const sync = new ShardSync(ports.api, table, { runtime, initial });
     await persist("kinesis create leases", () => sync.run(signal));
@@ -253,6 +237,7 @@ export class KinesisSource implements Source {
       await persist("kinesis register consumer", () => ports.api.registerConsumer(settings.leaseTable, signal));
     }
     this.#shardEnd = new ShardEnd(ports.api, table, runtime);
+    this.#gate = new ParentGate(table, runtime.clock, this.#tuning.parentPollMs);
     this.#coordinator = new LeaseCoordinator({
       table,
       runtime,
@@ -270,6 +255,7 @@ export class KinesisSource implements Source {
     const coordinator = this.#coordinator;
     await persist("kinesis take leases", () => coordinator.start(signal));
     this.#run(this.#syncLoop(sync));
+    this.#run(this.#gaugeLoop());
     if (settings.assignment === "leader") {
       const row = new WorkerRow(ports.store, { workerId: this.workerId, runtime });
       this.#run(row.publish(this.#closing.signal));
@@ -303,6 +289,11 @@ export class KinesisSource implements Source {
     }
   }
 
+  async #gaugeLoop(): Promise<void> {
+    const { clock } = this.#context.runtime;
+    while (await sleepUntilAborted(clock, GAUGE_PERIOD_MS, this.#closing.signal)) this.#meter.gauge(this.#readers());
+  }
+
   #onTaken(held: HeldLease): void {
     const split = `${this.#settings.streamName}/${held.key}`;
     const start = positionAfter(held.lease.checkpoint);
@@ -324,7 +315,7 @@ export class KinesisSource implements Source {
   async #serve(owned: OwnedShard): Promise<void> {
     const { held, split } = owned;
     try {
-      await this.#parentsEnded(held);
+      await this.#gate!.passed(held);
       const startTimestampMs = owned.startMs = this.#startTimestamp(owned);
       owned.reader = new ShardReader({
         api: this.#ports!.api,
@@ -366,34 +357,6 @@ export class KinesisSource implements Source {
     return lease.startTimestampMs ?? this.#ports!.api.serverTimeMs() ?? this.#context.runtime.clock.now();
   }
 
-  /** Children wait until each parent has ended, or has no lease any more. */
-  async #parentsEnded({ lease: { parents }, gone }: HeldLease): Promise<void> {
-    let waiting = [...parents];
-    for (;;) {
-      const ended = await Promise.all(waiting.map((parent) => this.#hasEnded(parent, gone)));
-      waiting = waiting.filter((_, i) => !ended[i]);
-      if (waiting.length === 0) return;
-      const woken = new AbortController();
-      this.#blocked.add(woken);
-      await withEitherSignal(
-        [gone, woken.signal],
-        (either) => sleepUntilAborted(this.#context.runtime.clock, this.#tuning.parentPollMs, either),
-      );
-      this.#blocked.delete(woken);
-      gone.throwIfAborted();
-    }
-  }
-
-  async #hasEnded(shard: string, signal: AbortSignal): Promise<boolean> {
-    try {
-      const lease = await this.#table!.get(shard, signal);
-      return lease === undefined || isEnded(lease);
-    } catch (error) {
-      if (error instanceof RetriableError) return false; // looked at again soon
-      throw error;
-    }
-  }
-
   #onLost(held: HeldLease): void {
     const owned = this.#forget(held);
     if (owned?.assigned) this.#handler!.lost([owned.split]);
@@ -433,7 +396,7 @@ export class KinesisSource implements Source {
 
   #deliver(owned: OwnedShard, limit: PollLimit): RecordBatch {
     const batch = owned.reader!.take(limit);
-    this.#count(owned.held.key, batch);
+    this.#meter.count(owned.held.key, batch.rowCount, batch.bytes.length);
     if (batch.next === END_POSITION) {
       owned.ended = true;
       this.#ending.push(owned.split);
@@ -441,18 +404,8 @@ export class KinesisSource implements Source {
     return batch;
   }
 
-  #count(shard: string, { rowCount, bytes }: RecordBatch): void {
-    const before = this.#processed.get(shard);
-    this.#processed.set(shard, {
-      shard,
-      records: (before?.records ?? 0) + rowCount,
-      bytes: (before?.bytes ?? 0) + bytes.length,
-      behindLatestMs: undefined,
-    });
-    let behindMs = 0;
-    for (const { reader } of this.#shards.values()) behindMs = Math.max(behindMs, reader?.behindLatestMs ?? 0);
-    this.#context.runtime.metrics.gauge("collector_kinesis_behind_latest_seconds", behindMs / 1000);
-    this.#context.runtime.metrics.gauge("collector_kinesis_shards", this.#shards.size);
+  #readers(): ShardReader[] {
+    return [...this.#shards.values()].map(({ reader }) => reader).filter((reader) => reader !== null);
   }
 
   /** The loop has taken the batches at these shards' ends by now: has them written soon, so that children can start. */
@@ -510,7 +463,7 @@ export class KinesisSource implements Source {
     this.#forget(owned.held);
     this.#coordinator!.drop(owned.held);
     this.#context.runtime.log.info("shard ended", { split: owned.split, shard: splitPart(owned.split) });
-    for (const waiting of this.#blocked) waiting.abort();
+    this.#gate!.wake();
     // Its children are free: take them now instead of at the next turn.
     this.#run(
       this.#coordinator!.takeRound(this.#closing.signal).catch((error) => {
