@@ -436,3 +436,34 @@ Deno.test("a few bytes that unpack to gigabytes are dead letters, within a bound
   ]);
   assert(buffer.byteLength < 8e6, `${buffer.byteLength} bytes`);
 });
+
+Deno.test("texts are checked and escaped in every row, wherever the special character is", () => {
+  const texts: string[] = [];
+  for (let length = 1; length <= 20; length++) {
+    for (let at = 0; at < length; at++) {
+      for (const special of ['"', "\\", "\n", "\u001f", "ü", "\u{1f600}"]) {
+        texts.push("x".repeat(at) + special + "y".repeat(length - at - 1));
+      }
+    }
+  }
+  texts.push("z".repeat(159) + '"', "z".repeat(200) + "\\", "plain");
+  const values = texts.flatMap((v) => [{ v: "first" }, { v }]);
+  const rows = roundTrip(TEXT, values).map((line) => JSON.parse(line).v);
+  assertEquals(rows, values.map(({ v }) => v));
+});
+
+Deno.test("bytes that are no UTF-8 are rejected in every row, wherever they are", () => {
+  const good = encodeDatums(TEXT, [{ v: "good" }])[0];
+  const bad: Uint8Array[] = [];
+  for (let length = 1; length <= 20; length++) {
+    for (let at = 0; at < length; at++) {
+      const bytes = new Uint8Array(1 + length).fill(0x61);
+      bytes[0] = 2 * length;
+      bytes[1 + at] = 0xff;
+      bad.push(bytes);
+    }
+  }
+  const { pages, deadLetters } = decodeBare([good, ...bad, good], { schema: TEXT });
+  assertEquals(linesOf(pages), ['{"v":"good"}', '{"v":"good"}']);
+  assertEquals(deadLetters.map(({ code }) => code), Array(bad.length).fill("invalid-utf8"));
+});
