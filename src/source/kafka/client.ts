@@ -4,7 +4,7 @@
  * caller's.
  */
 import { FatalError, RetriableError } from "../../runtime/errors.ts";
-import { withAbort } from "../../runtime/abort.ts";
+import { withAbort, withEitherSignal } from "../../runtime/abort.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { BrokerConnection, type ConnectionSettings, type HostPort } from "./connection.ts";
 import type { ApiRequest } from "./protocol/api.ts";
@@ -139,9 +139,10 @@ export class KafkajsClient implements KafkaClient {
     request: ApiRequest<T>,
     { signal, timeoutMs }: SendOptions,
   ): Promise<T> {
-    const both = AbortSignal.any([signal, this.#closed.signal]);
-    const connection = await withAbort(this.#connect(address, lane), both);
-    return await withAbort(connection.send(request, timeoutMs), both);
+    return await withEitherSignal([signal, this.#closed.signal], async (either) => {
+      const connection = await withAbort(this.#connect(address, lane), either);
+      return await withAbort(connection.send(request, timeoutMs), either);
+    });
   }
 
   async #connect(address: HostPort, lane: Lane): Promise<BrokerConnection> {
