@@ -5,7 +5,7 @@ import { PipelineWorker, type WorkerConfig } from "./pipeline_worker.ts";
 import type { WorkerPort } from "./port.ts";
 
 /** I/O gets its turn when messages have kept the isolate busy for this long. */
-const TURN_MS = 8;
+const TURN_MS = 50;
 
 /** A pipeline worker in the loop's own isolate. */
 export class InlinePort implements WorkerPort {
