@@ -1,3 +1,4 @@
+import { groupKey } from "../encode/group.ts";
 import { type Epoch, type Position, type RecordBatch, splitParent, splitPart } from "../source/source.ts";
 import type { FlushRange, FlushUnit } from "../target/target.ts";
 import { createHash } from "node:crypto";
@@ -101,7 +102,7 @@ export class Unit {
     this.#outputs.push({ seal, output });
     this.heldByteLength += outputByteLength(output);
     for (const { group, bytes } of output.pieces) {
-      const key = JSON.stringify([group.project, group.collection, group.timeMs]);
+      const key = groupKey(group);
       const total = (this.#groupByteLength.get(key) ?? 0) + bytes.byteLength;
       this.#groupByteLength.set(key, total);
       if (total > this.largestObjectByteLength) this.largestObjectByteLength = total;

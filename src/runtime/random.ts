@@ -1,13 +1,11 @@
+import { toHex } from "./hex.ts";
+
 /** Chance, behind an interface so that a run of the simulation follows from its seed. */
 export interface Random {
   /** A number in [0, 1). */
   next(): number;
   /** `byteLength` random bytes, as lower-case hex (2 * byteLength characters). */
   hex(byteLength: number): string;
-}
-
-function toHex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** The machine's own source of randomness. */

@@ -2,7 +2,8 @@ import type { Compression } from "../encode/compression.ts";
 import { assembleObject } from "../encode/object.ts";
 import { contentTypeOf, fileExtensionOf } from "../encode/options.ts";
 import type { SealedUnit } from "../pipeline/unit.ts";
-import { addCounts, type ManifestDeadLetters, toHex } from "./manifest.ts";
+import { toHex } from "../runtime/hex.ts";
+import { addCounts, type ManifestDeadLetters } from "./manifest.ts";
 import type { ObjectSink } from "./object_sink.ts";
 
 /** Stores the dead letters of units as compressed NDJSON, one object a unit. */

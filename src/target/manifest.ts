@@ -94,8 +94,3 @@ export function manifestRanges(unit: SealedUnit): ManifestRange[] {
 export function isoOrNull(epochMs: number): string | null {
   return Math.abs(epochMs) <= 8.64e15 ? new Date(epochMs).toISOString() : null;
 }
-
-/** Lower-case hex, two characters a byte. */
-export function toHex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}

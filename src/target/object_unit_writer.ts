@@ -1,14 +1,16 @@
 import { createHash } from "node:crypto";
 import type { Compression } from "../encode/compression.ts";
+import { groupKey } from "../encode/group.ts";
 import { contentTypeOf } from "../encode/options.ts";
 import { assembleObject, splitPieces } from "../encode/object.ts";
 import type { EncodedPiece, ObjectGroup } from "../pipeline/messages.ts";
 import type { SealedUnit } from "../pipeline/unit.ts";
+import { toHex } from "../runtime/hex.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { splitParent } from "../source/source.ts";
 import type { DeadLetterWriter } from "./dead_letter_writer.ts";
 import { escapeName, type KeyTemplate, objectKey } from "./key_template.ts";
-import { isoOrNull, type Manifest, type ManifestObject, manifestRanges, toHex } from "./manifest.ts";
+import { isoOrNull, type Manifest, type ManifestObject, manifestRanges } from "./manifest.ts";
 import type { ObjectSink } from "./object_sink.ts";
 import type { UnitWriter } from "./unit_writer.ts";
 
@@ -34,8 +36,7 @@ function groupPieces(unit: SealedUnit): Group[] {
   const groups = new Map<string, Group>();
   for (const { pieces } of unit.outputs) {
     for (const piece of pieces) {
-      const { project, collection, timeMs } = piece.group;
-      const id = JSON.stringify([project, collection, timeMs]);
+      const id = groupKey(piece.group);
       const found = groups.get(id);
       if (found === undefined) groups.set(id, { group: piece.group, pieces: [piece] });
       else found.pieces.push(piece);

@@ -1,3 +1,4 @@
+import { toHex } from "../../runtime/hex.ts";
 import { basename } from "node:path";
 import type { SplitId } from "../source.ts";
 import { readFully } from "./byte_stream.ts";
@@ -42,7 +43,7 @@ export async function peek({ path, device, inode }: FoundFile): Promise<Peek | n
 
 async function shortHash(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes), 0, ID_BYTE_LENGTH);
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return toHex(digest);
 }
 
 export async function headOf(bytes: Uint8Array<ArrayBuffer>): Promise<Head> {
