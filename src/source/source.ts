@@ -1,6 +1,7 @@
 import type { OptionSpecs } from "../config/option.ts";
 import type { ConfigProblem } from "../runtime/errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { RangeSource } from "./range_source.ts";
 
 /** One ordered part of a source: "topic/3", "stream/shardId-000000000001", "events.ndjson/5f2c81d09a3b". */
 export type SplitId = string;
@@ -205,4 +206,8 @@ export interface SourceComponent<Config> {
   create(config: Config, context: SourceContext): Source;
   /** Tries what a run would need, without reading data or taking ownership. */
   check(config: Config, context: SourceContext, signal: AbortSignal): Promise<CheckResult[]>;
+  /** The same source, read by ranges; absent when nothing of it can be read again. */
+  ranges?(config: Config, context: SourceContext): RangeSource;
+  /** Up to where the live collector has committed each split; absent when nobody else can know. Takes no ownership. */
+  committed?(config: Config, context: SourceContext, signal: AbortSignal): Promise<ReadonlyMap<SplitId, Position>>;
 }

@@ -81,6 +81,31 @@ export interface ObjectTarget {
   close(): Promise<void>;
 }
 
+export interface ListedObject {
+  /** Below the target's root, as in StoredObject. */
+  readonly key: string;
+  readonly byteLength: number;
+}
+
+/** An object target whose objects can be read back, for audits and for dead letters that get a second try. */
+export interface ReadableObjectTarget extends ObjectTarget {
+  /**
+   * The objects whose keys begin with `prefix` ("" for all), sorted by the bytes of their keys, however many there are:
+   * a page at a time is in memory.
+   *
+   * @throws RetriableError when the whole listing may be begun again; any other error is final.
+   */
+  list(prefix: string, signal: AbortSignal): AsyncIterable<ListedObject>;
+  /** The contents in order, read as they are asked for; null when there is no such object. Errors as with `list`. */
+  get(key: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array> | null>;
+  /** Durable when resolved; nothing happens when there is no such object. Errors as with `put`. */
+  delete(key: string, signal: AbortSignal): Promise<void>;
+}
+
+export function isReadable(target: Target): target is ReadableObjectTarget {
+  return target.kind === "objects" && "list" in target && "get" in target && "delete" in target;
+}
+
 export type Target = PageTarget | ObjectTarget;
 
 /** Standard output, as the process's owner hands it on (Deno.stdout has this shape). */
