@@ -12,7 +12,7 @@
  * It is replaced whole: written under a temporary name, fsynced, renamed, and the directory fsynced. `<path>.lock` is
  * held with flock(2) while it is open, so the system frees it when the process dies, however it dies.
  */
-import { dirname } from "node:path";
+import { type FileLock, lockFile, replaceFile } from "../runtime/durable_file.ts";
 import { FatalError, InvariantError, SplitLostError } from "../runtime/errors.ts";
 import { comparePositions, type Epoch, type Position, type SplitId } from "../source/source.ts";
 
@@ -44,7 +44,7 @@ export class CheckpointFile {
   readonly fresh: boolean;
   readonly #source: string;
   readonly #splits: Map<SplitId, SplitCheckpoint>;
-  readonly #lock: Deno.FsFile | null;
+  readonly #lock: FileLock | null;
   #closed = false;
   /** Changes made so far, and how many of them are durable. */
   #changes = 0;
@@ -52,7 +52,7 @@ export class CheckpointFile {
   #saving: Promise<void> | null = null;
 
   private constructor(
-    options: { path: string | null; source: string; lock: Deno.FsFile | null; fresh: boolean; contents: Contents },
+    options: { path: string | null; source: string; lock: FileLock | null; fresh: boolean; contents: Contents },
   ) {
     this.path = options.path;
     this.#source = options.source;
@@ -72,7 +72,14 @@ export class CheckpointFile {
     if (path === null) {
       return new CheckpointFile({ path, source, lock: null, fresh: true, contents: emptyContents() });
     }
-    const lock = await takeLock(path);
+    const lock = await lockFile(`${path}.lock`).catch((error) => {
+      throw new FatalError(`can't open the checkpoint's lock ${path}.lock: ${error.message}`, { cause: error });
+    });
+    if (lock === null) {
+      throw new FatalError(
+        `the checkpoint file ${path} is in use by another collector: stop that one, or give this one a checkpoint file of its own`,
+      );
+    }
     try {
       const contents = await readContents(path, source);
       const file = new CheckpointFile({
@@ -86,7 +93,7 @@ export class CheckpointFile {
       await file.save();
       return file;
     } catch (error) {
-      await letGo(lock);
+      await lock.release();
       throw error;
     }
   }
@@ -154,7 +161,7 @@ export class CheckpointFile {
     if (this.#closed) return;
     this.#closed = true;
     await this.#saving?.catch(() => {}); // whoever asked for it gets the error
-    if (this.#lock !== null) await letGo(this.#lock);
+    await this.#lock?.release();
   }
 
   async #write(): Promise<void> {
@@ -183,28 +190,6 @@ export class CheckpointFile {
 
 function emptyContents(): Contents {
   return { epoch: 0n, splits: new Map() };
-}
-
-async function takeLock(path: string): Promise<Deno.FsFile> {
-  const lockPath = `${path}.lock`;
-  let lock: Deno.FsFile;
-  try {
-    await Deno.mkdir(dirname(path), { recursive: true });
-    lock = await Deno.open(lockPath, { create: true, write: true });
-  } catch (error) {
-    throw new FatalError(`can't open the checkpoint's lock ${lockPath}: ${(error as Error).message}`, { cause: error });
-  }
-  if (await lock.tryLock(true)) return lock;
-  lock.close();
-  throw new FatalError(
-    `the checkpoint file ${path} is in use by another collector: stop that one, or give this one a checkpoint file of its own`,
-  );
-}
-
-/** Unlocked first: a process that is being forked off elsewhere may share the open file for a moment longer. */
-async function letGo(lock: Deno.FsFile): Promise<void> {
-  await lock.unlock();
-  lock.close();
 }
 
 /** Null when there is no file yet. */
@@ -248,23 +233,4 @@ function parseContents(text: string, source: string): Contents {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-async function replaceFile(path: string, text: string): Promise<void> {
-  const temporary = `${path}.tmp`;
-  const file = await Deno.open(temporary, { create: true, write: true, truncate: true });
-  try {
-    const bytes = new TextEncoder().encode(text);
-    for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
-    await file.sync();
-  } finally {
-    file.close();
-  }
-  await Deno.rename(temporary, path);
-  const directory = await Deno.open(dirname(path));
-  try {
-    await directory.sync();
-  } finally {
-    directory.close();
-  }
 }
