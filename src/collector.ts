@@ -62,6 +62,15 @@ const EARLY_FLUSH_LEAST_RATIO = 0.2;
 /** Ages are looked at this often at least. */
 const TICK_MAX_MS = 250;
 
+/** Where the source decides, these don't. */
+const NO_LIMITS = {
+  streamMaxAgeMs: Infinity,
+  unitMaxAgeMs: Infinity,
+  unitMaxRecords: Infinity,
+  unitMaxRecordByteLength: Infinity,
+  objectMaxByteLength: Infinity,
+};
+
 /** The source and the target have this long to close. */
 const CLOSE_TIMEOUT_MS = 10_000;
 
@@ -75,6 +84,8 @@ export class Collector implements SourceHandler {
   readonly #writer: UnitWriter;
   readonly #schemas: SchemaFeed | undefined;
   readonly #limits: CollectorLimits;
+  /** Whether the source decides where units end. */
+  readonly #cuts: boolean;
   readonly #runtime: Runtime;
   readonly #dispatcher: Dispatcher;
   readonly #tracker = new SplitTracker();
@@ -90,7 +101,8 @@ export class Collector implements SourceHandler {
   constructor(parts: CollectorParts) {
     this.#source = parts.source;
     this.#writer = parts.writer;
-    this.#limits = parts.limits;
+    this.#cuts = parts.source.cutsUnits ?? false;
+    this.#limits = this.#cuts ? { ...parts.limits, ...NO_LIMITS } : parts.limits;
     this.#runtime = parts.runtime;
     this.#schemas = parts.schemas;
     this.#committer = new UnitCommitter({
@@ -109,7 +121,11 @@ export class Collector implements SourceHandler {
     );
     this.#dispatcher = new Dispatcher(
       parts.ports,
-      { sealByteLength, backlogByteLength: 2 * sealByteLength },
+      {
+        sealByteLength: this.#cuts ? Infinity : sealByteLength,
+        backlogByteLength: 2 * sealByteLength,
+        inBlocks: this.#cuts,
+      },
       {
         sealed: (unit, seal, output) => this.#onSealed(unit, seal, output),
         sealing: (trigger: SealTrigger) => this.#runtime.metrics.count("collector_seals_total", 1, { trigger }),
@@ -133,7 +149,8 @@ export class Collector implements SourceHandler {
       const signal = AbortSignal.any([stop, this.#kill.signal]);
       const outcome = await this.#openAndPoll(signal, stop);
       if (outcome.trigger === "failure") failed.abort();
-      this.#flush(outcome.trigger);
+      // A part of a unit would be stored under a name that the whole never has: it is read again instead.
+      if (!this.#cuts || outcome.trigger === "end") this.#flush(outcome.trigger);
       await this.#committer.idle();
       if (outcome.trigger === "failure") throw outcome.error;
       this.#throwFailure();
@@ -206,6 +223,8 @@ export class Collector implements SourceHandler {
         const parts = this.#schemas?.parts(batch, signal) ?? null;
         if (parts === null) await this.#accept(batch, signal);
         else for await (const part of parts) await this.#accept(part, signal);
+        if (batch.cut === "unit") this.#flush("cut");
+        else if (batch.cut === "block") this.#dispatcher.sealBlock();
       }
     } catch (error) {
       this.#throwFailure();
@@ -245,7 +264,23 @@ export class Collector implements SourceHandler {
     return this.#dispatcher.heldByteLength + (this.#open?.heldByteLength ?? 0);
   }
 
+  /** Only what is ready to be written counts here: what workers hold is bounded by their backlog. */
+  async #waitForUnits(signal: AbortSignal): Promise<void> {
+    const { memoryByteLength } = this.#limits;
+    while (true) {
+      const open = this.#open?.heldByteLength ?? 0;
+      if (open + this.#committer.heldByteLength + this.#pollByteLength() <= memoryByteLength) return;
+      if (this.#committer.size === 0) {
+        throw new FatalError(
+          `a single unit fills the ${memoryByteLength} bytes of memory for buffers: make units smaller or allow more memory`,
+        );
+      }
+      await this.#changed.wait(signal);
+    }
+  }
+
   async #waitForRoom(signal: AbortSignal): Promise<void> {
+    if (this.#cuts) return await this.#waitForUnits(signal);
     const { memoryByteLength } = this.#limits;
     while (true) {
       const held = this.heldByteLength;

@@ -6,7 +6,7 @@ import type { FromWorker, SealedOutput, UnitId } from "./messages.ts";
 import { batchByteLength, type WorkerPort } from "./port.ts";
 
 /** Why a worker's builders were sealed. */
-export type SealTrigger = "bytes" | "age" | "full" | "unit";
+export type SealTrigger = "bytes" | "age" | "full" | "block" | "unit";
 
 /** What the dispatcher tells the loop. Called from the ports' message events. */
 export interface DispatcherEvents {
@@ -23,6 +23,8 @@ export interface DispatcherLimits {
   readonly sealByteLength: number;
   /** Bytes of batches that may wait for one worker (sent and not yet decoded, or being encoded). */
   readonly backlogByteLength: number;
+  /** Whether all batches up to the next `sealBlock` go to one worker, whatever their splits; else they are spread. */
+  readonly inBlocks: boolean;
 }
 
 interface WorkerState {
@@ -50,6 +52,8 @@ export class Dispatcher {
   readonly #events: DispatcherEvents;
   readonly #clock: Clock;
   readonly #workerOf = new Map<SplitId, WorkerState>();
+  /** Who has the open block. */
+  #blockWorker: WorkerState | null = null;
   #lastSeal = 0;
 
   constructor(ports: readonly WorkerPort[], limits: DispatcherLimits, events: DispatcherEvents, clock: Clock) {
@@ -103,7 +107,8 @@ export class Dispatcher {
     worker.open ??= { unit, byteLength: 0, sinceMs: this.#clock.monotonicMs(), splits: new Set() };
     worker.open.byteLength += byteLength;
     worker.open.splits.add(batch.split);
-    this.#workerOf.set(batch.split, worker);
+    if (this.#limits.inBlocks) this.#blockWorker = worker;
+    else this.#workerOf.set(batch.split, worker);
     worker.queuedByteLength += byteLength;
     worker.port.post(message);
     if (worker.open.byteLength >= this.#limits.sealByteLength) this.#seal(worker, "bytes");
@@ -112,6 +117,11 @@ export class Dispatcher {
   /** Tells all workers of schemas that batches from here on may need. */
   updateSchemas(update: SchemaUpdate): void {
     for (const { port } of this.#workers) port.post({ type: "schemas", update });
+  }
+
+  /** Ends the open block; nothing happens when there is none. */
+  sealBlock(): void {
+    if (this.#blockWorker?.open != null) this.#seal(this.#blockWorker, "block");
   }
 
   /** Seals every worker that holds rows of the unit; no batch may be dispatched to it any more. */
@@ -137,7 +147,7 @@ export class Dispatcher {
   }
 
   #choose(split: SplitId): WorkerState {
-    const held = this.#workerOf.get(split);
+    const held = this.#blockWorker ?? this.#workerOf.get(split);
     if (held !== undefined) return held;
     return this.#workers.reduce((best, worker) => this.#load(worker) < this.#load(best) ? worker : best);
   }
@@ -153,6 +163,7 @@ export class Dispatcher {
     worker.sealingByteLength += byteLength;
     worker.seals.push({ unit, seal, byteLength });
     for (const split of splits) this.#workerOf.delete(split);
+    if (this.#blockWorker === worker) this.#blockWorker = null;
     this.#events.sealing(trigger);
     worker.port.post({ type: "seal", unit, seal });
   }

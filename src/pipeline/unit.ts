@@ -4,8 +4,18 @@ import type { FlushRange, FlushUnit } from "../target/target.ts";
 import { createHash } from "node:crypto";
 import type { SealedOutput, UnitId } from "./messages.ts";
 
-/** Why a unit was flushed. "failure": the source failed; what it had delivered is written before the process ends. */
-export type FlushTrigger = "age" | "rows" | "bytes" | "memory" | "revoke" | "lost" | "end" | "shutdown" | "failure";
+/** Why a unit was flushed. "failure": the source failed; what it had delivered is written before the process ends. "cut": the source says so. */
+export type FlushTrigger =
+  | "cut"
+  | "age"
+  | "rows"
+  | "bytes"
+  | "memory"
+  | "revoke"
+  | "lost"
+  | "end"
+  | "shutdown"
+  | "failure";
 
 /** A unit whose rows have all come back from the workers: ready to be written. */
 export interface SealedUnit extends FlushUnit {

@@ -76,7 +76,12 @@ export interface RecordBatch {
   readonly blockCodec?: string;
   /** Files that records of the batch name (the original's bulk files); absent when there are none. */
   readonly files?: readonly RecordFile[];
+  /** From a source with `cutsUnits`: what ends with this batch. */
+  readonly cut?: Cut;
 }
+
+/** A block's rows are decoded and compressed together; a unit is some blocks, stored and committed together. */
+export type Cut = "block" | "unit";
 
 /** A file that a record names, read before the batch was handed to a worker. */
 export interface RecordFile {
@@ -145,6 +150,12 @@ export interface SourceHandler {
  * ends the process with exit code 1, once what it delivered before is written and committed.
  */
 export interface Source {
+  /**
+   * True when the source decides with its batches' `cut`, and nothing else does, where units end and what is compressed
+   * together: then the same records come out as the same objects, byte by byte, whenever they are read. The loop flushes
+   * by no age or size of its own, holds the source back instead, and drops the open unit when it is stopped.
+   */
+  readonly cutsUnits?: boolean;
   /** Connects and starts to tell the handler what it owns. Resolves when polling can begin. */
   open(handler: SourceHandler, signal: AbortSignal): Promise<void>;
   /**

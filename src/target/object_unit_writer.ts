@@ -23,6 +23,8 @@ export interface ObjectUnitWriterOptions {
   readonly extension: string;
   readonly maxObjectByteLength: number;
   readonly manifests: boolean;
+  /** Told of each unit once it is stored, before it is committed. */
+  written?(manifest: Manifest): Promise<void>;
   readonly runtime: Runtime;
 }
 
@@ -89,19 +91,16 @@ export class ObjectUnitWriter implements UnitWriter {
   async write(unit: SealedUnit, signal: AbortSignal): Promise<void> {
     const deadLetters = await this.#options.deadLetters.write(unit, signal);
     const objects = (await Promise.all(groupPieces(unit).map((group) => this.#putGroup(unit, group, signal)))).flat();
-    if (!this.#options.manifests) return;
-    await this.#putManifest(
-      {
-        version: 1,
-        unit: unit.name,
-        trigger: unit.trigger,
-        ranges: manifestRanges(unit),
-        objects,
-        deadLetters,
-      },
-      splitParent(unit.ranges[0].split),
-      signal,
-    );
+    const manifest: Manifest = {
+      version: 1,
+      unit: unit.name,
+      trigger: unit.trigger,
+      ranges: manifestRanges(unit),
+      objects,
+      deadLetters,
+    };
+    if (this.#options.manifests) await this.#putManifest(manifest, splitParent(unit.ranges[0].split), signal);
+    await this.#options.written?.(manifest);
   }
 
   async close(): Promise<void> {

@@ -13,7 +13,7 @@ function setup({ workers = 2, sealBatches = 3, backlogBatches = 4 } = {}) {
   const clock = { now: () => 0, monotonicMs: () => nowMs, sleep: () => Promise.resolve() };
   const dispatcher = new Dispatcher(
     ports,
-    { sealByteLength: sealBatches * BATCH_BYTES, backlogByteLength: backlogBatches * BATCH_BYTES },
+    { sealByteLength: sealBatches * BATCH_BYTES, backlogByteLength: backlogBatches * BATCH_BYTES, inBlocks: false },
     {
       sealed: (unit, seal) => sealed.push({ unit, seal }),
       sealing: (trigger) => seals.push(trigger),

@@ -1,0 +1,237 @@
+/**
+ * What is kept of a job on the machine that runs it, in a directory of its own:
+ *
+ *     lock            held with flock(2) while a process works on the job
+ *     plan.json       the range of the run that isn't finished; there is none when nothing is left to do
+ *     progress.json   how far that run got
+ *     units.ndjson    the manifests of the units that it stored, one a line
+ *     last.json       where the last finished run ended
+ */
+import { join } from "node:path";
+import { createHash } from "node:crypto";
+import { type FileLock, lockFile, replaceFile } from "../runtime/durable_file.ts";
+import { FatalError } from "../runtime/errors.ts";
+import type { RangePlan } from "../source/range_source.ts";
+import type { Position, SplitId } from "../source/source.ts";
+import type { Manifest } from "../target/manifest.ts";
+import type { RotationState } from "./rotation.ts";
+
+/** The range of a run, and what decides its objects' names besides. */
+export interface JobPlan {
+  /** Of the range: the same range has the same one. */
+  readonly id: string;
+  /** What was asked for, ISO 8601 or positions; null: the earliest, the end as it was then. */
+  readonly from: string | null;
+  readonly to: string | null;
+  /** Below the target's root; "" for the root itself. */
+  readonly prefix: string;
+  readonly historical: boolean;
+  readonly unitByteLength: number;
+  readonly range: RangePlan;
+}
+
+/** Up to where everything is durable. */
+export interface JobProgress {
+  /** Splits that aren't here are at their start. */
+  readonly positions: ReadonlyMap<SplitId, Position>;
+  readonly rotation: RotationState;
+}
+
+const VERSION = 1;
+
+export const NO_PROGRESS: JobProgress = { positions: new Map(), rotation: { ended: [], open: [] } };
+
+/** The id of a range. */
+export function rangeId({ splits }: RangePlan): string {
+  const hash = createHash("sha256");
+  for (const { split, start, end, details } of splits) hash.update(JSON.stringify([split, start, end, details]));
+  return hash.digest("hex").slice(0, 16);
+}
+
+/** A job that this process has the lock of. */
+export class JobFile {
+  readonly name: string;
+  readonly #directory: string;
+  #lock: FileLock | null;
+  #plan: JobPlan | null = null;
+  #progress: JobProgress = NO_PROGRESS;
+  #last: ReadonlyMap<SplitId, Position> = new Map();
+
+  private constructor(name: string, directory: string, lock: FileLock) {
+    this.name = name;
+    this.#directory = directory;
+    this.#lock = lock;
+  }
+
+  /**
+   * Takes the job's lock and reads what is kept of it. Null when another process works on the job.
+   *
+   * @param directory of all jobs; made when it is missing.
+   * @param name safe as a file name.
+   * @throws FatalError when something can't be read or written, or is damaged.
+   */
+  static async open(directory: string, name: string): Promise<JobFile | null> {
+    const own = join(directory, name);
+    const lock = await lockFile(join(own, "lock")).catch((error) => {
+      throw new FatalError(`can't lock the job ${own}: ${error.message}`, { cause: error });
+    });
+    if (lock === null) return null;
+    try {
+      const job = new JobFile(name, own, lock);
+      await job.#restore();
+      return job;
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  }
+
+  /** The run that isn't finished, if any. */
+  get plan(): JobPlan | null {
+    return this.#plan;
+  }
+
+  get progress(): JobProgress {
+    return this.#progress;
+  }
+
+  /** Where earlier runs ended. */
+  get last(): ReadonlyMap<SplitId, Position> {
+    return this.#last;
+  }
+
+  /** Begins a run; durable when resolved. */
+  async start(plan: JobPlan): Promise<void> {
+    await this.#guard("write", async () => {
+      await Deno.remove(this.#path("units.ndjson")).catch(ignoreMissing);
+      await this.#replace("plan.json", { version: VERSION, ...plan });
+    });
+    this.#plan = plan;
+    this.#progress = NO_PROGRESS;
+  }
+
+  /** Keeps how far the run got; durable when resolved. One call at a time. */
+  async save(progress: JobProgress): Promise<void> {
+    const { positions, rotation } = progress;
+    const contents = { version: VERSION, id: this.#plan!.id, positions: Object.fromEntries(positions), rotation };
+    await this.#guard("write", () => this.#replace("progress.json", contents));
+    this.#progress = progress;
+  }
+
+  /** Notes that a unit is stored; durable when resolved. The same unit may be noted again after a crash. */
+  async note(manifest: Manifest): Promise<void> {
+    await this.#guard("write", async () => {
+      const file = await Deno.open(this.#path("units.ndjson"), { create: true, append: true });
+      try {
+        // A line of its own, even after one that a crash cut off.
+        const bytes = new TextEncoder().encode(`\n${JSON.stringify(manifest)}\n`);
+        for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
+        await file.sync();
+      } finally {
+        file.close();
+      }
+    });
+  }
+
+  /** The units that the run stored, each once, in the order in which they were stored. */
+  async units(): Promise<Manifest[]> {
+    const units = new Map<string, Manifest>();
+    for (const line of (await this.#read("units.ndjson") ?? "").split("\n")) {
+      const manifest = parseLine(line);
+      if (manifest !== null) units.set(manifest.unit, manifest);
+    }
+    return [...units.values()];
+  }
+
+  /** The run is done: nothing is left to do, and the next one may begin where it ended. */
+  async finish(ends: ReadonlyMap<SplitId, Position>): Promise<void> {
+    const last = new Map([...this.#last, ...ends]);
+    await this.#guard("write", async () => {
+      await this.#replace("last.json", { version: VERSION, positions: Object.fromEntries(last) });
+      for (const name of ["plan.json", "progress.json", "units.ndjson"]) {
+        await Deno.remove(this.#path(name)).catch(ignoreMissing);
+      }
+    });
+    this.#last = last;
+    this.#plan = null;
+    this.#progress = NO_PROGRESS;
+  }
+
+  /** Lets go of the lock. Twice is safe. */
+  async release(): Promise<void> {
+    const lock = this.#lock;
+    this.#lock = null;
+    await lock?.release();
+  }
+
+  #path(name: string): string {
+    return join(this.#directory, name);
+  }
+
+  #replace(name: string, contents: object): Promise<void> {
+    return replaceFile(this.#path(name), `${JSON.stringify(contents, null, 1)}\n`);
+  }
+
+  async #restore(): Promise<void> {
+    const last = await this.#parse("last.json") as { positions: Record<string, string> } | null;
+    if (last !== null) this.#last = new Map(Object.entries(last.positions));
+    this.#plan = await this.#parse("plan.json") as JobPlan | null;
+    if (this.#plan === null) return;
+    const progress = await this.#parse("progress.json") as
+      | { id: string; positions: Record<string, string>; rotation: RotationState }
+      | null;
+    if (progress?.id !== this.#plan.id) return; // of the run before
+    this.#progress = { positions: new Map(Object.entries(progress.positions)), rotation: progress.rotation };
+  }
+
+  /** Null when there is no such file. */
+  async #parse(name: string): Promise<unknown> {
+    const text = await this.#read(name);
+    if (text === null) return null;
+    try {
+      const contents = JSON.parse(text) as { version?: unknown };
+      if (contents.version !== VERSION) throw new TypeError(`its version is ${contents.version}, not ${VERSION}`);
+      return contents;
+    } catch (error) {
+      throw new FatalError(
+        `can't use ${this.#path(name)}: ${
+          (error as Error).message
+        }. Restore it, or delete ${this.#directory} to begin ` +
+          "the job anew (what it has stored is then written again under the same names)",
+        { cause: error },
+      );
+    }
+  }
+
+  async #read(name: string): Promise<string | null> {
+    return await this.#guard("read", () => Deno.readTextFile(this.#path(name)).catch(nullIfMissing));
+  }
+
+  async #guard<T>(what: "read" | "write", work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw new FatalError(`can't ${what} the job's files in ${this.#directory}: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+  }
+}
+
+function nullIfMissing(error: unknown): null {
+  if (error instanceof Deno.errors.NotFound) return null;
+  throw error;
+}
+
+function ignoreMissing(error: unknown): void {
+  nullIfMissing(error);
+}
+
+/** Null for the end of a line that a crash cut off: its unit is stored again. */
+function parseLine(line: string): Manifest | null {
+  try {
+    return line === "" ? null : JSON.parse(line);
+  } catch {
+    return null;
+  }
+}
