@@ -7,7 +7,13 @@ import type { Runtime } from "../../runtime/runtime.ts";
 import type { KafkaClient } from "./client.ts";
 import type { Partition } from "./partition.ts";
 import { ErrorCode, errorName, isPassing } from "./protocol/errors.ts";
-import { type FetchAnswer, type FetchedPartition, fetchRequest, type IsolationLevel } from "./protocol/fetch.ts";
+import {
+  type FetchAnswer,
+  type FetchedPartition,
+  fetchRequest,
+  type IsolationLevel,
+  READ_COMMITTED,
+} from "./protocol/fetch.ts";
 import { ChunkReader, measureRecords } from "./records/chunk_reader.ts";
 import type { TopicWatch } from "./topic_watch.ts";
 
@@ -29,6 +35,8 @@ export interface FetcherEvents {
   outOfRange(partition: Partition): void;
   /** The process must end. */
   failed(error: unknown): void;
+  /** The broker says that the log reaches to `end`, and sent nothing of it. Absent when there is nothing to do then. */
+  empty?(partition: Partition, end: number): void;
 }
 
 /** With other partitions' buffers full, a request mustn't wait for the idle ones: the full ones would run dry. */
@@ -96,6 +104,7 @@ export class Fetcher {
       if (group === undefined) byBroker.set(broker, group = { open: [], full: false, bufferedByteLength: 0 });
       group.bufferedByteLength += partition.bufferedByteLength;
       if (partition.paused || partition.fetching || partition.skipTo >= 0) continue;
+      if (partition.fetchOffset >= partition.end) continue;
       if (partition.retryAtMs > nowMs) this.#wakeAt(partition.retryAtMs);
       else if (partition.bufferedByteLength >= this.#settings.partitionMaxByteLength) group.full = true;
       else group.open.push(partition);
@@ -245,7 +254,12 @@ export class Fetcher {
       return false;
     }
     const { records } = fetched;
-    if (records.length === 0) return false;
+    if (records.length === 0) {
+      const { highWatermark, lastStableOffset } = fetched;
+      const end = this.#settings.isolation === READ_COMMITTED ? lastStableOffset : highWatermark;
+      this.#events.empty?.(partition, Number(end));
+      return false;
+    }
     const { next, neededByteLength } = measureRecords(records, partition.fetchOffset);
     if (next === partition.fetchOffset) {
       partition.neededByteLength = Math.max(neededByteLength, 2 * partition.neededByteLength);
@@ -254,7 +268,7 @@ export class Fetcher {
     partition.neededByteLength = 0;
     // A small part would keep the whole answer in memory.
     const own = records.length < totalByteLength / 2 ? records.slice() : records;
-    const reader = new ChunkReader(own, partition.fetchOffset, fetched.aborted);
+    const reader = new ChunkReader(own, partition.fetchOffset, fetched.aborted, partition.end);
     partition.add({ reader, byteLength: own.length, next });
     return true;
   }

@@ -19,6 +19,7 @@ import type { AssignmentHints } from "./assignor.ts";
 import type { KafkaClient } from "./client.ts";
 import { Committer } from "./committer.ts";
 import { Coordinator } from "./coordinator.ts";
+import { fetchSettingsOf, isolationOf } from "./fetch_settings.ts";
 import { Fetcher } from "./fetcher.ts";
 import { type GroupListener, GroupMember } from "./group_member.ts";
 import { diversionOf, HistoricalSink, selectionOf } from "./historical.ts";
@@ -26,10 +27,8 @@ import type { KafkaConfig } from "./options.ts";
 import { OutOfRange } from "./out_of_range.ts";
 import { OwnedPartitions } from "./owned_partitions.ts";
 import { type Partition, splitOf } from "./partition.ts";
-import { READ_COMMITTED, READ_UNCOMMITTED } from "./protocol/fetch.ts";
+import { PartitionReader } from "./partition_reader.ts";
 import type { TopicPartition } from "./protocol/list_offsets.ts";
-import { BatchBuilder } from "./records/batch_builder.ts";
-import { CorruptBatchError } from "./records/chunk_reader.ts";
 import { resolveStarts, startHints, type StartsParts } from "./starts.ts";
 import { TopicWatch } from "./topic_watch.ts";
 
@@ -39,13 +38,13 @@ const RETRY: RetryPolicy = { baseDelayMs: 100, maxDelayMs: 5000, maxAttempts: In
 /** Partitions of a consumer group, as splits "topic/partition" whose positions are offsets. */
 export class KafkaSource implements Source, GroupListener {
   readonly #config: KafkaConfig;
-  readonly #context: SourceContext;
   readonly #runtime: Runtime;
   readonly #client: KafkaClient;
   readonly #topics: TopicWatch;
   readonly #group: GroupMember;
   readonly #committer: Committer;
   readonly #fetcher: Fetcher;
+  readonly #reader: PartitionReader;
   readonly #outOfRange: OutOfRange;
   readonly #starts: StartsParts;
   readonly #historical: HistoricalSink | null;
@@ -61,12 +60,11 @@ export class KafkaSource implements Source, GroupListener {
   constructor(config: KafkaConfig, context: SourceContext, client: KafkaClient) {
     const { runtime } = context, { signal } = this.#closed;
     this.#config = config;
-    this.#context = context;
     this.#runtime = runtime;
     this.#client = client;
     const coordinator = new Coordinator(client, config.groupId);
     const topics = new TopicWatch(client, selectionOf(config), runtime);
-    const isolation = config.isolationLevel === "read_committed" ? READ_COMMITTED : READ_UNCOMMITTED;
+    const isolation = isolationOf(config);
     this.#topics = topics;
     this.#starts = { client, coordinator, topics, isolation, policy: config.offset };
     this.#group = new GroupMember({ coordinator, topics, listener: this, runtime }, {
@@ -83,16 +81,15 @@ export class KafkaSource implements Source, GroupListener {
       outOfRange: (partition: Partition) => void this.#recover(partition),
       failed: (error: unknown) => this.#fail(error),
     };
-    this.#fetcher = new Fetcher({ client, topics, events, runtime }, {
-      isolation,
-      rack: config.rack ?? "",
-      minByteLength: config.fetchMinByteLength,
-      maxWaitMs: config.fetchMaxWaitMs,
-      maxByteLength: config.fetchMaxByteLength,
-      partitionMaxByteLength: config.partitionMaxByteLength,
-      prefetchMaxByteLength: config.prefetchMaxByteLength,
-      requestTimeoutMs: config.requestTimeoutMs,
-    }, signal);
+    this.#fetcher = new Fetcher({ client, topics, events, runtime }, fetchSettingsOf(config), signal);
+    this.#reader = new PartitionReader({
+      runtime,
+      // What is sent on keeps its key and headers.
+      wants: config.historicalTopic === undefined ? context.wants : { keys: true, headers: true },
+      maxRecordByteLength: context.maxRecordByteLength,
+      maxRows: config.maxPollRecords,
+      whenLost: "stop all collectors and set the group's offset behind it (kafka-consumer-groups.sh --reset-offsets)",
+    });
     this.diversion = diversionOf(config);
     this.#historical = config.historicalTopic === undefined
       ? null
@@ -232,71 +229,13 @@ export class KafkaSource implements Source, GroupListener {
   // Reading.
 
   #read(partition: Partition, limit: PollLimit): RecordBatch | null {
-    const start = partition.position;
-    const builder = new BatchBuilder({
-      limit: { maxBytes: limit.maxBytes, maxRows: Math.min(limit.maxRows, this.#config.maxPollRecords) },
-      // What is sent on keeps its key and headers.
-      wants: this.#historical === null ? this.#context.wants : { keys: true, headers: true },
-      maxRecordByteLength: this.#context.maxRecordByteLength,
-    });
     const [chunk] = partition.chunks;
-    if (partition.skipTo >= 0) {
-      partition.position = partition.skipTo;
-      partition.skipTo = -1;
-      partition.rewind();
-    } else {
-      this.#readChunk(partition, chunk, builder);
-    }
+    const batch = this.#reader.read(partition, limit);
+    // A batch that is half read goes first.
+    this.#partitions.keepTurn(chunk !== undefined && partition.chunks[0] === chunk ? partition : null);
     this.#fetcher.pump();
-    if (partition.position === start) return null;
-    this.#measureLag();
-    return builder.finish(partition.split, partition.epoch, start, partition.position);
-  }
-
-  #readChunk(partition: Partition, { reader, next }: Partition["chunks"][number], builder: BatchBuilder): void {
-    try {
-      reader.read(builder);
-    } catch (error) {
-      if (!(error instanceof CorruptBatchError)) throw error;
-      if (partition.corruptAt === error.offset && builder.rowCount === 0) this.#failCorrupt(partition, error);
-      partition.corruptAt = error.offset;
-      partition.position = Math.max(partition.position, reader.position);
-      this.#runtime.log.warn("record batch can't be read, fetching it again", { split: partition.split }, error);
-      this.#count(reader.counts);
-      this.#partitions.keepTurn(null);
-      partition.rewind();
-      return;
-    }
-    if (reader.done) {
-      partition.position = Math.max(reader.position, next);
-      partition.shift();
-      this.#count(reader.counts);
-      this.#partitions.keepTurn(null);
-      return;
-    }
-    partition.position = reader.position;
-    this.#partitions.keepTurn(partition);
-  }
-
-  #failCorrupt(partition: Partition, error: CorruptBatchError): never {
-    throw new FatalError(
-      `Partition ${partition.split} can't be read on: ${error.message}. When the data is really lost, stop all collectors ` +
-        `and set the group's offset behind it (kafka-consumer-groups.sh --reset-offsets)`,
-      { cause: error },
-    );
-  }
-
-  #count(
-    { tombstones, controlBatches, abortedRecords }: {
-      tombstones: number;
-      controlBatches: number;
-      abortedRecords: number;
-    },
-  ): void {
-    const { metrics } = this.#runtime;
-    if (tombstones > 0) metrics.count("kafka_tombstones_total", tombstones);
-    if (controlBatches > 0) metrics.count("kafka_control_batches_total", controlBatches);
-    if (abortedRecords > 0) metrics.count("kafka_aborted_records_total", abortedRecords);
+    if (batch !== null) this.#measureLag();
+    return batch;
   }
 
   #measureLag(): void {

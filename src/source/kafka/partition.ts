@@ -1,4 +1,4 @@
-import type { Epoch, SplitId } from "../source.ts";
+import { type Epoch, type SplitId, splitParent, splitPart } from "../source.ts";
 import type { TopicPartition } from "./protocol/list_offsets.ts";
 import type { ChunkReader } from "./records/chunk_reader.ts";
 
@@ -17,6 +17,8 @@ export class Partition implements TopicPartition {
   readonly partition: number;
   readonly split: SplitId;
   readonly epoch: Epoch;
+  /** Nothing is read from here on. */
+  readonly end: number;
   /** The next offset to hand over. */
   position: number;
   /** The next offset to ask for: beyond what is buffered. */
@@ -43,11 +45,12 @@ export class Partition implements TopicPartition {
   /** The end of the partition as last heard of, for the lag. */
   highWatermark = -1;
 
-  constructor({ topic, partition }: TopicPartition, epoch: Epoch, start: number) {
+  constructor({ topic, partition }: TopicPartition, epoch: Epoch, start: number, end = Infinity) {
     this.topic = topic;
     this.partition = partition;
     this.split = splitOf({ topic, partition });
     this.epoch = epoch;
+    this.end = end;
     this.position = start;
     this.fetchOffset = start;
     this.committed = start;
@@ -75,6 +78,11 @@ export class Partition implements TopicPartition {
   get hasRecords(): boolean {
     return this.ready && !this.paused && (this.chunks.length > 0 || this.skipTo >= 0);
   }
+}
+
+/** The inverse of `splitOf`. */
+export function partitionOf(split: SplitId): TopicPartition {
+  return { topic: splitParent(split), partition: Number(splitPart(split)) };
 }
 
 export function splitOf({ topic, partition }: TopicPartition): SplitId {

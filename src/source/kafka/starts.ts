@@ -42,11 +42,16 @@ export async function committedOffsets(
   return offsets.filter(({ offset }) => offset >= 0n);
 }
 
-/** The first or the next offsets, asked of the partitions' leaders. @throws RetriableError, FatalError */
+/**
+ * The first or the next offsets, or the first ones at or after a time (-1: there are none), asked of the partitions'
+ * leaders.
+ *
+ * @throws RetriableError, FatalError
+ */
 export async function listOffsets(
   { client, topics, isolation }: Pick<StartsParts, "client" | "topics" | "isolation">,
   partitions: readonly TopicPartition[],
-  at: StartPolicy,
+  at: StartPolicy | { readonly timestampMs: number },
   signal: AbortSignal,
 ): Promise<Map<string, bigint>> {
   const leaders = new Map<number, TopicPartition[]>();
@@ -58,9 +63,14 @@ export async function listOffsets(
     }
     leaders.set(leader, [...leaders.get(leader) ?? [], one]);
   }
+  const timestamp = at === "earliest"
+    ? EARLIEST
+    : at === "latest"
+    ? LATEST
+    : BigInt(Math.max(0, Math.ceil(at.timestampMs)));
   const found = new Map<string, bigint>();
   await Promise.all([...leaders].map(async ([leader, group]) => {
-    const request = listOffsetsRequest(group, at === "earliest" ? EARLIEST : LATEST, isolation);
+    const request = listOffsetsRequest(group, timestamp, isolation);
     const { offsets } = await client.send(leader, "control", request, { signal });
     for (const { topic, partition, errorCode, offset } of offsets) {
       if (errorCode === ErrorCode.NONE) found.set(splitOf({ topic, partition }), offset);

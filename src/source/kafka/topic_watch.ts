@@ -5,6 +5,9 @@ import { ErrorCode, errorName, isPassing } from "./protocol/errors.ts";
 import type { ClusterMetadata } from "./protocol/metadata.ts";
 import { selectTopics, type TopicSelection } from "./topics.ts";
 
+/** How long the brokers must say that a topic doesn't exist until that is believed. */
+const ABSENT_MS = 3000;
+
 /** What is known of one topic. */
 interface TopicState {
   /** By partition; -1 while there is no leader. */
@@ -16,6 +19,9 @@ export class TopicWatch {
   readonly #client: KafkaClient;
   readonly #selection: TopicSelection;
   readonly #runtime: Runtime;
+  readonly #whenAbsent: "wait" | "fail";
+  /** Since when a topic is missing that must be there, monotonic ms. */
+  #absentSinceMs: number | null = null;
   #topics = new Map<string, TopicState>();
   #subscribed: string[] = [];
   #loaded = false;
@@ -24,7 +30,14 @@ export class TopicWatch {
   /** Grows whenever topics or partition counts change. */
   version = 0;
 
-  constructor(client: KafkaClient, selection: TopicSelection, runtime: Runtime) {
+  /** `whenAbsent` says whether topics that don't exist are waited for. Whoever reads what there is can't. */
+  constructor(
+    client: KafkaClient,
+    selection: TopicSelection,
+    runtime: Runtime,
+    { whenAbsent = "wait" }: { whenAbsent?: "wait" | "fail" } = {},
+  ) {
+    this.#whenAbsent = whenAbsent;
     this.#client = client;
     this.#selection = selection;
     this.#runtime = runtime;
@@ -84,7 +97,8 @@ export class TopicWatch {
         this.#runtime.log.info("new topic found", { topic, partitions: topics.get(topic)!.leaders.size });
       }
     }
-    if (this.#subscribed.length === 0) {
+    this.#absentSinceMs = null;
+    if (this.#subscribed.length === 0 && this.#whenAbsent === "wait") {
       this.#runtime.log.warn("no topic of the cluster matches kafka.topic; waiting for one");
     }
     if (shapeOf(previous) !== shapeOf(topics)) this.version++;
@@ -98,11 +112,20 @@ export class TopicWatch {
     }
     if (errorCode === ErrorCode.INVALID_TOPIC) throw new FatalError(`The brokers call "${topic}" no topic name`);
     if (errorCode === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION) {
+      if (this.#whenAbsent === "fail") this.#throwAbsent(topic);
       this.#runtime.log.warn("topic doesn't exist; waiting for it", { topic });
     } else if (errorCode !== ErrorCode.LEADER_NOT_AVAILABLE) {
       const text = `Metadata of topic ${topic}: ${errorName(errorCode)}`;
       throw isPassing(errorCode) ? new RetriableError(text) : new FatalError(text);
     }
+  }
+
+  /** A broker that has just started may not know of it yet. */
+  #throwAbsent(topic: string): never {
+    const nowMs = this.#runtime.clock.monotonicMs();
+    this.#absentSinceMs ??= nowMs;
+    if (nowMs - this.#absentSinceMs < ABSENT_MS) throw new RetriableError(`Topic ${topic} doesn't exist`);
+    throw new FatalError(`Topic ${topic} doesn't exist (any more), or its DESCRIBE right is missing`);
   }
 }
 

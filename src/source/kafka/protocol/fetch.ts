@@ -27,6 +27,8 @@ export interface AbortedTransaction {
 export interface FetchedPartition extends TopicPartition {
   readonly errorCode: number;
   readonly highWatermark: bigint;
+  /** Everything before it is decided; -1 when the broker keeps no count of it. */
+  readonly lastStableOffset: bigint;
   readonly logStartOffset: bigint;
   /** Only with READ_COMMITTED. */
   readonly aborted: readonly AbortedTransaction[];
@@ -76,12 +78,15 @@ export function fetchRequest(partitions: readonly FetchPartition[], options: Fet
         const topic = reader.string();
         return reader.array(() => {
           const partition = reader.int32(), errorCode = reader.int16(), highWatermark = reader.int64();
-          reader.int64(); // last stable offset
+          const lastStableOffset = reader.int64();
           const logStartOffset = version >= 5 ? reader.int64() : -1n;
           const aborted = reader.array(() => ({ producerId: reader.int64(), firstOffset: reader.int64() }));
           const preferredReplica = version >= 11 ? reader.int32() : -1;
           const records = reader.byteString();
-          return { topic, partition, errorCode, highWatermark, logStartOffset, aborted, preferredReplica, records };
+          return {
+            ...{ topic, partition, errorCode, highWatermark, lastStableOffset, logStartOffset },
+            ...{ aborted, preferredReplica, records },
+          };
         });
       }).flat();
       return { throttleMs, errorCode, partitions };

@@ -70,6 +70,7 @@ export class ChunkReader {
   /** The next offset to deliver; everything before it is in some batch, or was left out on purpose. */
   position: number;
   readonly counts: ChunkCounts = { tombstones: 0, controlBatches: 0, abortedRecords: 0 };
+  readonly #end: number;
   readonly #records: Uint8Array;
   readonly #view: DataView;
   readonly #aborted: AbortedTransaction[];
@@ -80,8 +81,9 @@ export class ChunkReader {
   #open: OpenBatch | null = null;
   #old: OldMessage[] = [];
 
-  /** `aborted` is what the broker said for read_committed; empty otherwise. */
-  constructor(records: Uint8Array, position: number, aborted: readonly AbortedTransaction[]) {
+  /** `aborted` is what the broker said for read_committed; empty otherwise. Nothing from `end` on is delivered. */
+  constructor(records: Uint8Array, position: number, aborted: readonly AbortedTransaction[], end = Infinity) {
+    this.#end = end;
     this.#records = records;
     this.#view = new DataView(records.buffer, records.byteOffset, records.byteLength);
     this.position = position;
@@ -90,7 +92,7 @@ export class ChunkReader {
 
   /** True when nothing more comes of this chunk. */
   get done(): boolean {
-    return this.#open === null && this.#old.length === 0 && !this.#hasWholeBatch();
+    return this.position >= this.#end || this.#open === null && this.#old.length === 0 && !this.#hasWholeBatch();
   }
 
   /**
@@ -99,7 +101,7 @@ export class ChunkReader {
    * @throws CorruptBatchError; the rows before it have been appended.
    */
   read(builder: BatchBuilder): void {
-    while (true) {
+    while (this.position < this.#end) {
       if (this.#old.length > 0 && !this.#readOld(builder)) return;
       if (this.#open !== null && !this.#readOpen(builder, this.#open)) return;
       if (!this.#hasWholeBatch()) return;
@@ -135,12 +137,13 @@ export class ChunkReader {
     if (byteLength < BATCH_HEADER_BYTE_LENGTH) throw new RangeError(`it has only ${byteLength} bytes`);
     const header = readBatchHeader(this.#view, start), end = start + byteLength;
     if (header.lastOffset < this.position) return; // read before; the broker always sends whole batches
+    if (header.baseOffset >= this.#end) return void this.#stop();
     const crc = crc32c(this.#records, start + 21, end);
     if (crc !== header.crc) {
       throw new RangeError(`its checksum is ${crc.toString(16)}, it should be ${header.crc.toString(16)}`);
     }
     if (this.#leaveOut(header, start, end)) {
-      this.position = header.lastOffset + 1;
+      this.position = Math.min(header.lastOffset + 1, this.#end);
       return;
     }
     const data = decompress(header.codec, this.#records.subarray(start + BATCH_HEADER_BYTE_LENGTH, end));
@@ -167,12 +170,13 @@ export class ChunkReader {
 
   /** @returns false when the builder is full. */
   #readOpen(builder: BatchBuilder, batch: OpenBatch): boolean {
-    const { header, data } = batch, fields = this.#fields;
+    const { header, data } = batch, fields = this.#fields, end = this.#end;
     const { baseOffset, baseTimestamp, logAppendTime } = header;
     try {
       while (batch.remaining > 0) {
         readRecord(data, batch.at, fields);
         const offset = baseOffset + fields.offsetDelta;
+        if (offset >= end) return this.#stop();
         if (offset >= this.position) {
           const { valueStart, valueByteLength } = fields, byteLength = valueByteLength > 0 ? valueByteLength : 0;
           if (!builder.fits(byteLength)) return false;
@@ -194,8 +198,16 @@ export class ChunkReader {
     } catch (error) {
       throw new CorruptBatchError(baseOffset, error);
     }
-    this.position = header.lastOffset + 1; // compaction may have taken the last records
+    this.position = Math.min(header.lastOffset + 1, this.#end); // compaction may have taken the last records
     this.#open = null;
+    return true;
+  }
+
+  /** The end was reached. */
+  #stop(): true {
+    this.position = this.#end;
+    this.#open = null;
+    this.#old = [];
     return true;
   }
 
@@ -211,6 +223,7 @@ export class ChunkReader {
   #readOld(builder: BatchBuilder): boolean {
     while (this.#old.length > 0) {
       const { offset, timestamp, key, value } = this.#old[0];
+      if (offset >= this.#end) return this.#stop();
       if (offset >= this.position) {
         if (!builder.fits(value?.length ?? 0)) return false;
         if (value === null) this.counts.tombstones++;
