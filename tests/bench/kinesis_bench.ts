@@ -10,7 +10,6 @@
  */
 import { parseArgs } from "node:util";
 import { SeededRandom } from "../../src/runtime/random.ts";
-import { TRIM_HORIZON } from "../../src/source/kinesis/checkpoint.ts";
 import { connectToAws } from "../../src/source/kinesis/connect.ts";
 import { DEFAULT_TUNING, KinesisSource } from "../../src/source/kinesis/kinesis_source.ts";
 import { type KinesisConfig, kinesisOptions } from "../../src/source/kinesis/options.ts";
@@ -85,7 +84,7 @@ export async function benchRead(recordCount: number, perAggregate: number, round
     const start = performance.now();
     records = byteLength = 0;
     const page = await api.getRecords("iterator", undefined, NEVER);
-    const options = { wantsKeys: false, maxRecordByteLength: 1 << 20, after: TRIM_HORIZON };
+    const options = { wantsKeys: false, maxRecordByteLength: 1 << 20, from: "1" };
     const chunk = new RecordChunk(page.records, options);
     for (let next = "1"; chunk.left > 0;) {
       const batch = chunk.take({ split: "s/shard", epoch: 1n, start: next }, LIMIT);

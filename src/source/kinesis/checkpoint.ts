@@ -52,6 +52,18 @@ export function positionAfter({ sequence, sub }: Checkpoint): Position {
   return SENTINEL_POSITIONS[sequence] ?? `${sequence}:${sub + 1}`;
 }
 
+/** The sentinel that a position stands for; undefined when it names a record. */
+export function sentinelAt(position: Position): Sentinel | undefined {
+  return SENTINELS.get(position);
+}
+
+/** The record that a position names, and which of its user records is the next one; undefined for a sentinel's. */
+export function recordAt(position: Position): { readonly sequence: string; readonly sub: number } | undefined {
+  if (SENTINELS.has(position)) return undefined;
+  const [sequence, sub = "0"] = position.split(":");
+  return { sequence, sub: Number(sub) };
+}
+
 /** The checkpoint that lets reading go on at this position. @throws InvariantError for a position of no record's end. */
 export function checkpointBefore(position: Position): Checkpoint {
   const sentinel = SENTINELS.get(position);

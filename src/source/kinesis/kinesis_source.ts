@@ -36,7 +36,9 @@ import type { LeaseStore } from "./lease_store.ts";
 import { LeaseTable } from "./lease_table.ts";
 import type { KinesisSettings } from "./settings.ts";
 import { type ReadLimits, SHARD_LIMITS, ShardReader } from "./shard_reader.ts";
+import { MAX_PAGE_BYTES } from "./page_size.ts";
 import { ParentGate } from "./parent_gate.ts";
+import { endBatch } from "./record_chunk.ts";
 import { ShardEnd } from "./shard_end.ts";
 import { type ShardCounts, ShardMeter } from "./shard_meter.ts";
 import { ShardSync } from "./shard_sync.ts";
@@ -176,7 +178,7 @@ export class KinesisSource implements Source {
     if (comparePositions(next, owned.wanted) < 0) {
       throw new InvariantError(`commit of ${split} at ${next}, but ${owned.wanted} was committed before`);
     }
-    const delivered = owned.reader?.delivered ?? owned.committed;
+    const delivered = owned.ended ? END_POSITION : owned.reader?.delivered ?? owned.committed;
     if (comparePositions(next, delivered) > 0) {
       throw new InvariantError(`commit of ${split} at ${next}, but records were delivered up to ${delivered} only`);
     }
@@ -322,7 +324,9 @@ export class KinesisSource implements Source {
         runtime: this.#context.runtime,
         split,
         held,
+        start: positionAfter(held.lease.checkpoint),
         startTimestampMs,
+        bound: null,
         limits: this.#readLimits(),
         subscribes: this.#settings.enhancedFanOut,
         wantsKeys: this.#context.wants.keys,
@@ -346,7 +350,8 @@ export class KinesisSource implements Source {
   #readLimits(): ReadLimits {
     const { maxRecordsPerBatch, pollIntervalMs } = this.#settings;
     const { minIntervalMs, bytesPerSecond } = this.#tuning;
-    return { maxRecords: maxRecordsPerBatch, pollIntervalMs, minIntervalMs, bytesPerSecond };
+    const maxPageBytes = Math.min(MAX_PAGE_BYTES, this.#settings.prefetchByteLength / 2);
+    return { maxRecords: maxRecordsPerBatch, pollIntervalMs, minIntervalMs, bytesPerSecond, maxPageBytes };
   }
 
   /** Where LATEST and AT_TIMESTAMP are: kept in the lease, or from the config, or now. */
@@ -395,12 +400,14 @@ export class KinesisSource implements Source {
   }
 
   #deliver(owned: OwnedShard, limit: PollLimit): RecordBatch {
-    const batch = owned.reader!.take(limit);
-    this.#meter.count(owned.held.key, batch.rowCount, batch.bytes.length);
-    if (batch.next === END_POSITION) {
+    const reader = owned.reader!;
+    const batch = reader.take(limit);
+    if (batch === "end") {
       owned.ended = true;
       this.#ending.push(owned.split);
+      return endBatch(owned.split, owned.held.epoch, reader.delivered);
     }
+    this.#meter.count(owned.held.key, batch.rowCount, batch.bytes.length);
     return batch;
   }
 

@@ -1,15 +1,15 @@
 /** What one read of a shard gave, as rows in plain arrays, waiting to become batches. */
 import type { BytesColumn, Epoch, PollLimit, Position, RecordBatch, SplitId } from "../source.ts";
 import { readAggregate } from "./aggregate.ts";
-import { type Checkpoint, compareDecimals, END_POSITION, isSentinel } from "./checkpoint.ts";
+import { compareDecimals, END_POSITION, recordAt } from "./checkpoint.ts";
 import type { StreamRecord } from "./kinesis_api.ts";
 
 export interface ChunkOptions {
   readonly wantsKeys: boolean;
   /** Longer values are cut to one byte more than this. */
   readonly maxRecordByteLength: number;
-  /** Rows up to here, inclusive, are left out. */
-  readonly after: Checkpoint;
+  /** Rows before this place are left out. */
+  readonly from: Position;
 }
 
 const encoder = new TextEncoder();
@@ -37,16 +37,20 @@ export class RecordChunk {
   /** How many user records the last record has (1 when plain). */
   readonly lastRowCount: number = 1;
 
-  constructor(records: readonly StreamRecord[], { wantsKeys, maxRecordByteLength, after }: ChunkOptions) {
+  constructor(records: readonly StreamRecord[], { wantsKeys, maxRecordByteLength, from }: ChunkOptions) {
     this.#records = records;
     this.#wantsKeys = wantsKeys;
     let byteLength = 0, broken = 0;
+    const place = recordAt(from);
     for (let i = 0; i < records.length; i++) {
       const { data, sequence } = records[i];
       byteLength += data.length;
       // At the place where reading went on, what is known already comes once more.
-      const order = isSentinel(after) ? 1 : compareDecimals(sequence, after.sequence);
-      const skipTo = order > 0 ? 0 : order < 0 ? Infinity : after.sub + 1;
+      let skipTo = 0;
+      if (place !== undefined) {
+        const order = compareDecimals(sequence, place.sequence);
+        skipTo = order > 0 ? 0 : order < 0 ? Infinity : place.sub;
+      }
       const aggregate = readAggregate(data);
       if (aggregate === null || aggregate === "broken") {
         if (aggregate === "broken") broken++;
@@ -69,9 +73,8 @@ export class RecordChunk {
     this.brokenCount = broken;
     this.lastSequence = records.at(-1)?.sequence;
     this.#next = this.lastSequence === undefined ? undefined : `${this.lastSequence}:${this.lastRowCount}`;
-    if (this.lastSequence === after.sequence && after.sub + 1 > this.lastRowCount) {
-      this.#next = `${after.sequence}:${after.sub + 1}`; // a checkpoint past the aggregate's end stays there
-    }
+    // A checkpoint past the aggregate's end stays there.
+    if (place !== undefined && place.sequence === this.lastSequence && place.sub > this.lastRowCount) this.#next = from;
   }
 
   get rowCount(): number {

@@ -10,36 +10,52 @@
  */
 import type { ByteBudget } from "../../runtime/byte_budget.ts";
 import { Condition } from "../../runtime/condition.ts";
-import { RetriableError } from "../../runtime/errors.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
-import { linkedController, withTimeLimit } from "../../runtime/time_limit.ts";
-import type { PollLimit, Position, RecordBatch, SplitId } from "../source.ts";
-import { type Checkpoint, checkpointBefore, isSentinel, positionAfter } from "./checkpoint.ts";
-import type { HeldLease } from "./held_lease.ts";
+import type { Epoch, PollLimit, Position, RecordBatch, SplitId } from "../source.ts";
+import { recordAt, sentinelAt } from "./checkpoint.ts";
 import {
   ExpiredIteratorError,
   type IteratorPlace,
   type KinesisApi,
-  type PushedPage,
   type RecordsPage,
   ShardGoneError,
-  type StreamRecord,
 } from "./kinesis_api.ts";
-import { endBatch, RecordChunk } from "./record_chunk.ts";
+import { PageSize } from "./page_size.ts";
+import { ReadFailures } from "./read_failures.ts";
+import { RecordChunk } from "./record_chunk.ts";
+import { ShardPages } from "./shard_pages.ts";
+import { pushedPages } from "./subscription.ts";
+import type { TimeBound } from "./time_bound.ts";
+
+/** By what right a shard is read: a lease, or a range that is nobody else's. */
+export interface ShardHold {
+  /** The shard's id. */
+  readonly key: string;
+  readonly epoch: Epoch;
+  /** Aborts when the right is gone. */
+  readonly gone: AbortSignal;
+  /** Whether records may be given. */
+  readonly usable: boolean;
+  noteRead(byteLength: number): void;
+}
 
 export interface ShardReaderOptions {
   readonly api: KinesisApi;
   readonly runtime: Runtime;
   readonly split: SplitId;
-  readonly held: HeldLease;
+  readonly held: ShardHold;
+  /** The place of the first record. */
+  readonly start: Position;
   /** Where LATEST and AT_TIMESTAMP start, epoch ms. */
   readonly startTimestampMs: number | undefined;
+  /** Where it ends although the shard may go on; null: at the shard's end only. */
+  readonly bound: TimeBound | null;
   readonly limits: ReadLimits;
   /** True for enhanced fan-out: the service pushes the records. */
   readonly subscribes: boolean;
   readonly wantsKeys: boolean;
   readonly maxRecordByteLength: number;
-  /** Bytes that are read ahead, over all shards. */
+  /** Bytes that are read ahead, over all shards that share it. */
   readonly budget: ByteBudget;
   /** Calls at a time, over all shards. */
   readonly calls: ByteBudget;
@@ -53,18 +69,18 @@ export interface ReadLimits {
   readonly pollIntervalMs: number;
   readonly minIntervalMs: number;
   readonly bytesPerSecond: number;
+  /** What a page may have; it may be more when its records are larger than those before. */
+  readonly maxPageBytes: number;
 }
 
 export const SHARD_LIMITS = { minIntervalMs: 200, bytesPerSecond: 2 << 20 } as const;
 /** Chunks that wait to be taken, beside the one that is being taken. */
 const MAX_WAITING_CHUNKS = 1;
-/** What a read is expected to give, at the least, at first and at the most. */
-const MIN_EXPECTED_BYTES = 64 << 10, FIRST_EXPECTED_BYTES = 1 << 20, MAX_EXPECTED_BYTES = 10 << 20;
-const BACKOFF_BASE_MS = 200, BACKOFF_MAX_MS = 10_000;
-/** Iterators live for 300 s; one this old is not tried. */
-const ITERATOR_MAX_AGE_MS = 280_000;
-/** A subscription tells of itself every few seconds, also without records. */
-const SILENCE_MS = 40_000;
+
+/** A page's part before the bound, and whether that is reached. */
+interface BoundedPage extends RecordsPage {
+  readonly reached: boolean;
+}
 
 interface WaitingChunk {
   readonly chunk: RecordChunk;
@@ -73,19 +89,19 @@ interface WaitingChunk {
 
 export class ShardReader {
   readonly split: SplitId;
-  readonly held: HeldLease;
+  readonly held: ShardHold;
   readonly #options: ShardReaderOptions;
+  readonly #pages: ShardPages;
+  readonly #failures: ReadFailures;
+  readonly #size: PageSize;
   readonly #changed = new Condition();
   readonly #chunks: WaitingChunk[] = [];
   /** Where the next batch starts. */
   #taken: Position;
-  /** The last record fetched. */
-  #fetched: Checkpoint;
-  #iterator: { readonly text: string; readonly gotMs: number } | undefined;
+  /** Where the next chunk starts. */
+  #fetched: Position;
   /** Of a subscription: everything up to here was fetched, also where there were no records. */
   #continuation: string | undefined;
-  #expectedBytes = FIRST_EXPECTED_BYTES;
-  #failures = 0;
   #atEnd = false;
   #endTaken = false;
   paused = false;
@@ -93,16 +109,21 @@ export class ShardReader {
   failure: unknown = undefined;
   /** How far behind the newest record the last read was, ms. */
   behindLatestMs = 0;
+  /** How often records had left the stream before they were read. */
+  skips = 0;
 
   constructor(options: ShardReaderOptions) {
+    const { api, runtime, split, held, start, limits } = options;
     this.#options = options;
-    this.split = options.split;
-    this.held = options.held;
-    this.#fetched = options.held.lease.checkpoint;
-    this.#taken = positionAfter(this.#fetched);
+    this.split = split;
+    this.held = held;
+    this.#pages = new ShardPages(api, held.key, runtime.clock);
+    this.#failures = new ReadFailures(split, runtime);
+    this.#size = new PageSize(limits.maxRecords, limits.maxPageBytes);
+    this.#taken = this.#fetched = start;
   }
 
-  /** Reads until the end or until the lease is gone. Never rejects. */
+  /** Reads until the end or until the right to is gone. Never rejects. */
   async run(): Promise<void> {
     const signal = this.held.gone;
     // Also long after everything was read: what waits to be taken holds its share of the budget.
@@ -117,7 +138,7 @@ export class ShardReader {
     }
   }
 
-  /** Whether `take` would give a batch. */
+  /** Whether `take` would give something. */
   get ready(): boolean {
     return !this.paused && this.held.usable && (this.#chunks.length > 0 || (this.#atEnd && !this.#endTaken));
   }
@@ -127,21 +148,18 @@ export class ShardReader {
     return this.#taken;
   }
 
-  /** The next batch; call only when ready. */
-  take(limit: PollLimit): RecordBatch {
-    const place = { split: this.split, epoch: this.held.epoch, start: this.#taken };
+  /** The next batch, or "end", once, behind the last one; call only when ready. */
+  take(limit: PollLimit): RecordBatch | "end" {
     const waiting = this.#chunks[0];
-    let batch: RecordBatch;
     if (waiting === undefined) {
       this.#endTaken = true;
-      batch = endBatch(place.split, place.epoch, place.start);
-    } else {
-      batch = waiting.chunk.take(place, limit);
-      if (waiting.chunk.left === 0) {
-        this.#chunks.shift();
-        waiting.release();
-        this.#changed.notify();
-      }
+      return "end";
+    }
+    const batch = waiting.chunk.take({ split: this.split, epoch: this.held.epoch, start: this.#taken }, limit);
+    if (waiting.chunk.left === 0) {
+      this.#chunks.shift();
+      waiting.release();
+      this.#changed.notify();
     }
     this.#taken = batch.next;
     return batch;
@@ -155,7 +173,7 @@ export class ShardReader {
   async #step(signal: AbortSignal): Promise<void> {
     const { budget, calls, runtime: { clock } } = this.#options;
     await this.#room(signal);
-    const release = await budget.acquire(this.#expectedBytes, signal);
+    const release = await budget.acquire(this.#size.expectedBytes, signal);
     let kept = false, pauseMs = 0;
     let startMs = clock.monotonicMs();
     try {
@@ -164,10 +182,9 @@ export class ShardReader {
       try {
         const page = await this.#read(signal);
         const chunk = this.#chunkOf(page);
-        this.#failures = 0;
-        pauseMs = this.#pauseAfter(chunk.byteLength, page.records.length);
+        pauseMs = this.#pauseAfter(page, chunk.byteLength);
         kept = this.#keep(chunk, release);
-        this.#atEnd = page.nextIterator === undefined;
+        this.#atEnd = page.reached || page.nextIterator === undefined;
       } finally {
         done();
       }
@@ -183,24 +200,13 @@ export class ShardReader {
   /** One subscription, to its end: 5 minutes, the shard's end, a failure, or silence. */
   async #subscribe(signal: AbortSignal): Promise<void> {
     const { api, budget, runtime: { clock } } = this.#options;
-    // The subscription's own: what it listens to must not pile up on the lease's signal.
-    const { controller, unlink } = linkedController(signal);
-    let pages: AsyncIterator<PushedPage> | undefined;
     let pauseMs = 0;
     try {
       await this.#room(signal);
       const place: IteratorPlace = this.#continuation === undefined
         ? this.#place()
         : { type: "AFTER_SEQUENCE_NUMBER", sequence: this.#continuation };
-      const subscription = pages = (await api.subscribe(this.held.key, place, controller.signal))
-        [Symbol.asyncIterator]();
-      const what = `hear of shard ${this.held.key} by SubscribeToShard`;
-      for (;;) {
-        const limit = { what, limitMs: SILENCE_MS, clock, signal };
-        const { value: page, done } = await withTimeLimit(limit, () => subscription.next());
-        if (done) break;
-        this.#failures = 0;
-        this.behindLatestMs = page.behindLatestMs;
+      for await (const page of pushedPages({ api, shard: this.held.key, place, clock, signal })) {
         const chunk = this.#chunkOf(page);
         const release = await budget.acquire(chunk.byteLength, signal);
         const kept = this.#keep(chunk, release);
@@ -209,15 +215,10 @@ export class ShardReader {
         this.#atEnd = page.continuation === undefined;
         if (kept || this.#atEnd) this.#options.onReady();
         if (this.#atEnd) break;
-        // What is not asked for stays with the service: it stops pushing, and drops us in the end.
         await this.#room(signal);
       }
     } catch (error) {
       pauseMs = this.#recover(error, signal);
-    } finally {
-      unlink();
-      controller.abort(new DOMException("the subscription is over", "AbortError"));
-      pages?.return?.()?.catch(() => {}); // not waited for: it may hang as its next page does
     }
     if (!this.#atEnd && pauseMs > 0) await clock.sleep(pauseMs, signal);
   }
@@ -226,79 +227,70 @@ export class ShardReader {
     while (this.paused || this.#chunks.length > MAX_WAITING_CHUNKS) await this.#changed.wait(signal);
   }
 
-  async #read(signal: AbortSignal): Promise<RecordsPage> {
-    const { api, limits, runtime: { clock } } = this.#options;
-    const nowMs = clock.monotonicMs();
-    if (this.#iterator === undefined || nowMs - this.#iterator.gotMs > ITERATOR_MAX_AGE_MS) {
-      const text = await api.getIterator(this.held.key, this.#place(), signal);
-      this.#iterator = { text, gotMs: clock.monotonicMs() };
-    }
-    const page = await api.getRecords(this.#iterator.text, limits.maxRecords, signal);
-    this.behindLatestMs = page.behindLatestMs;
-    this.#iterator = page.nextIterator === undefined
-      ? undefined
-      : { text: page.nextIterator, gotMs: clock.monotonicMs() };
-    return page;
+  async #read(signal: AbortSignal): Promise<BoundedPage> {
+    const { api, bound, runtime: { clock } } = this.#options;
+    const askedMs = bound === null ? NaN : api.serverTimeMs() ?? clock.now();
+    const page = await this.#pages.next(this.#place(), this.#size.recordLimit, signal);
+    if (page.skipped) this.#noteSkip(page.records[0].arrivalMs);
+    this.#size.note(page.records.length, page.records.reduce((sum, { data }) => sum + data.length, 0));
+    return bound === null ? { ...page, reached: false } : { ...page, ...bound.cut(page, askedMs) };
   }
 
   #place(): IteratorPlace {
     const { startTimestampMs } = this.#options;
-    const { sequence } = this.#fetched;
-    if (!isSentinel(this.#fetched)) return { type: "AT_SEQUENCE_NUMBER", sequence };
-    if (sequence === "TRIM_HORIZON" || startTimestampMs === undefined) return { type: "TRIM_HORIZON" };
+    const record = recordAt(this.#fetched);
+    if (record !== undefined) return { type: "AT_SEQUENCE_NUMBER", sequence: record.sequence };
+    if (sentinelAt(this.#fetched) === "TRIM_HORIZON" || startTimestampMs === undefined) return { type: "TRIM_HORIZON" };
     return { type: "AT_TIMESTAMP", timestampMs: startTimestampMs };
   }
 
-  #chunkOf(page: { readonly records: readonly StreamRecord[] }): RecordChunk {
-    const { wantsKeys, maxRecordByteLength, runtime } = this.#options;
-    const chunk = new RecordChunk(page.records, { wantsKeys, maxRecordByteLength, after: this.#fetched });
+  #chunkOf({ records, behindLatestMs }: Pick<RecordsPage, "records" | "behindLatestMs">): RecordChunk {
+    const { wantsKeys, maxRecordByteLength, runtime: { metrics } } = this.#options;
+    const chunk = new RecordChunk(records, { wantsKeys, maxRecordByteLength, from: this.#fetched });
+    this.#failures.succeeded();
+    this.behindLatestMs = behindLatestMs;
     this.held.noteRead(chunk.byteLength);
-    runtime.metrics.count("collector_kinesis_reads_total");
-    if (chunk.brokenCount > 0) runtime.metrics.count("collector_kinesis_broken_aggregates_total", chunk.brokenCount);
+    metrics.count("collector_kinesis_reads_total");
+    if (chunk.brokenCount > 0) metrics.count("collector_kinesis_broken_aggregates_total", chunk.brokenCount);
     return chunk;
   }
 
   /** True when the chunk waits to be taken. */
   #keep(chunk: RecordChunk, release: () => void): boolean {
-    this.#expectedBytes = Math.min(MAX_EXPECTED_BYTES, Math.max(MIN_EXPECTED_BYTES, 2 * chunk.byteLength));
     const { next } = chunk;
-    if (next === undefined || next === positionAfter(this.#fetched) || this.held.gone.aborted) return false;
-    this.#fetched = checkpointBefore(next);
+    if (next === undefined || next === this.#fetched || this.held.gone.aborted) return false;
+    this.#fetched = next;
     this.#chunks.push({ chunk, release });
     return true;
   }
 
-  #pauseAfter(byteLength: number, recordCount: number): number {
+  #pauseAfter({ records, behindLatestMs }: RecordsPage, byteLength: number): number {
     const { limits: { pollIntervalMs, minIntervalMs, bytesPerSecond }, runtime: { random } } = this.#options;
-    if (recordCount === 0) return pollIntervalMs * (1 + random.next() / 2);
+    // The service looks through so much at a time: far behind, an empty page doesn't mean that nothing follows.
+    if (records.length === 0 && behindLatestMs === 0) return pollIntervalMs * (1 + random.next() / 2);
     return Math.max(minIntervalMs, byteLength / bytesPerSecond * 1000);
+  }
+
+  #noteSkip(arrivalMs: number): void {
+    const { runtime: { log, metrics } } = this.#options;
+    this.skips++;
+    metrics.count("collector_kinesis_skips_total");
+    const fields = { split: this.split, position: this.#fetched, next: new Date(arrivalMs).toISOString() };
+    log.warn("the record at which reading goes on has left the stream, maybe with others after it", fields);
   }
 
   /** How long to wait before the next try, ms. @throws what can't be mended. */
   #recover(error: unknown, signal: AbortSignal): number {
     signal.throwIfAborted();
-    const { runtime: { log, metrics, random } } = this.#options;
     if (error instanceof ShardGoneError) {
+      const { log } = this.#options.runtime;
       log.warn("the shard has left the stream, and what was not read of it", { split: this.split }, error);
+      this.skips++;
       this.#atEnd = true;
       return 0;
     }
-    const expired = error instanceof ExpiredIteratorError;
-    if (!expired && !(error instanceof RetriableError)) throw error;
-    this.#failures++;
-    if (expired) {
-      this.#iterator = undefined;
-      metrics.count("collector_kinesis_expired_iterators_total");
-      if (this.#failures === 1) return 0;
-    } else {
-      metrics.count("collector_retries_total", 1, { what: "kinesis GetRecords" });
-      log.debug("a read failed, trying again", { split: this.split, failures: this.#failures, error: error.message });
-      if (this.#failures % 10 === 0) {
-        log.warn("reads of a shard fail again and again", { split: this.split, failures: this.#failures }, error);
-      }
-    }
-    const ceilingMs = Math.min(BACKOFF_MAX_MS, BACKOFF_BASE_MS * 2 ** Math.min(this.#failures, 10));
-    return ceilingMs / 2 + random.next() * ceilingMs / 2;
+    if (error instanceof ExpiredIteratorError) this.#pages.restart();
+    return this.#failures.pauseMs(error);
   }
 
   #dropAll(): void {

@@ -1,13 +1,13 @@
 import { assertEquals } from "@std/assert";
 import { positionText } from "../../../../src/decode/dead_letters.ts";
-import type { Checkpoint } from "../../../../src/source/kinesis/checkpoint.ts";
 import type { StreamRecord } from "../../../../src/source/kinesis/kinesis_api.ts";
 import { RecordChunk } from "../../../../src/source/kinesis/record_chunk.ts";
-import type { BytesColumn, PollLimit, RecordBatch } from "../../../../src/source/source.ts";
+import type { BytesColumn, PollLimit, Position, RecordBatch } from "../../../../src/source/source.ts";
 import { aggregate } from "../../../support/kpl.ts";
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
-const BEGIN: Checkpoint = { sequence: "TRIM_HORIZON", sub: 0 };
+/** TRIM_HORIZON. */
+const BEGIN = "1";
 const ALL: PollLimit = { maxBytes: 1 << 20, maxRows: 1000 };
 
 function record(sequence: string, data: Uint8Array | string): StreamRecord {
@@ -21,8 +21,8 @@ const RECORDS = [
   record("102", ""),
 ];
 
-function chunk(records: readonly StreamRecord[], after = BEGIN, wantsKeys = false): RecordChunk {
-  return new RecordChunk(records, { wantsKeys, maxRecordByteLength: 100, after });
+function chunk(records: readonly StreamRecord[], from = BEGIN, wantsKeys = false): RecordChunk {
+  return new RecordChunk(records, { wantsKeys, maxRecordByteLength: 100, from });
 }
 
 /** [position, value] of each row. */
@@ -51,19 +51,22 @@ Deno.test("a chunk's rows are its records and the user records of its aggregates
 Deno.test("a batch may end inside an aggregate, and reading may go on there", () => {
   const batches = takeAll(chunk(RECORDS), { maxBytes: 1 << 20, maxRows: 2 });
   assertEquals(batches.map(({ next }) => next), ["101:1", "101:3", "102:1"]);
-  const rest = takeAll(chunk(RECORDS.slice(1), { sequence: "101", sub: 0 }), ALL);
+  const rest = takeAll(chunk(RECORDS.slice(1), "101:1"), ALL);
   assertEquals(rest.flatMap(rows), [["101:1", "b"], ["101:2", "c"], ["102:0", ""]]);
 });
 
 Deno.test("a chunk leaves out what is processed, and nothing else", () => {
-  const cases: [Checkpoint, number][] = [
-    [{ sequence: "100", sub: 0 }, 4],
-    [{ sequence: "101", sub: 1 }, 2],
-    [{ sequence: "101", sub: 2 }, 1],
-    [{ sequence: "102", sub: 0 }, 0],
-    [{ sequence: "99", sub: 0 }, 5],
+  const cases: [Position, number][] = [
+    ["100:1", 4],
+    ["100:0", 5],
+    ["101:0", 4],
+    ["101:2", 2],
+    ["101:3", 1],
+    ["102:0", 1],
+    ["102:1", 0],
+    ["99:1", 5],
   ];
-  for (const [after, count] of cases) assertEquals(chunk(RECORDS, after).left, count, after.sequence);
+  for (const [from, count] of cases) assertEquals(chunk(RECORDS, from).left, count, from);
 });
 
 Deno.test("a chunk keeps to the limits of rows and bytes, but gives one record at least", () => {
