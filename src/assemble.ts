@@ -19,6 +19,7 @@ import type { Source, SourceContext } from "./source/source.ts";
 import { DeadLetterWriter } from "./target/dead_letter_writer.ts";
 import { LazyTarget, sharedTarget } from "./target/deferred_target.ts";
 import { fileTarget } from "./target/file.ts";
+import type { Manifest } from "./target/manifest.ts";
 import { ObjectSink } from "./target/object_sink.ts";
 import { ObjectUnitWriter } from "./target/object_unit_writer.ts";
 import { PageUnitWriter } from "./target/page_unit_writer.ts";
@@ -84,17 +85,29 @@ export function deadLetterDirectoryOf({ objects }: Pick<Config, "objects">, kind
   return objects.deadLetterDirectory ?? (kind === "objects" ? null : DEAD_LETTER_DIRECTORY);
 }
 
+/** What takes the place of the config's own. */
+export interface Substitutes {
+  readonly source?: Source;
+  readonly target?: Target;
+  /** See ObjectUnitWriterOptions; targets that take pages don't tell. */
+  unitWritten?(manifest: Manifest): Promise<void>;
+}
+
 /**
  * Builds everything that the config names.
  *
  * @throws ConfigError when the machine can't do what the config asks for.
  */
-export function assemble(config: Config, { runtime, machine, stdout }: Surroundings): Assembled {
+export function assemble(
+  config: Config,
+  { runtime, machine, stdout }: Surroundings,
+  substitutes: Substitutes = {},
+): Assembled {
   const limits = limitsOf(config, machine);
   const { workers, writesInFlight } = threadsOf(config.pipeline, machine);
-  const source = config.source.create(sourceContextOf(config, runtime));
-  const target = config.target.create({ runtime, stdout });
-  const writer = createWriter(config, target, { runtime, writesInFlight });
+  const source = substitutes.source ?? config.source.create(sourceContextOf(config, runtime));
+  const target = substitutes.target ?? config.target.create({ runtime, stdout });
+  const writer = createWriter(config, target, { runtime, writesInFlight, written: substitutes.unitWritten });
   const ports = createPorts(workerConfigOf(config, target.kind, source), { workers, runtime });
   const directory = deadLetterDirectoryOf(config, target.kind);
   return {
@@ -132,7 +145,11 @@ interface Writes {
   readonly writesInFlight: number;
 }
 
-function createWriter(config: Config, target: Target, writes: Writes): UnitWriter {
+function createWriter(
+  config: Config,
+  target: Target,
+  { written, ...writes }: Writes & { written: Substitutes["unitWritten"] },
+): UnitWriter {
   const deadLetters = createDeadLetterWriter(config, target, writes);
   if (target.kind === "pages") return new PageUnitWriter({ target, deadLetters, ...writes });
   const { encode, objects } = config;
@@ -144,6 +161,7 @@ function createWriter(config: Config, target: Target, writes: Writes): UnitWrite
     extension: fileExtensionOf(encode),
     maxObjectByteLength: objects.maxObjectByteLength,
     manifests: objects.manifest,
+    written,
     runtime: writes.runtime,
   });
 }

@@ -8,6 +8,7 @@ import type { AnySections, PlannedComponent, Registry } from "./config/section.t
 import { decodeOptions } from "./decode/options.ts";
 import { encodeConfigProblems, encodeOptions } from "./encode/options.ts";
 import { objectsSection, pipelineSection, processSection } from "./pipeline/options.ts";
+import { replaySection } from "./replay/options.ts";
 import { demoSource } from "./source/demo.ts";
 import { fileSource } from "./source/file.ts";
 import { kafkaSource } from "./source/kafka.ts";
@@ -51,6 +52,7 @@ export const SECTIONS = {
   objects: objectsSection,
   pipeline: pipelineSection,
   process: processSection,
+  replay: replaySection,
 } satisfies AnySections;
 
 /** Sources whose keys are known but which this build doesn't have. */

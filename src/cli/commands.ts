@@ -1,9 +1,11 @@
 import type { Commands } from "./arguments.ts";
 import { checkCommand } from "./check.ts";
+import { replayCommand } from "./replay.ts";
 import { runCommand } from "./run.ts";
 
 /** Every command, by the word that names it: one file and one line each. */
 export const COMMANDS: Commands = {
   run: runCommand,
   check: checkCommand,
+  replay: replayCommand,
 };

@@ -6,6 +6,12 @@ export const EXIT = {
   failed: 1,
   /** The config or the command line can't be used; nothing was started. */
   usage: 2,
+  /** Another run of the same job is under way. */
+  locked: 3,
+  /** Done, but something is missing or damaged: a part of the range had expired, or an audit found a gap. */
+  incomplete: 4,
+  /** A bounded job was stopped by a signal before its end. The same command goes on from there. */
+  stopped: 5,
   /** A second SIGINT (128 + 2) or SIGTERM (128 + 15): ended at once. */
   interrupted: 130,
   terminated: 143,
@@ -20,6 +26,9 @@ export const EXIT_CODE_DOCS: readonly (readonly [number | string, string])[] = [
   [EXIT.done, "done: everything that was read is written and committed"],
   [EXIT.failed, "failed: what was not committed is read again by the next run"],
   [EXIT.usage, "the config or the command line can't be used; nothing was started"],
+  [EXIT.locked, "another run of the same job is under way"],
+  [EXIT.incomplete, "done, but a part of the range had expired, or an audit found something missing or damaged"],
+  [EXIT.stopped, "a bounded job was stopped before its end; the same command goes on from there"],
   ["130, 143", "ended at once by a second SIGINT or SIGTERM; what was not committed is read again"],
   [EXIT.outputClosed, "whoever read standard output went away; what it didn't take is not committed"],
 ];

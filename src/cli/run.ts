@@ -71,18 +71,26 @@ async function run(args: Arguments, host: Host): Promise<ExitCode> {
   return await collect(assembled, { stop, terminal, output, runtime, host, process: config.process });
 }
 
-interface Surroundings {
+export interface CollectSurroundings {
   readonly stop: AbortSignal;
   readonly terminal: Terminal;
   readonly output: RowOutput;
   readonly runtime: Runtime;
   readonly host: Host;
   readonly process: ProcessConfig;
+  /** Of work that has an end: how much of it is done, 0 to 1. */
+  share?(): number;
 }
 
+/** Lines of the log while work goes on that has an end. */
+const BOUNDED_LOG_INTERVAL_MS = 10_000;
+
 /** Runs the loop beside the status line, and says what came of it. */
-async function collect({ collector, facts }: Assembled, surroundings: Surroundings): Promise<ExitCode> {
-  const { stop, terminal, output, runtime, host, process } = surroundings;
+export async function collect(
+  { collector, facts }: Assembled,
+  surroundings: CollectSurroundings,
+): Promise<ExitCode> {
+  const { stop, terminal, output, runtime, host, process, share } = surroundings;
   const startMs = runtime.clock.monotonicMs();
   const ended = new AbortController();
   const status = showStatus({
@@ -91,6 +99,7 @@ async function collect({ collector, facts }: Assembled, surroundings: Surroundin
     machine: host.machine,
     memoryByteLength: facts.memoryByteLength,
     intervalMs: process.statusIntervalMs,
+    ...(share && { share, logIntervalMs: BOUNDED_LOG_INTERVAL_MS }),
   }, ended.signal);
   let failure: { readonly error: unknown } | null = null;
   try {

@@ -107,6 +107,8 @@ function readSource(
     config,
     create: (context) => component.create(config, context),
     check: (context, signal) => component.check(config, context, signal),
+    ...(component.ranges && { ranges: (context) => component.ranges!(config, context) }),
+    ...(component.committed && { committed: (context, signal) => component.committed!(config, context, signal) }),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { ConfigProblem } from "../runtime/errors.ts";
-import type { CheckResult, Source, SourceComponent, SourceContext } from "../source/source.ts";
+import type { RangeSource } from "../source/range_source.ts";
+import type { CheckResult, Position, Source, SourceComponent, SourceContext, SplitId } from "../source/source.ts";
 import type { Target, TargetComponent, TargetContext } from "../target/target.ts";
 import type { ConfigOf, Option, OptionSpecs } from "./option.ts";
 
@@ -43,6 +44,10 @@ export interface SelectedSource {
   /** The component's typed config. */
   readonly config: object;
   create(context: SourceContext): Source;
+  /** Absent when nothing of the source can be read again. */
+  ranges?(context: SourceContext): RangeSource;
+  /** Absent when nobody else can know how far the live collector is. */
+  committed?(context: SourceContext, signal: AbortSignal): Promise<ReadonlyMap<SplitId, Position>>;
   check(context: SourceContext, signal: AbortSignal): Promise<CheckResult[]>;
 }
 

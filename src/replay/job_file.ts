@@ -39,6 +39,9 @@ export interface JobProgress {
 
 const VERSION = 1;
 
+/** With the report's own name it is a file name, too. */
+export const MAX_JOB_NAME_LENGTH = 100;
+
 export const NO_PROGRESS: JobProgress = { positions: new Map(), rotation: { ended: [], open: [] } };
 
 /** The id of a range. */

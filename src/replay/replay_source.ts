@@ -97,6 +97,11 @@ export class ReplaySource implements Source {
     await this.#options.ranges.close();
   }
 
+  /** Whether everything is read and durable. */
+  get done(): boolean {
+    return this.#cutUnits.length === 0 && this.#moved.size === 0 && this.#rotation.active().length === 0;
+  }
+
   /** How much of the splits' weights has been read, 0 to 1; NaN when there is nothing to read. */
   get share(): number {
     let done = 0, total = 0;

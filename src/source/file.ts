@@ -1,5 +1,6 @@
 /** The source `file`: files, standard input and the sample events: JSON records, one a line, or Avro object container files. */
 import { checkFiles } from "./file/check.ts";
+import { FileRanges } from "./file/file_ranges.ts";
 import { type FileInputs, FileSource } from "./file/file_source.ts";
 import { type FileConfig, fileOptions } from "./file/options.ts";
 import type { SourceComponent } from "./source.ts";
@@ -16,4 +17,5 @@ export const fileSource: SourceComponent<FileConfig> = {
   options: fileOptions,
   create: (config, context) => new FileSource(config, context, INPUTS),
   check: (config) => checkFiles(config),
+  ranges: (config, context) => new FileRanges(config, context, INPUTS),
 };

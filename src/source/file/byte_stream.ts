@@ -80,6 +80,48 @@ export class PlainFile implements ByteStream {
   }
 }
 
+/** The first bytes of a stream, as if it ended there. */
+export class LimitedStream implements ByteStream {
+  readonly #stream: ByteStream;
+  #left: number;
+
+  /** Takes the stream over, which stands at its beginning: `close` closes it. */
+  constructor(stream: ByteStream, byteLength: number) {
+    this.#stream = stream;
+    this.#left = byteLength;
+  }
+
+  get ended(): boolean {
+    return this.#left === 0 || this.#stream.ended;
+  }
+
+  async look(): Promise<Look> {
+    const { byteLength, timeMs } = await this.#stream.look();
+    return { byteLength: Math.min(byteLength, this.#left), timeMs };
+  }
+
+  async read(into: Uint8Array<ArrayBuffer>): Promise<number> {
+    if (this.#left === 0) return 0;
+    const byteLength = await this.#stream.read(into.subarray(0, Math.min(into.length, this.#left)));
+    this.#left -= byteLength;
+    return byteLength;
+  }
+
+  async skip(byteLength: number): Promise<number> {
+    const skipped = await this.#stream.skip(Math.min(byteLength, this.#left));
+    this.#left -= skipped;
+    return skipped;
+  }
+
+  finish(): void {
+    this.#stream.finish();
+  }
+
+  close(): Promise<void> {
+    return this.#stream.close();
+  }
+}
+
 /** Bytes that are in memory already. */
 export class MemoryStream implements ByteStream {
   readonly ended: boolean = true;

@@ -1,0 +1,287 @@
+/** Bounded jobs: replays and redrives. Lock, go on or plan, run the loop over the ranges, report. */
+import { join } from "node:path";
+import { assemble, type Config } from "../assemble.ts";
+import { limitsOf, threadsOf } from "../limits.ts";
+import { JobFile, type JobPlan, rangeId } from "../replay/job_file.ts";
+import { unitByteLengthOf } from "../replay/options.ts";
+import { type Rate, RateLimit } from "../replay/rate_limit.ts";
+import { ReplaySource } from "../replay/replay_source.ts";
+import { type ReplayReport, reportObject, reportOf } from "../replay/report.ts";
+import type { Logger } from "../runtime/log.ts";
+import { Metrics } from "../runtime/metrics.ts";
+import { retry, RETRY_UNTIL_STOPPED } from "../runtime/retry.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { RangePlan, RangeSource } from "../source/range_source.ts";
+import { comparePositions, type Position, type SplitId } from "../source/source.ts";
+import { prefixedTarget } from "../target/prefixed_target.ts";
+import type { Target } from "../target/target.ts";
+import { EXIT, type ExitCode } from "./exit_code.ts";
+import { formatPlan } from "./format_plan.ts";
+import { type Host, print } from "./host.ts";
+import { RowOutput } from "./row_output.ts";
+import { collect, openProcessLog } from "./run.ts";
+import { stopOnSignals } from "./shutdown.ts";
+import { Terminal } from "./terminal.ts";
+
+/** How often a waiting run looks whether the job is free. */
+const LOCK_POLL_MS = 1000;
+
+/** What a run is asked to do. */
+export interface JobRequest {
+  /** Safe as a file name. */
+  readonly name: string;
+  readonly prefix: string;
+  readonly historical: boolean;
+  readonly fromText: string | null;
+  readonly toText: string | null;
+  /** Whether another run of the same command asks for the same range. */
+  readonly fixed: boolean;
+  /** Whether the job begins where its last run ended, and notes where it is for others to see. */
+  readonly incremental: boolean;
+  readonly wait: boolean;
+  readonly dryRun: boolean;
+  readonly rate: Rate | null;
+}
+
+/** What differs between replays and redrives. */
+export interface JobKind {
+  readonly request: JobRequest;
+  /** The config of a run: this one's, or an unfinished one's that differs in these. */
+  configOf(plan: Pick<JobPlan, "historical">): Config;
+  ranges(config: Config, runtime: Runtime): RangeSource;
+  plan(ranges: RangeSource, resume: ReadonlyMap<SplitId, Position>, signal: AbortSignal): Promise<RangePlan>;
+  /** Called when everything is durable; may come again after a crash. */
+  finished?(report: ReplayReport, target: Target, signal: AbortSignal): Promise<void>;
+}
+
+interface JobSurroundings {
+  readonly host: Host;
+  readonly terminal: Terminal;
+  readonly log: Logger;
+  readonly stop: AbortSignal;
+}
+
+/** Runs the job to its end. `stderr` is where the log goes. */
+export async function runJob(kind: JobKind, { host, stderr }: {
+  readonly host: Host;
+  readonly stderr: Host["stderr"];
+}): Promise<ExitCode> {
+  const { request } = kind;
+  const { process, replay } = kind.configOf(request);
+  const terminal = new Terminal(stderr);
+  const log = openProcessLog(process, terminal, host);
+  host.onUncaught((error) => {
+    log.error("unexpected error, ending; the same command goes on from what is stored", {}, error);
+    host.exit(EXIT.failed);
+  });
+  const surroundings = { host, terminal, log, stop: stopOnSignals(host, log) };
+  try {
+    if (request.dryRun) return await describe(kind, replay.directory, surroundings);
+    const job = await takeJob(replay.directory, request, surroundings);
+    if (job === null) return surroundings.stop.aborted ? EXIT.stopped : EXIT.locked;
+    try {
+      return await runUnfinishedAndNew(kind, job, surroundings);
+    } finally {
+      await job.release();
+    }
+  } catch (error) {
+    if (surroundings.stop.aborted && error === surroundings.stop.reason) return EXIT.stopped;
+    log.error("failed; the same command goes on from what is stored", { job: request.name }, error);
+    return EXIT.failed;
+  }
+}
+
+/** Null when another run has the job, or the wish to stop came while this one waited for it. */
+async function takeJob(
+  directory: string,
+  { name, wait }: JobRequest,
+  { host, log, stop }: JobSurroundings,
+): Promise<JobFile | null> {
+  for (let told = false;; told = true) {
+    const job = await JobFile.open(directory, name);
+    if (job !== null) return job;
+    if (!wait) {
+      log.error("another run of the same job is under way: wait for it, or write --wait", { job: name });
+      return null;
+    }
+    if (!told) log.info("another run of the same job is under way: waiting for it to end", { job: name });
+    try {
+      await host.clock.sleep(LOCK_POLL_MS, stop);
+    } catch {
+      return null;
+    }
+  }
+}
+
+async function runUnfinishedAndNew(kind: JobKind, job: JobFile, surroundings: JobSurroundings): Promise<ExitCode> {
+  const { log } = surroundings;
+  let missed = false;
+  if (job.plan !== null) {
+    const { from, to, historical, prefix } = job.plan;
+    log.info("going on with the run that wasn't finished", { job: job.name, from: from ?? "", to: to ?? "" });
+    const code = await run(kind, job, null, surroundings);
+    if (code !== EXIT.done && code !== EXIT.incomplete) return code;
+    const { request } = kind;
+    const same = request.fixed && from === request.fromText && to === request.toText &&
+      historical === request.historical && prefix === request.prefix;
+    if (same) return code;
+    missed = code === EXIT.incomplete;
+  }
+  const config = kind.configOf(kind.request);
+  const runtime = runtimeOf(surroundings);
+  const ranges = kind.ranges(config, runtime);
+  let plan: JobPlan;
+  try {
+    plan = await planOf(kind, { job, ranges, config }, surroundings);
+  } catch (error) {
+    await ranges.close();
+    throw error;
+  }
+  await job.start(plan);
+  const code = await run(kind, job, ranges, surroundings);
+  return code === EXIT.done && missed ? EXIT.incomplete : code;
+}
+
+function runtimeOf({ host, log }: JobSurroundings): Runtime {
+  return { clock: host.clock, random: host.random, log, metrics: new Metrics() };
+}
+
+async function planOf(
+  { request, plan }: JobKind,
+  { job, ranges, config }: { job: JobFile | null; ranges: RangeSource; config: Config },
+  { host, stop }: JobSurroundings,
+): Promise<JobPlan> {
+  const { name, prefix, historical, fromText, toText, incremental } = request;
+  const resume = new Map(incremental ? job?.last : []);
+  if (incremental) {
+    // Another machine may have gone on in between; or this one may have ended before others could see how far it was.
+    for (const [split, position] of await ranges.published?.(name, stop) ?? []) {
+      const own = resume.get(split);
+      if (own === undefined || comparePositions(own, position) < 0) resume.set(split, position);
+    }
+  }
+  const range = await plan(ranges, resume, stop);
+  const { memoryByteLength } = limitsOf(config, host.machine);
+  return {
+    id: rangeId(range),
+    from: fromText,
+    to: toText,
+    prefix,
+    historical,
+    unitByteLength: unitByteLengthOf(config.replay, memoryByteLength),
+    range,
+  };
+}
+
+/** Runs the job's plan to its end. `planned`: the source that made the plan; null to make one anew. */
+async function run(
+  kind: JobKind,
+  job: JobFile,
+  planned: RangeSource | null,
+  surroundings: JobSurroundings,
+): Promise<ExitCode> {
+  const { log, host, terminal, stop } = surroundings;
+  const plan = job.plan!;
+  const config = kind.configOf(plan);
+  const runtime = runtimeOf(surroundings);
+  const ranges = planned ?? kind.ranges(config, runtime);
+  const output = new RowOutput(host.stdout, terminal);
+  const target = targetOf(config, plan, { runtime, output });
+  for (const sentence of plan.range.missing) log.warn("a part of the range is missing", { missing: sentence });
+  const { unitByteLength } = plan, { memoryByteLength } = limitsOf(config, host.machine);
+  const source = new ReplaySource({
+    ranges,
+    splits: plan.range.splits,
+    unitByteLength: Math.min(unitByteLength, unitByteLengthOf({ ...config.replay, unitByteLength }, memoryByteLength)),
+    progress: job.progress,
+    rate: kind.request.rate === null ? null : new RateLimit(kind.request.rate, runtime.clock),
+    save: async (progress) => {
+      await job.save(progress);
+      if (kind.request.incremental) await ranges.publish?.(job.name, progress.positions, stop);
+    },
+  });
+  const assembled = assemble(config, { runtime, machine: host.machine, stdout: output }, {
+    source,
+    target,
+    unitWritten: (manifest) => job.note(manifest),
+  });
+  const { weightUnit, splits } = plan.range;
+  const weight = splits.reduce((sum, split) => sum + split.weight, 0);
+  log.info("replaying", {
+    job: job.name,
+    splits: splits.length,
+    [weightUnit]: weight,
+    workers: assembled.facts.workers,
+  });
+  const share = () => source.share;
+  const code = await collect(assembled, { ...surroundings, output, runtime, process: config.process, share });
+  if (code !== EXIT.done) return code;
+  if (!source.done) {
+    log.info("stopped before the end; the same command goes on from here", { job: job.name });
+    return EXIT.stopped;
+  }
+  return await finish(kind, job, { config, runtime, surroundings });
+}
+
+function targetOf(
+  config: Config,
+  { prefix }: JobPlan,
+  { runtime, output }: { runtime: Runtime; output: RowOutput },
+): Target {
+  const target = config.target.create({ runtime, stdout: output });
+  return target.kind === "objects" && prefix !== "" ? prefixedTarget(target, prefix) : target;
+}
+
+/** Everything is durable: says so in the target, then forgets the plan. */
+async function finish(
+  kind: JobKind,
+  job: JobFile,
+  { config, runtime, surroundings: { host, terminal, log, stop } }: {
+    config: Config;
+    runtime: Runtime;
+    surroundings: JobSurroundings;
+  },
+): Promise<ExitCode> {
+  const report = reportOf(job.name, job.plan!, await job.units());
+  const target = targetOf(config, job.plan!, { runtime, output: new RowOutput(host.stdout, terminal) });
+  if (target.kind === "objects") {
+    await target.open(stop);
+    try {
+      if (config.objects.manifest) {
+        const object = reportObject(report);
+        const options = { policy: RETRY_UNTIL_STOPPED, runtime, signal: stop };
+        await retry("put the replay's report", () => target.put(object, stop), options);
+        log.info("report stored", { key: object.key });
+      }
+      await kind.finished?.(report, target, stop);
+    } finally {
+      await target.close();
+    }
+  }
+  await job.finish(new Map(report.ranges.map(({ split, next }) => [split, next])));
+  return report.missing.length > 0 ? EXIT.incomplete : EXIT.done;
+}
+
+/** Says what a run would do. Leaves nothing behind. */
+async function describe(kind: JobKind, directory: string, surroundings: JobSurroundings): Promise<ExitCode> {
+  const { host, log } = surroundings;
+  const { request } = kind;
+  const known = await Deno.stat(join(directory, request.name)).then(() => true, () => false);
+  const job = known ? await JobFile.open(directory, request.name) : null;
+  if (known && job === null) log.warn("another run of the same job is under way", { job: request.name });
+  const config = kind.configOf(request);
+  const ranges = kind.ranges(config, runtimeOf(surroundings));
+  try {
+    const plan = await planOf(kind, { job, ranges, config }, surroundings);
+    const { workers } = threadsOf(config.pipeline, host.machine);
+    const target = config.target.name, template = config.encode.keyTemplate.text;
+    await print(
+      host,
+      formatPlan({ job: request.name, unfinished: job?.plan ?? null, plan, workers, target, template }),
+    );
+    return plan.range.missing.length > 0 ? EXIT.incomplete : EXIT.done;
+  } finally {
+    await ranges.close();
+    await job?.release();
+  }
+}

@@ -1,0 +1,114 @@
+import { createHash } from "node:crypto";
+import { resolve } from "node:path";
+import { type Config, sourceContextOf } from "../assemble.ts";
+import { MAX_JOB_NAME_LENGTH } from "../replay/job_file.ts";
+import { parseKeyTemplate } from "../target/key_template.ts";
+import { checkKeyPrefix } from "../target/prefixed_target.ts";
+import { type Arguments, type Command, type Flag, UsageError } from "./command.ts";
+import type { ExitCode } from "./exit_code.ts";
+import { holdBack } from "./held_back.ts";
+import type { Host } from "./host.ts";
+import { type JobRequest, runJob } from "./job_runner.ts";
+import { CONFIG_FLAGS, loadConfig } from "./load_config.ts";
+import { type AskedRange, parseRate, RANGE_FLAGS, rangeOf } from "./replay_range.ts";
+
+/** The flags of every bounded job. */
+export const JOB_FLAGS: readonly Flag[] = [
+  { name: "job", value: "NAME", doc: "the job's name; by default made from the config's path and these flags" },
+  { name: "wait", doc: "wait when another run of the same job is under way" },
+  { name: "dry-run", doc: "say what would be read and written, and do nothing" },
+  { name: "rate", value: "N|SIZE", doc: "read at most 5000 (records) or 20MB a second" },
+  { name: "quiet", doc: "say nothing unless something went wrong" },
+];
+
+export const replayCommand: Command = {
+  summary: "read a range again, write it and end: for cron and by hand",
+  usage: "[CONFIG.properties] --from TIME --to TIME | --last DURATION | --until-now [options]",
+  doc: `Reads a range of the config's source, fixed when it starts, and writes it as the config says, beside the live
+collector: it joins no group, takes no lease and moves no checkpoint. Times are when records arrived, in UTC unless they
+say otherwise. Files are read whole, without a range.
+
+A run that was stopped or killed is finished by the next run of the same job, which comes to the same objects. The same
+range twice gives the same objects, too, under the same names. A report with all ranges, objects and checksums is stored
+below _replays/.`,
+  flags: [
+    ...RANGE_FLAGS,
+    {
+      name: "historical",
+      doc: "read kafka.historical-data-topic, from where the last run ended, and group rows by day",
+    },
+    { name: "prefix", value: "PREFIX", doc: "write below this prefix of the target" },
+    ...JOB_FLAGS,
+    ...CONFIG_FLAGS,
+  ],
+  maxPositionals: 1,
+  run: replay,
+};
+
+async function replay(args: Arguments, host: Host): Promise<ExitCode> {
+  const { config } = await loadConfig(args, host);
+  const { name, ranges } = config.source;
+  if (ranges === undefined) {
+    throw new UsageError(`stream.source=${name} can't be replayed: nothing of it can be read again`);
+  }
+  const historical = args.has("historical");
+  const range = rangeOf(args, { nowMs: host.clock.now(), whole: name === "file", historical });
+  const held = args.has("quiet") ? holdBack(host.stderr) : null;
+  const code = await runJob({
+    request: requestOf(args, range, historical),
+    configOf: (plan) => plan.historical ? byDay(config) : config,
+    ranges: (config, runtime) => ranges(sourceContextOf(config, runtime)),
+    plan: (ranges, resume, signal) => ranges.plan({ from: range.from, to: range.to, resume, historical }, signal),
+  }, { host, stderr: held?.stderr ?? host.stderr });
+  if (code !== 0) held?.release();
+  return code;
+}
+
+function requestOf(args: Arguments, range: AskedRange, historical: boolean): JobRequest {
+  const rate = args.value("rate");
+  return {
+    name: jobNameOf(args, historical ? "historical" : "replay"),
+    prefix: prefixOf(args),
+    historical,
+    ...range,
+    wait: args.has("wait"),
+    dryRun: args.has("dry-run"),
+    rate: rate === undefined ? null : parseRate(rate),
+  };
+}
+
+function prefixOf(args: Arguments): string {
+  const prefix = args.value("prefix") ?? "";
+  try {
+    if (prefix !== "") checkKeyPrefix(prefix);
+  } catch (error) {
+    throw new UsageError(`--prefix: ${(error as Error).message}`, { cause: error });
+  }
+  return prefix;
+}
+
+const JOB_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
+
+/** As it was given, or one that the same command line has again. */
+export function jobNameOf(args: Arguments, kind: string): string {
+  const given = args.value("job");
+  if (given !== undefined) {
+    if (JOB_NAME.test(given) && given.length <= MAX_JOB_NAME_LENGTH) return given;
+    throw new UsageError(
+      `--job: "${given}" is no name: use letters, digits and . _ - (not first), at most ${MAX_JOB_NAME_LENGTH}`,
+    );
+  }
+  const [positional] = args.positionals;
+  const file = positional ?? args.value("config");
+  const flags = ["from", "to", "last", "from-offset", "to-offset", "prefix", "set"].map((flag) => args.values(flag));
+  const told = [file === undefined || file === "-" ? "" : resolve(file), flags, args.has("until-now")];
+  const hash = createHash("sha256").update(JSON.stringify(told)).digest("hex").slice(0, 8);
+  return `${kind}-${hash}`;
+}
+
+/** Rows grouped by event day at least. */
+function byDay(config: Config): Config {
+  const { keyTemplate } = config.encode;
+  if (["day", "hour"].includes(keyTemplate.timeUnit ?? "")) return config;
+  return { ...config, encode: { ...config.encode, keyTemplate: parseKeyTemplate(`${keyTemplate.text}/dt={date}`) } };
+}
