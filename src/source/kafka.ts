@@ -1,8 +1,10 @@
 /** The source `kafka`: topics of Apache Kafka, read as a member of a consumer group. */
 import { checkKafka } from "./kafka/check.ts";
 import { connectKafka } from "./kafka/connect.ts";
+import { KafkaRanges } from "./kafka/kafka_ranges.ts";
 import { KafkaSource } from "./kafka/kafka_source.ts";
 import { type KafkaConfig, kafkaConfigProblems, kafkaOptions } from "./kafka/options.ts";
+import { liveOffsets } from "./kafka/published_offsets.ts";
 import type { SourceComponent } from "./source.ts";
 
 export const kafkaSource: SourceComponent<KafkaConfig> = {
@@ -10,5 +12,14 @@ export const kafkaSource: SourceComponent<KafkaConfig> = {
   options: kafkaOptions,
   validate: kafkaConfigProblems,
   create: (config, context) => new KafkaSource(config, context, connectKafka(config, context.runtime)),
+  ranges: (config, context) => new KafkaRanges(config, context, connectKafka(config, context.runtime)),
+  async committed(config, { runtime }, signal) {
+    const client = connectKafka(config, runtime);
+    try {
+      return await liveOffsets(config, client, { runtime, signal });
+    } finally {
+      client.close();
+    }
+  },
   check: (config, context, signal) => checkKafka(config, context, signal),
 };

@@ -303,7 +303,13 @@ export class FakeKafka {
         const log = this.#logAt(nodeId, topic, partition);
         const code = typeof log === "number" ? log : errorCode;
         const end = typeof log === "number" ? -1 : isolation === 1 ? log.stableEnd : log.end;
-        const offset = typeof log === "number" ? -1 : timestamp === -2n ? log.start : end;
+        const offset = typeof log === "number"
+          ? -1
+          : timestamp === -2n
+          ? log.start
+          : timestamp === -1n
+          ? end
+          : log.offsetAt(Number(timestamp), end);
         writer.int32(partition).int16(code).int64(-1n).int64(BigInt(offset));
         if (version >= 4) writer.int32(0);
       });
@@ -335,7 +341,7 @@ export class FakeKafka {
       asked.reduce((sum, { offset }, i) => {
         const log = logs[i];
         if (typeof log === "number" || offset > log.end || offset < log.start) return minByteLength;
-        return sum + ((committedOnly ? log.stableEnd : log.end) > offset ? minByteLength : 0);
+        return sum + (log.hasAfter(offset, committedOnly ? log.stableEnd : log.end) ? minByteLength : 0);
       }, 0);
     if (call.errorCode === 0 && available() < minByteLength) {
       await this.#anyAppend(logs.filter((log) => typeof log !== "number"), maxWaitMs);

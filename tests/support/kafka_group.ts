@@ -197,6 +197,10 @@ export class FakeGroup {
   }
 
   commit(memberId: string, generation: number, split: string, offset: bigint, metadata: string | null): number {
+    if (generation < 0 && memberId === "" && this.members.size === 0) { // from outside
+      this.offsets.set(split, { offset, metadata });
+      return 0;
+    }
     const errorCode = this.check(memberId, generation);
     if (errorCode !== 0) return errorCode;
     if (this.state === "completing") return ErrorCode.REBALANCE_IN_PROGRESS;

@@ -1,4 +1,6 @@
 /** The log of one partition of the fake broker: record batches as bytes, like the real one. */
+import { BatchBuilder } from "../../src/source/kafka/records/batch_builder.ts";
+import { ChunkReader } from "../../src/source/kafka/records/chunk_reader.ts";
 import {
   type BatchToWrite,
   type RecordToWrite,
@@ -82,6 +84,31 @@ export class PartitionLog {
   deleteBefore(offset: number): void {
     this.start = offset;
     while (this.batches.length > 0 && this.batches[0].lastOffset < offset) this.batches.shift();
+  }
+
+  /** Compaction: what `keep` doesn't name is gone, its offsets stay. Only whole batches go. */
+  compact(keep: (baseOffset: number) => boolean): void {
+    this.batches.splice(0, this.batches.length, ...this.batches.filter(({ baseOffset }) => keep(baseOffset)));
+  }
+
+  /** The first offset with this time or a later one, -1 when there is none before `end`. */
+  offsetAt(timestamp: number, end: number): number {
+    for (const { bytes, baseOffset } of this.batches) {
+      const limit = { maxBytes: 1 << 30, maxRows: 1 << 30 }, wants = { keys: false, headers: false };
+      const builder = new BatchBuilder({ limit, wants, maxRecordByteLength: 1 });
+      new ChunkReader(bytes, Math.max(baseOffset, this.start), []).read(builder);
+      const { timestamps, positions } = builder.finish("s/0", 1n, 0, 0);
+      const row = timestamps.findIndex((time) => time >= timestamp);
+      if (row >= 0) {
+        return Number((positions as BigInt64Array)[row]) < end ? Number((positions as BigInt64Array)[row]) : -1;
+      }
+    }
+    return -1;
+  }
+
+  /** Whether a fetch at this offset brings anything. */
+  hasAfter(offset: number, end: number): boolean {
+    return this.batches.some(({ lastOffset }) => lastOffset >= offset && lastOffset < end);
   }
 
   /** Whole batches from the one with `offset` on, the first one in any case (KIP-74), the last one perhaps cut. */

@@ -1,7 +1,7 @@
-import { FatalError, RetriableError } from "../../runtime/errors.ts";
+import { FatalError } from "../../runtime/errors.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { Partition } from "./partition.ts";
-import { listOffsets, type StartsParts } from "./starts.ts";
+import { logRange, type StartsParts } from "./starts.ts";
 
 /** What to do when the log no longer has the offset that we would read next. */
 export class OutOfRange {
@@ -22,11 +22,7 @@ export class OutOfRange {
    */
   async decide(partition: Partition, signal: AbortSignal): Promise<number> {
     const { split, fetchOffset } = partition;
-    const [first, end] = await Promise.all((["earliest", "latest"] as const).map(async (at) => {
-      const offset = (await listOffsets(this.#parts, [partition], at, signal)).get(split);
-      if (offset === undefined) throw new RetriableError(`The broker doesn't say which offsets ${split} has`);
-      return Number(offset);
-    }));
+    const { first, end } = await logRange(this.#parts, partition, signal);
     const range = `the log of ${split} has offsets ${first} to ${end}, we are at ${fetchOffset}`;
     if (this.#policy === "fail") {
       throw new FatalError(

@@ -85,6 +85,21 @@ export async function listOffsets(
   return found;
 }
 
+/** Where the partition's log begins, and where it ends for us. @throws RetriableError, FatalError */
+export async function logRange(
+  parts: Parameters<typeof listOffsets>[0],
+  partition: TopicPartition,
+  signal: AbortSignal,
+): Promise<{ first: number; end: number }> {
+  const split = splitOf(partition);
+  const [first, end] = await Promise.all((["earliest", "latest"] as const).map(async (at) => {
+    const offset = (await listOffsets(parts, [partition], at, signal)).get(split);
+    if (offset === undefined) throw new RetriableError(`The broker doesn't say which offsets ${split} has`);
+    return Number(offset);
+  }));
+  return { first, end };
+}
+
 /** A start for each of the partitions. @throws RetriableError, FatalError */
 export async function resolveStarts(
   parts: StartsParts,
