@@ -5,8 +5,10 @@ import { formatByteSize } from "../config/units.ts";
 import { withAbort } from "../runtime/abort.ts";
 import { FatalError, InvariantError } from "../runtime/errors.ts";
 import type { CheckResult } from "../source/source.ts";
-import { describe, fileError } from "./file/errors.ts";
+import { findFile, readContents } from "./file/contents.ts";
 import { DirectoryTree, keySegments, makeDirectory, syncDirectory } from "./file/directory.ts";
+import { describe, fileError } from "./file/errors.ts";
+import { listFiles, unlessGone } from "./file/list.ts";
 import {
   createTemporary,
   removeStaleTemporaries,
@@ -14,7 +16,7 @@ import {
   TEMPORARY_DIRECTORY,
   type TemporaryFile,
 } from "./file/temporary.ts";
-import type { ObjectTarget, StoredObject, TargetComponent, TargetContext } from "./target.ts";
+import type { ListedObject, ReadableObjectTarget, StoredObject, TargetComponent, TargetContext } from "./target.ts";
 
 export interface FileTargetConfig {
   readonly directory: string;
@@ -24,7 +26,7 @@ export interface FileTargetConfig {
  * Stores objects as files below a directory: written under a temporary name, synced, renamed, and the rename synced, so
  * that a reader sees a whole file or none, and a power cut after `put` resolved loses nothing.
  */
-class FileTarget implements ObjectTarget {
+class FileTarget implements ReadableObjectTarget {
   readonly kind = "objects";
   readonly #directory: string;
   readonly #context: TargetContext;
@@ -64,11 +66,57 @@ class FileTarget implements ObjectTarget {
     await withAbort(write, signal);
   }
 
+  async *list(prefix: string, signal: AbortSignal): AsyncGenerator<ListedObject> {
+    signal.throwIfAborted();
+    const action = `list ${this.#directory}`;
+    const root = await this.#root(action);
+    if (root !== null) yield* translated(listFiles(root, prefix, signal), action, signal);
+  }
+
+  async get(key: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array> | null> {
+    signal.throwIfAborted();
+    const action = `read ${join(this.#directory, key)}`;
+    const root = await this.#root(action);
+    if (root === null) return null;
+    const path = await findFile(root, key).catch((error) => {
+      throw fileError(action, error, "reading");
+    });
+    return path === null ? null : translated(readContents(path, signal), action, signal);
+  }
+
+  async delete(key: string, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const action = `remove ${join(this.#directory, key)}`;
+    const root = await this.#root(action);
+    if (root === null) return;
+    try {
+      // The key's own entry goes: of a link the link, and only where the way to it stays within the root.
+      if (await findFile(root, key) === null) return;
+      const path = join(root, ...keySegments(key));
+      await unlessGone(Deno.remove(path));
+      await syncDirectory(dirname(path));
+    } catch (error) {
+      throw fileError(action, error);
+    }
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.#running);
     const tree = this.#tree;
     this.#tree = undefined;
     if (tree !== undefined) await removeTemporaryDirectory(tree.root);
+  }
+
+  /** The directory's real path; null while there is no such directory. */
+  async #root(action: string): Promise<string | null> {
+    try {
+      const info = await unlessGone(Deno.stat(this.#directory));
+      if (info === null) return null;
+      if (!info.isDirectory) throw new FatalError(`cannot ${action}: ${this.#directory} is not a directory`);
+      return await unlessGone(Deno.realPath(this.#directory));
+    } catch (error) {
+      throw fileError(action, error, "reading");
+    }
   }
 
   async #write(object: StoredObject, signal: AbortSignal): Promise<void> {
@@ -86,6 +134,15 @@ class FileTarget implements ObjectTarget {
       throw error;
     }
     await syncDirectory(directory);
+  }
+}
+
+/** What a read yields; its errors as the target's. */
+async function* translated<T>(from: AsyncIterable<T>, action: string, signal: AbortSignal): AsyncGenerator<T> {
+  try {
+    yield* from;
+  } catch (error) {
+    throw signal.aborted ? signal.reason : fileError(action, error, "reading");
   }
 }
 

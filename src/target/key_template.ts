@@ -100,11 +100,15 @@ function parseSegment(segment: string, template: string): Part[] {
 
 function literal(text: string): string {
   if (text === "{" || text === "}") throw new RangeError(`has a "${text}" without its partner; known are ${KNOWN}`);
-  const bad = /[^A-Za-z0-9_.=+,@:-]/u.exec(text);
-  if (bad !== null) {
-    throw new RangeError(`may not hold ${JSON.stringify(bad[0])}: use letters, digits and _ . = + , @ : -`);
-  }
+  const problem = literalProblem(text);
+  if (problem !== null) throw new RangeError(problem);
   return text;
+}
+
+/** What of a text that somebody chose doesn't suit a key; null when all of it does. */
+export function literalProblem(text: string): string | null {
+  const bad = /[^A-Za-z0-9_.=+,@:-]/u.exec(text);
+  return bad === null ? null : `may not hold ${JSON.stringify(bad[0])}: use letters, digits and _ . = + , @ : -`;
 }
 
 function placeholder(name: string): Placeholder {

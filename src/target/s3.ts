@@ -8,17 +8,20 @@ import { s3ConfigProblems, s3Options, type S3Settings, s3Settings, type S3Target
 import { withTimeLimit } from "../runtime/time_limit.ts";
 import { Uploader } from "./s3/upload.ts";
 import { describe } from "./s3/errors.ts";
-import type { ObjectTarget, StoredObject, TargetComponent } from "./target.ts";
+import { Reader } from "./s3/read.ts";
+import type { ListedObject, ReadableObjectTarget, StoredObject, TargetComponent } from "./target.ts";
 
 const OPEN_RETRIES: RetryPolicy = { baseDelayMs: 200, maxDelayMs: 2_000, maxAttempts: 3 };
 
 /** Stores objects in a bucket. A key holds the whole object or what it held before, since S3 never shows a part. */
-export class S3Target implements ObjectTarget {
+export class S3Target implements ReadableObjectTarget {
   readonly kind = "objects";
   readonly #settings: S3Settings;
   readonly #runtime: Runtime;
   readonly #openStore: OpenStore;
   #opened: { readonly store: ObjectStore; readonly uploader: Uploader } | undefined;
+  /** Of a target that is only read: a store of its own, since nobody opened this one. */
+  #reading: Promise<ObjectStore> | undefined;
 
   constructor(settings: S3Settings, runtime: Runtime, openStore: OpenStore) {
     this.#settings = settings;
@@ -53,11 +56,40 @@ export class S3Target implements ObjectTarget {
     await this.#opened.uploader.put(object, signal);
   }
 
+  async *list(prefix: string, signal: AbortSignal): AsyncGenerator<ListedObject> {
+    yield* (await this.#reader(signal)).list(prefix, signal);
+  }
+
+  async get(key: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array> | null> {
+    return await (await this.#reader(signal)).get(key, signal);
+  }
+
+  async delete(key: string, signal: AbortSignal): Promise<void> {
+    await (await this.#reader(signal)).delete(key, signal);
+  }
+
   async close(): Promise<void> {
-    const opened = this.#opened;
-    this.#opened = undefined;
+    const opened = this.#opened, reading = this.#reading;
+    this.#opened = this.#reading = undefined;
     await opened?.uploader.close();
     opened?.store.close();
+    (await reading?.catch(() => undefined))?.close();
+  }
+
+  async #reader(signal: AbortSignal): Promise<Reader> {
+    signal.throwIfAborted();
+    const store = this.#opened?.store ?? await this.#readingStore(signal);
+    return new Reader(store, this.#settings, this.#runtime);
+  }
+
+  async #readingStore(signal: AbortSignal): Promise<ObjectStore> {
+    const opening = this.#reading ??= openStoreInTime(this.#openStore, this.#settings, this.#runtime, signal);
+    try {
+      return await opening;
+    } catch (error) {
+      if (this.#reading === opening) this.#reading = undefined; // the next one tries again
+      throw error;
+    }
   }
 }
 

@@ -87,7 +87,11 @@ export interface ListedObject {
   readonly byteLength: number;
 }
 
-/** An object target whose objects can be read back, for audits and for dead letters that get a second try. */
+/**
+ * An object target whose objects can be read back, for audits and for dead letters that get a second try. These three need
+ * no `open`: whoever only reads calls them right away, so that nothing is made (a folder) that wasn't there; `close` is
+ * called all the same.
+ */
 export interface ReadableObjectTarget extends ObjectTarget {
   /**
    * The objects whose keys begin with `prefix` ("" for all), sorted by the bytes of their keys, however many there are:
@@ -96,7 +100,11 @@ export interface ReadableObjectTarget extends ObjectTarget {
    * @throws RetriableError when the whole listing may be begun again; any other error is final.
    */
   list(prefix: string, signal: AbortSignal): AsyncIterable<ListedObject>;
-  /** The contents in order, read as they are asked for; null when there is no such object. Errors as with `list`. */
+  /**
+   * The contents in order, whole or an error, read as they are asked for; each array is the caller's. Null when there is no
+   * such object. Whoever gets contents iterates over them at once, once, to the end or until he leaves the loop: they may
+   * hold a connection. Errors as with `list`.
+   */
   get(key: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array> | null>;
   /** Durable when resolved; nothing happens when there is no such object. Errors as with `put`. */
   delete(key: string, signal: AbortSignal): Promise<void>;

@@ -2,7 +2,16 @@ import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { CollectorError } from "../../src/runtime/errors.ts";
 import type { Page } from "../../src/columnar/page.ts";
-import type { FlushUnit, ObjectTarget, PageTarget, StoredObject } from "../../src/target/target.ts";
+import { compareKeys } from "../../src/target/compare_keys.ts";
+import {
+  type FlushUnit,
+  isReadable,
+  type ListedObject,
+  type ObjectTarget,
+  type PageTarget,
+  type ReadableObjectTarget,
+  type StoredObject,
+} from "../../src/target/target.ts";
 import { pageOf } from "../unit/encode/pages.ts";
 import { contents, patternBytes, storedObject } from "../support/stored_object.ts";
 
@@ -51,7 +60,7 @@ function assertSame(actual: Uint8Array, object: StoredObject): void {
 
 /** What every target that stores objects must do. Registers one test a promise. */
 export function objectTargetContract(name: string, harness: ObjectTargetHarness): void {
-  const cases = { ...storing(harness), ...replacing(), ...failing(), ...ending() };
+  const cases = { ...storing(harness), ...replacing(), ...failing(), ...ending(), ...reading(harness) };
   for (const [title, run] of Object.entries(cases)) {
     const fn = async () => {
       const backend = await harness.start();
@@ -180,6 +189,124 @@ function ending(): Record<string, Case> {
       await again.put(storedObject("second", "2"), NEVER);
       await again.close();
       assertEquals((await backend.list()).sort(), ["first", "second"]);
+    },
+  };
+}
+
+function readable(target: ObjectTarget): ReadableObjectTarget {
+  assert(isReadable(target), "the target can't be read: it has no list, get and delete");
+  return target;
+}
+
+async function listed(target: ReadableObjectTarget, prefix: string): Promise<ListedObject[]> {
+  const found: ListedObject[] = [];
+  for await (const object of target.list(prefix, NEVER)) found.push(object);
+  return found;
+}
+
+/** The contents as `get` streams them; null when it says that there are none. */
+async function got(target: ReadableObjectTarget, key: string): Promise<Uint8Array | null> {
+  const chunks = await target.get(key, NEVER);
+  if (chunks === null) return null;
+  const kept: Uint8Array[] = [];
+  for await (const chunk of chunks) kept.push(chunk);
+  return new Uint8Array(Buffer.concat(kept));
+}
+
+/** In the order of their bytes, which is neither that of directories nor that of UTF-16. */
+const SORTED_KEYS = ["A", "_m/1", "_m/2", "a-b", "a.b", "a/b", "a/b.c", "a/b/c", "a0", "b/\u{ff5e}", "b/\u{1f600}"];
+
+function reading(harness: ObjectTargetHarness): Record<string, Case> {
+  return {
+    "lists objects sorted by the bytes of their keys, with their sizes": async (target, backend) => {
+      for (const [i, key] of SORTED_KEYS.toReversed().entries()) {
+        if (key === "a/b") continue; // a directory in the way of others, where keys are paths
+        await target.put(storedObject(key, "x".repeat(i)), NEVER);
+      }
+      const keys = SORTED_KEYS.filter((key) => key !== "a/b");
+      const found = await listed(readable(target), "");
+      assertEquals(found.map(({ key }) => key), keys);
+      for (const { key, byteLength } of found) assertEquals(byteLength, (await backend.read(key))!.length, key);
+    },
+    "lists the objects whose keys begin with a prefix, which need not end a segment": async (target) => {
+      const keys = ["a/b/1", "a/b/2", "a/bc", "a/b.d", "a", "ab", "b"].filter((key) => key !== "a");
+      for (const key of keys) await target.put(storedObject(key, "x"), NEVER);
+      for (const prefix of ["", "a", "a/", "a/b", "a/b/", "a/b/2", "a/b/2/3", "c", "c/d", "a/x/"]) {
+        const expected = keys.filter((key) => key.startsWith(prefix)).sort(compareKeys);
+        assertEquals((await listed(readable(target), prefix)).map(({ key }) => key), expected, prefix);
+      }
+    },
+    "lists and reads odd keys": async (target) => {
+      for (const key of harness.oddKeys) await target.put(storedObject(key, `of ${key}`), NEVER);
+      const keys = [...harness.oddKeys].sort(compareKeys);
+      assertEquals((await listed(readable(target), "")).map(({ key }) => key), keys);
+      for (const key of keys) assertEquals(new TextDecoder().decode((await got(readable(target), key))!), `of ${key}`);
+    },
+    "reads back what was put, of any size": async (target) => {
+      for (const object of [storedObject("none"), storedObject("s/one", "1"), largeObject("s/large", 9)]) {
+        await target.put(object, NEVER);
+        assertSame((await got(readable(target), object.key))!, object);
+      }
+    },
+    "has nothing where no object is": async (target) => {
+      await target.put(storedObject("a/b", "x"), NEVER);
+      for (const key of ["b", "a", "a/b/c", "a/bb", "x/y/z"]) {
+        assertEquals(await got(readable(target), key), null, key);
+        await readable(target).delete(key, NEVER);
+      }
+      assertEquals((await listed(readable(target), "")).map(({ key }) => key), ["a/b"]);
+    },
+    "deletes an object, and stores it again": async (target, backend) => {
+      const object = storedObject("a/b", "x"), other = storedObject("a/c", "y");
+      for (const { key } of [object, other]) await target.put({ ...object, key }, NEVER);
+      for (let i = 0; i < 2; i++) await readable(target).delete("a/b", NEVER);
+      assertEquals(await got(readable(target), "a/b"), null);
+      assertEquals(await backend.list(), ["a/c"]);
+      await target.put(object, NEVER);
+      await assertStored(backend, object);
+    },
+    "is read without having been opened, which leaves nothing behind": async (target, backend) => {
+      const unopened = readable(backend.create());
+      assertEquals(await listed(unopened, ""), []);
+      assertEquals(await got(unopened, "a/b"), null);
+      await unopened.delete("a/b", NEVER);
+      assertEquals(await backend.list(), []);
+      const object = storedObject("a/b", "x");
+      await target.put(object, NEVER);
+      assertEquals((await listed(unopened, "a/")).map(({ key }) => key), ["a/b"]);
+      assertSame((await got(unopened, "a/b"))!, object);
+      await unopened.delete("a/b", NEVER);
+      assertEquals(await backend.list(), []);
+      await unopened.close();
+      await unopened.close();
+    },
+    "lets a reader leave in the middle": async (target) => {
+      for (const key of ["a/1", "a/2", "b"]) await target.put(largeObject(key, 4), NEVER);
+      for await (const { key } of readable(target).list("", NEVER)) {
+        assertEquals(key, "a/1");
+        break;
+      }
+      for await (const chunk of (await readable(target).get("b", NEVER))!) {
+        assertEquals(chunk[0], 4);
+        break;
+      }
+    },
+    "ends reading with the signal's reason when it aborts": async (target) => {
+      await target.put(largeObject("a", 1), NEVER);
+      const reason = new Error("stopping");
+      const aborted = AbortSignal.abort(reason);
+      const { list, get, delete: remove } = {
+        list: async () => await Array.fromAsync(readable(target).list("", aborted)),
+        get: () => readable(target).get("a", aborted),
+        delete: () => readable(target).delete("a", aborted),
+      };
+      for (const ask of [list, get, remove]) assertEquals(await assertRejects<Error>(ask), reason);
+      const controller = new AbortController();
+      const chunks = (await readable(target).get("a", controller.signal))!;
+      const ended = await assertRejects(async () => {
+        for await (const _ of chunks) controller.abort(reason);
+      });
+      assertEquals(ended, reason);
     },
   };
 }

@@ -4,6 +4,7 @@ import { TARGETS } from "../../src/registry.ts";
 import { consoleTarget } from "../../src/target/console.ts";
 import { fileTarget } from "../../src/target/file.ts";
 import { s3Target } from "../../src/target/s3.ts";
+import { prefixedTarget } from "../../src/target/prefixed_target.ts";
 import type { ObjectTarget, PageTarget } from "../../src/target/target.ts";
 import { type S3Server, startS3 } from "../support/s3_server.ts";
 import { MemoryOutput } from "../support/memory_output.ts";
@@ -67,6 +68,20 @@ objects("file", {
   ],
 });
 
+/** A target below a prefix of another one. */
+async function prefixedBackend(): Promise<ObjectBackend> {
+  const backend = await directoryBackend();
+  const prefix = "replay/2026-11-01";
+  return {
+    ...backend,
+    create: () => prefixedTarget(backend.create(), prefix),
+    read: (key) => backend.read(`${prefix}/${key}`),
+    list: async () => (await backend.list()).map((key) => relative(prefix, key)),
+  };
+}
+
+objectTargetContract("prefixed", { start: prefixedBackend, oddKeys: ["_manifests/1.json", "..dots/..."] });
+
 function outputBackend(): Promise<PageBackend> {
   const output = new MemoryOutput(1000);
   return Promise.resolve({
@@ -88,6 +103,7 @@ async function bucketBackend(): Promise<ObjectBackend> {
   const server = s3 ??= await startS3();
   const bucket = `bucket-${buckets++}`;
   server.createBucket(bucket);
+  server.setListPageSize(2);
   const config = s3Config(server, { bucket, partByteLength: 5 * 2 ** 20, requestTimeoutMs: 5_000 });
   return {
     create: () => s3Target.create(config, { runtime: testRuntime() }) as ObjectTarget,

@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { type FauxqsServer, startFauxqs } from "fauxqs";
 import { type Misbehaviour, type RawAnswer, startFront } from "./http_front.ts";
 import { type RawRequest, verifySignature } from "./sigv4.ts";
@@ -10,6 +11,9 @@ export type S3Operation =
   | "CompleteMultipartUpload"
   | "AbortMultipartUpload"
   | "HeadBucket"
+  | "ListObjectsV2"
+  | "GetObject"
+  | "DeleteObject"
   | "Other";
 
 export interface S3Request extends RawRequest {
@@ -63,6 +67,8 @@ export interface S3Server {
   readonly requests: S3Request[];
   /** Connections that are open now. */
   connections(): number;
+  /** The most keys of a page of a listing: 1,000 as with S3, unless this says otherwise. */
+  setListPageSize(keys: number): void;
   /** Moves the server's clock this far ahead of this machine's. */
   setSkewMs(skewMs: number): void;
   /** Makes another bucket. */
@@ -86,7 +92,8 @@ export interface S3ServerOptions {
 
 /**
  * An S3 server in this process: fauxqs behind a front that checks signatures and misbehaves when it is told to. A single
- * PUT may have 12 MB at the most (a limit of fauxqs); larger objects go in parts.
+ * PUT may have 12 MB at the most (a limit of fauxqs); larger objects go in parts. fauxqs lists keys in the order of a
+ * language; the front lists them as S3 does, by their bytes.
  */
 export async function startS3(options: S3ServerOptions = {}): Promise<S3Server> {
   const { bucket = "events", accessKey = "AKIATEST", secretAccessKey = "test/secret+key" } = options;
@@ -96,7 +103,7 @@ export async function startS3(options: S3ServerOptions = {}): Promise<S3Server> 
   const requests: S3Request[] = [];
   const faults = new FaultList();
   const uploads = new UploadList();
-  let skewMs = 0;
+  let skewMs = 0, listPageSize = 1000;
   const resets = (raw: RawRequest) => faults.next(classify(raw), "reset") === "reset";
   const handle = async (raw: RawRequest) => {
     const request = classify(raw);
@@ -104,7 +111,10 @@ export async function startS3(options: S3ServerOptions = {}): Promise<S3Server> 
     const date = { date: new Date(Date.now() + skewMs).toUTCString() };
     const refusal = verifySignature(raw, { accessKey, secretAccessKey }, Date.now() + skewMs);
     const fault = faults.next(request) ?? refusal;
-    const doIt = async () => uploads.watch(request, await forward(request, origin));
+    const doIt = async () =>
+      request.operation === "ListObjectsV2"
+        ? await listPage(request, origin, listPageSize)
+        : uploads.watch(request, await forward(request, origin));
     return await answer(fault, doIt, date);
   };
   const front = startFront({ resets, handle });
@@ -124,6 +134,7 @@ export async function startS3(options: S3ServerOptions = {}): Promise<S3Server> 
     faults,
     requests,
     connections: () => front.connections(),
+    setListPageSize: (keys) => listPageSize = keys,
     setSkewMs: (ms) => skewMs = ms,
     createBucket: (name) => store.createBucket(name),
     ...inspection(origin, bucket),
@@ -200,10 +211,67 @@ function classify(raw: RawRequest): S3Request {
   const names: Record<string, S3Operation> = {
     PUT: has("partNumber") ? "UploadPart" : "PutObject",
     POST: has("uploads") ? "CreateMultipartUpload" : has("uploadId") ? "CompleteMultipartUpload" : "Other",
-    DELETE: has("uploadId") ? "AbortMultipartUpload" : "Other",
+    DELETE: has("uploadId") ? "AbortMultipartUpload" : "DeleteObject",
+    GET: key !== "" ? "GetObject" : has("list-type") ? "ListObjectsV2" : "Other",
     HEAD: key === "" ? "HeadBucket" : "Other",
   };
   return { ...raw, key, operation: names[raw.method] ?? "Other" };
+}
+
+interface Listed {
+  readonly key: string;
+  readonly byteLength: number;
+}
+
+/**
+ * Everything in a bucket, sorted by the bytes of the keys. Beyond a page of fauxqs (1,000) it finds all only of keys that
+ * have the same order in a language.
+ */
+async function listAll(bucket: string, origin: string): Promise<Listed[] | RawAnswer> {
+  const listed = new Map<string, Listed>();
+  for (let token = "";;) {
+    const query = new URLSearchParams({ "list-type": "2", ...(token && { "continuation-token": token }) });
+    const response = await fetch(`${origin}/${bucket}?${query}`);
+    const xml = await response.text();
+    if (response.status !== 200) {
+      return { status: response.status, headers: {}, body: new TextEncoder().encode(xml) };
+    }
+    for (const [, contents] of xml.matchAll(/<Contents>(.*?)<\/Contents>/gs)) {
+      const key = decodeXml(/<Key>([^<]*)</.exec(contents)![1]);
+      listed.set(key, { key, byteLength: Number(/<Size>(\d+)</.exec(contents)![1]) });
+    }
+    token = decodeXml(/<NextContinuationToken>([^<]*)</.exec(xml)?.[1] ?? "");
+    if (token === "") break;
+  }
+  return [...listed.values()].sort((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)));
+}
+
+/** A page as S3 lists it; the token is the key that the next page begins behind. */
+async function listPage(request: S3Request, origin: string, pageSize: number): Promise<RawAnswer> {
+  const query = new URL(request.target, "http://s3").searchParams;
+  const bucket = bucketOf(request);
+  const all = await listAll(bucket, origin);
+  if (!Array.isArray(all)) return all;
+  const matching = all.filter(({ key }) => key.startsWith(query.get("prefix") ?? ""));
+  const token = query.get("continuation-token");
+  const from = token === null ? 0 : matching.findIndex(({ key }) => key === token) + 1;
+  const page = matching.slice(from, from + pageSize);
+  const isTruncated = from + page.length < matching.length;
+  const encoded = (key: string) => encodeURIComponent(key).replaceAll("%2F", "/").replaceAll("%20", "+");
+  const contents = page.map(({ key, byteLength }) =>
+    `<Contents><Key>${encoded(key)}</Key><LastModified>2026-11-01T00:00:00.000Z</LastModified>` +
+    `<ETag>&quot;0123&quot;</ETag><Size>${byteLength}</Size><StorageClass>STANDARD</StorageClass></Contents>`
+  ).join("");
+  const next = isTruncated ? `<NextContinuationToken>${encodeXml(page.at(-1)!.key)}</NextContinuationToken>` : "";
+  const xml =
+    `<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">` +
+    `<Name>${bucket}</Name><KeyCount>${page.length}</KeyCount><MaxKeys>${pageSize}</MaxKeys>` +
+    `<EncodingType>url</EncodingType><IsTruncated>${isTruncated}</IsTruncated>${contents}${next}</ListBucketResult>`;
+  return { status: 200, headers: { "content-type": "application/xml" }, body: new TextEncoder().encode(xml) };
+}
+
+function encodeXml(text: string): string {
+  return text.replace(/[<>&"]/g, (char) => `&#${char.charCodeAt(0)};`);
 }
 
 async function answer(

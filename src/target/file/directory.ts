@@ -70,7 +70,8 @@ export class DirectoryTree {
   }
 }
 
-function isInside(root: string, path: string): boolean {
+/** Whether a real path is that of the root or of something below it. */
+export function isInside(root: string, path: string): boolean {
   return path === root || path.startsWith(root.endsWith(sep) ? root : root + sep);
 }
 
@@ -84,6 +85,6 @@ export function keySegments(key: string): string[] {
   const unsafe = segments.some((segment) =>
     segment === "" || segment === "." || segment === ".." || segment.includes("\0") || segment.includes(sep)
   );
-  if (unsafe) throw new FatalError(`refused to write the key ${JSON.stringify(key)}: it has an unsafe segment`);
+  if (unsafe) throw new FatalError(`refused the key ${JSON.stringify(key)}: it has an unsafe segment`);
   return segments;
 }

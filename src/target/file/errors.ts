@@ -12,6 +12,13 @@ const ADVICE: Readonly<Record<string, string>> = {
   EXDEV: "target.file.directory must be on one file system; remove the mount point below it",
 };
 
+/** Where reading needs something else. */
+const READING_ADVICE: Readonly<Record<string, string>> = {
+  EACCES: "give this user read access to the directory",
+  EPERM: "give this user read access to the directory",
+  ENAMETOOLONG: "no file can have such a name",
+};
+
 function codeOf(error: unknown): string {
   if (error instanceof Deno.errors.NotCapable) return "NOT_CAPABLE";
   if (error instanceof Error && "code" in error && typeof error.code === "string") return error.code;
@@ -23,7 +30,7 @@ function codeOf(error: unknown): string {
  * What an error of the file system means for the caller: FatalError when only somebody's action helps, else
  * RetriableError (ENOSPC above all: space may be made while the source is held back). Errors of our own pass through.
  */
-export function fileError(action: string, error: unknown): unknown {
+export function fileError(action: string, error: unknown, purpose: "writing" | "reading" = "writing"): unknown {
   if (!(error instanceof Error) || error instanceof FatalError || error instanceof RetriableError) return error;
   const code = codeOf(error);
   if (code === "NOT_CAPABLE") {
@@ -31,7 +38,7 @@ export function fileError(action: string, error: unknown): unknown {
       cause: error,
     });
   }
-  const advice = ADVICE[code];
+  const advice = (purpose === "reading" ? READING_ADVICE[code] : undefined) ?? ADVICE[code];
   if (advice !== undefined) return new FatalError(`cannot ${action}: ${error.message}: ${advice}`, { cause: error });
   const hint = code === "ENOSPC" || code === "EDQUOT" ? ": make space; nothing is lost meanwhile" : "";
   return new RetriableError(`cannot ${action}: ${error.message}${hint}`, { cause: error });

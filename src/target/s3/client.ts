@@ -2,7 +2,10 @@ import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
   HeadBucketCommand,
+  ListObjectsV2Command,
   PutObjectCommand,
   type S3Client,
   UploadPartCommand,
@@ -12,7 +15,11 @@ import type { Clock } from "../../runtime/clock.ts";
 import { checksumFields, payloadHash } from "./checksum.ts";
 import { EXPIRED, type Operation, s3Error } from "./errors.ts";
 import {
+  type BodyRequest,
   type BucketInfo,
+  type ListPage,
+  type ObjectBody,
+  ObjectChangedError,
   type ObjectHead,
   type ObjectStore,
   type StoredPart,
@@ -131,6 +138,50 @@ export class SdkObjectStore implements ObjectStore {
     }
   }
 
+  async list(prefix: string, token: string | undefined, signal: AbortSignal): Promise<ListPage> {
+    const command = new ListObjectsV2Command({
+      Bucket: this.#settings.bucket,
+      Prefix: prefix,
+      ContinuationToken: token,
+      EncodingType: "url", // XML can't hold every key
+    });
+    const send = () => this.#client.send(command, { abortSignal: signal });
+    const answer = await this.#try("ListObjectsV2", undefined, send);
+    if (answer.KeyCount === undefined && answer.Name === undefined) throw this.#strange("ListObjectsV2");
+    const decode = (key: string) => answer.EncodingType === "url" ? decodeURIComponent(key.replaceAll("+", " ")) : key;
+    const objects = (answer.Contents ?? []).map(({ Key, Size }) => {
+      if (Key === undefined || Size === undefined) throw this.#strange("ListObjectsV2");
+      return { key: decode(Key), byteLength: Size };
+    });
+    if (answer.IsTruncated && answer.NextContinuationToken === undefined) throw this.#strange("ListObjectsV2");
+    return { objects, token: answer.IsTruncated ? answer.NextContinuationToken : undefined };
+  }
+
+  async get(request: BodyRequest, signal: AbortSignal): Promise<ObjectBody | null> {
+    const { key } = request;
+    const plain = await this.#get(request, undefined, signal);
+    if (plain === null || plain.byteLength !== undefined) return plain as ObjectBody | null;
+    // fetch has unpacked what the store calls gzip in Content-Encoding: have it call it something else.
+    await plain.stream.cancel().catch(() => {});
+    const packed = await this.#get(request, "identity", signal);
+    if (packed === null || packed.byteLength !== undefined) return packed as ObjectBody | null;
+    await packed.stream.cancel().catch(() => {});
+    throw this.#translate(new Error("the answer has no Content-Length: a proxy changes it"), "GetObject", key);
+  }
+
+  async delete(key: string, signal: AbortSignal): Promise<void> {
+    const command = new DeleteObjectCommand({ Bucket: this.#settings.bucket, Key: key });
+    try {
+      await this.#client.send(command, { abortSignal: signal });
+    } catch (error) {
+      if (nameOf(error) !== "NoSuchKey") throw this.#translate(error, "DeleteObject", key);
+    }
+  }
+
+  bodyError(error: unknown, key: string): Error {
+    return this.#translate(error, "GetObject", key);
+  }
+
   async describeBucket(signal: AbortSignal): Promise<BucketInfo> {
     const command = new HeadBucketCommand({ Bucket: this.#settings.bucket });
     try {
@@ -170,12 +221,40 @@ export class SdkObjectStore implements ObjectStore {
     };
   }
 
+  async #get(
+    { key, from, etag }: BodyRequest,
+    encoding: string | undefined,
+    signal: AbortSignal,
+  ): Promise<Omit<ObjectBody, "byteLength"> & { byteLength: number | undefined } | null> {
+    const command = new GetObjectCommand({
+      Bucket: this.#settings.bucket,
+      Key: key,
+      Range: from > 0 ? `bytes=${from}-` : undefined,
+      IfMatch: etag,
+      ResponseContentEncoding: encoding,
+    });
+    try {
+      const { Body, ContentLength, ContentRange, ETag } = await this.#client.send(command, { abortSignal: signal });
+      if (Body === undefined) throw this.#strange("GetObject", key);
+      const stream = Body as unknown as ReadableStream<Uint8Array>;
+      if (from > 0 && !ContentRange?.startsWith(`bytes ${from}-`)) {
+        await stream.cancel().catch(() => {});
+        throw this.#translate(new Error("the store does not answer for a range of bytes"), "GetObject", key);
+      }
+      return { byteLength: ContentLength, etag: this.#mustHave(ETag, "GetObject", key), stream };
+    } catch (error) {
+      if (nameOf(error) === "NoSuchKey") return null;
+      if (nameOf(error) === "PreconditionFailed") throw new ObjectChangedError(key, { cause: error });
+      throw this.#translate(error, "GetObject", key);
+    }
+  }
+
   /** TLS already proves the contents; then a part needs no hash of its own unless its checksum is one. */
   #unsigned(): boolean {
     return this.#settings.checksum !== "SHA256" && !this.#settings.endpoint?.startsWith("http:");
   }
 
-  async #try<T>(operation: Operation, key: string, send: () => Promise<T>): Promise<T> {
+  async #try<T>(operation: Operation, key: string | undefined, send: () => Promise<T>): Promise<T> {
     try {
       return await send();
     } catch (error) {
@@ -207,6 +286,14 @@ export class SdkObjectStore implements ObjectStore {
   /** A success without the usual field came from something else than a store: it proves nothing. */
   #mustHave(value: string | undefined, operation: Operation, key: string): string {
     if (value !== undefined && value !== "") return value;
-    throw this.#translate(new Error("the answer is not one of S3"), operation, key);
+    throw this.#strange(operation, key);
   }
+
+  #strange(operation: Operation, key?: string): Error {
+    return this.#translate(new Error("the answer is not one of S3"), operation, key);
+  }
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : "";
 }

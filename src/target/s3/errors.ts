@@ -9,7 +9,10 @@ export type Operation =
   | "UploadPart"
   | "CompleteMultipartUpload"
   | "AbortMultipartUpload"
-  | "HeadBucket";
+  | "HeadBucket"
+  | "ListObjectsV2"
+  | "GetObject"
+  | "DeleteObject";
 
 /** Where an error happened, for its message. */
 export interface ErrorPlace {
@@ -84,6 +87,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   AccessControlListNotSupported: "the bucket takes no access control lists: remove target.aws.s3-acl",
   NotImplemented: "the store lacks something that is asked for: try target.aws.s3-checksum=none, and no tags, " +
     "ACL, storage class or encryption",
+  InvalidObjectState: "the object is archived: restore it first",
   AllAccessDisabled: "the account is disabled: ask its owner",
   AccountProblem: "the account has a problem: ask its owner",
   MethodNotAllowed: "target.aws.s3-endpoint does not seem to be a store that speaks S3",
@@ -153,6 +157,10 @@ function accessAdvice({ operation, settings }: ErrorPlace): string {
     CompleteMultipartUpload: ["s3:PutObject"],
     AbortMultipartUpload: ["s3:AbortMultipartUpload"],
     HeadBucket: ["s3:ListBucket"],
+    ListObjectsV2: ["s3:ListBucket"],
+    // Without the right to list, an object that isn't there is refused in the same way.
+    GetObject: ["s3:GetObject", "s3:ListBucket"],
+    DeleteObject: ["s3:DeleteObject"],
   }[operation];
   if (rights[0] === "s3:PutObject") {
     if (settings.tagging !== undefined) rights.push("s3:PutObjectTagging");

@@ -1,4 +1,4 @@
-import type { StoredObject } from "../target.ts";
+import type { ListedObject, StoredObject } from "../target.ts";
 
 /** What is known of an object before its first byte is sent. Keys include the target's prefix. */
 export interface ObjectHead {
@@ -42,6 +42,32 @@ export interface BucketInfo {
   readonly serverTimeMs: number | undefined;
 }
 
+/** A page of a listing. Keys include the target's prefix. */
+export interface ListPage {
+  readonly objects: readonly ListedObject[];
+  /** Asks for the next page; undefined after the last one. */
+  readonly token: string | undefined;
+}
+
+/** What of an object is asked for. */
+export interface BodyRequest {
+  readonly key: string;
+  /** The first byte that is wanted, for going on after a broken connection; 0 for all. */
+  readonly from: number;
+  /** The etag that the object must have; undefined for any. */
+  readonly etag: string | undefined;
+}
+
+/** An object that is being read. */
+export interface ObjectBody {
+  /** Bytes from `from` on, as the store announced them. */
+  readonly byteLength: number;
+  /** Changes with the contents. */
+  readonly etag: string;
+  /** May break off, by an error or early: compare with `byteLength`. Cancelled by whoever doesn't read it to its end. */
+  readonly stream: ReadableStream<Uint8Array>;
+}
+
 /**
  * The few requests of S3 that the target makes, each tried once. Everything rejects with RetriableError (a later try
  * may succeed) or FatalError; an aborted signal ends a request with any error. Requests may succeed although their
@@ -58,6 +84,14 @@ export interface ObjectStore {
   completeUpload(upload: Upload, parts: readonly StoredPart[], signal: AbortSignal): Promise<void>;
   /** Drops an upload and its parts. Resolves also when there is none. */
   abortUpload(upload: Upload, signal: AbortSignal): Promise<void>;
+  /** A page of the objects whose keys begin with `prefix`, in the store's order: by the bytes of the keys, mostly. */
+  list(prefix: string, token: string | undefined, signal: AbortSignal): Promise<ListPage>;
+  /** Begins to read an object; null when there is none. The signal ends the body, too. @throws ObjectChangedError */
+  get(request: BodyRequest, signal: AbortSignal): Promise<ObjectBody | null>;
+  /** Deletes an object. Resolves also when there is none. */
+  delete(key: string, signal: AbortSignal): Promise<void>;
+  /** What an error in the middle of an object's body means. */
+  bodyError(error: unknown, key: string): Error;
   /** Whether the bucket is there. @throws FatalError when it isn't, or is in another region. */
   describeBucket(signal: AbortSignal): Promise<BucketInfo>;
   /** Closes its connections. Twice is safe. */
@@ -67,4 +101,9 @@ export interface ObjectStore {
 /** The upload was completed or aborted meanwhile, by a request whose answer was lost or by somebody else: begin anew. */
 export class UploadGoneError extends Error {
   override readonly name = "UploadGoneError";
+}
+
+/** The object was replaced by another one since its first bytes were read: begin anew. */
+export class ObjectChangedError extends Error {
+  override readonly name = "ObjectChangedError";
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { FatalError, RetriableError } from "../../../src/runtime/errors.ts";
 import { fileTarget } from "../../../src/target/file.ts";
 import { fileError } from "../../../src/target/file/errors.ts";
-import type { ObjectTarget } from "../../../src/target/target.ts";
+import type { ObjectTarget, ReadableObjectTarget } from "../../../src/target/target.ts";
 import { storedObject, testRuntime } from "../../support/stored_object.ts";
 
 const NEVER = new AbortController().signal;
@@ -141,4 +141,63 @@ Deno.test("check() of the file target tells whether the directory can be written
     assertEquals(inTheWay.ok, false);
     await Deno.remove(join(directory, "file"));
     assertEquals([...Deno.readDirSync(directory)], []);
+  }));
+
+Deno.test("the file target lists and reads what links within its directory lead to, and nothing beyond", () =>
+  inTemporary(async (parent) => {
+    const directory = join(parent, "out"), outside = join(parent, "outside");
+    for (const path of [join(directory, "a"), outside, join(directory, ".collector-tmp")]) {
+      await Deno.mkdir(path, { recursive: true });
+    }
+    for (const path of ["out/a/1", "outside/secret", "out/.collector-tmp/x", "out/.collector-tmp-check-1"]) {
+      await Deno.writeTextFile(join(parent, path), path);
+    }
+    const links = [["a", "b"], ["..", "a/loop"], [outside, "away"], ["../outside/secret", "file"], ["gone", "broken"], [
+      "a/1",
+      "one",
+    ]];
+    for (const [to, from] of links) await Deno.symlink(to, join(directory, from));
+    await Deno.symlink(directory, join(parent, "link"));
+    for (const root of [directory, join(parent, "link")]) {
+      const target = create(root) as ReadableObjectTarget;
+      const keys = (await Array.fromAsync(target.list("", NEVER))).map(({ key }) => key);
+      assertEquals(keys, ["a/1", "b/1", "one"]);
+      assertEquals((await Array.fromAsync(target.list("away/", NEVER))).length, 0);
+      for (const key of ["a/1", "b/1", "one"]) assert(await target.get(key, NEVER) !== null, key);
+      for (const key of ["away/secret", "file"]) {
+        await assertRejects(() => target.get(key, NEVER), FatalError, "outside of");
+        await assertRejects(() => target.delete(key, NEVER), FatalError, "outside of");
+      }
+      assertEquals(await target.get("broken", NEVER), null);
+      for (const key of ["../outside/secret", "a/../a/1", "/etc/passwd"]) {
+        await assertRejects(() => target.get(key, NEVER), FatalError, "unsafe segment");
+        await assertRejects(() => target.delete(key, NEVER), FatalError, "unsafe segment");
+      }
+      await assertRejects(() => Array.fromAsync(target.list("../outside/", NEVER)), FatalError, "unsafe segment");
+    }
+    await (create(directory) as ReadableObjectTarget).delete("one", NEVER);
+    assertEquals(await Deno.readTextFile(join(directory, "a/1")), "out/a/1", "the link went, not what it leads to");
+  }));
+
+Deno.test("the file target takes no shortened file for a whole one", () =>
+  inTemporary(async (directory) => {
+    const path = join(directory, "k");
+    await Deno.writeFile(path, new Uint8Array(1_000_000));
+    const target = create(directory) as ReadableObjectTarget;
+    const chunks = (await target.get("k", NEVER))!;
+    await assertRejects(
+      async () => {
+        for await (const _ of chunks) await Deno.truncate(path, 10);
+      },
+      RetriableError,
+      "became shorter",
+    );
+  }));
+
+Deno.test("the file target says what is wrong with a directory that can't be read", () =>
+  inTemporary(async (directory) => {
+    await Deno.writeTextFile(join(directory, "file"), "x");
+    const target = create(join(directory, "file")) as ReadableObjectTarget;
+    await assertRejects(() => Array.fromAsync(target.list("", NEVER)), FatalError, "is not a directory");
+    await assertRejects(() => target.get("k", NEVER), FatalError, "is not a directory");
   }));

@@ -64,6 +64,22 @@ class FakeStore implements ObjectStore {
     this.uploads.delete(uploadId);
   }
 
+  list(): Promise<never> {
+    throw new Error("not of an uploader");
+  }
+
+  get(): Promise<never> {
+    throw new Error("not of an uploader");
+  }
+
+  delete(): Promise<never> {
+    throw new Error("not of an uploader");
+  }
+
+  bodyError(error: unknown): Error {
+    return error as Error;
+  }
+
   describeBucket(): Promise<BucketInfo> {
     return Promise.resolve({ access: "granted", serverTimeMs: undefined });
   }
