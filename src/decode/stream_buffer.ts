@@ -39,6 +39,8 @@ interface Counts {
   rows: number;
   deadLetters: number;
   dropped: Record<string, number>;
+  minTimestamp: number;
+  maxTimestamp: number;
 }
 
 /** How the columns of a name behave, from the config. */
@@ -113,6 +115,7 @@ export class StreamBuffer {
     const counts = this.#countsOf(batch.split);
     this.#appendRecords(batch, counts);
     counts.recordBytes += batch.offsets[batch.rowCount] - batch.offsets[0];
+    countTimestamps(batch, counts);
   }
 
   /** Takes note of schemas that the batches to come need. */
@@ -224,7 +227,15 @@ export class StreamBuffer {
   #countsOf(split: SplitId): Counts {
     let counts = this.#counts.get(split);
     if (counts === undefined) {
-      counts = { records: 0, recordBytes: 0, rows: 0, deadLetters: 0, dropped: {} };
+      counts = {
+        records: 0,
+        recordBytes: 0,
+        rows: 0,
+        deadLetters: 0,
+        dropped: {},
+        minTimestamp: NaN,
+        maxTimestamp: NaN,
+      };
       this.#counts.set(split, counts);
     }
     return counts;
@@ -233,4 +244,15 @@ export class StreamBuffer {
 
 function drop(counts: Counts, reason: "empty" | "collection" | "dead-letter" | "historical"): void {
   counts.dropped[reason] = (counts.dropped[reason] ?? 0) + 1;
+}
+
+function countTimestamps({ timestamps, rowCount }: RecordBatch, counts: Counts): void {
+  let least = counts.minTimestamp, greatest = counts.maxTimestamp;
+  for (let index = 0; index < rowCount; index++) {
+    const timestamp = timestamps[index];
+    if (timestamp < least || least !== least) least = timestamp;
+    if (timestamp > greatest || greatest !== greatest) greatest = timestamp;
+  }
+  counts.minTimestamp = least;
+  counts.maxTimestamp = greatest;
 }

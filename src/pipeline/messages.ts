@@ -94,6 +94,9 @@ export interface SplitCounts {
   readonly deadLetters: number;
   /** Not for the target by a rule of the config, by reason: "empty", "collection", "dead-letter", "historical". */
   readonly dropped: Readonly<Record<string, number>>;
+  /** Earliest and latest time at which the source received one of the records, rows or not, epoch ms; NaN when unknown. */
+  readonly minTimestamp: number;
+  readonly maxTimestamp: number;
 }
 
 export interface SealedOutput {

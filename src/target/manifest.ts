@@ -20,6 +20,12 @@ export interface ManifestRange {
   readonly deadLetters: number;
   /** By reason. */
   readonly dropped: Readonly<Record<string, number>>;
+  /**
+   * The earliest and the latest time at which the source received one of the records, rows or not, ISO 8601 in UTC; null
+   * when it knows of none. Absent in manifests of earlier collectors.
+   */
+  readonly minTimestamp: string | null;
+  readonly maxTimestamp: string | null;
 }
 
 export interface ManifestObject {
@@ -60,12 +66,13 @@ export function addCounts(into: Record<string, number>, from: Readonly<Record<st
   for (const [name, count] of Object.entries(from)) into[name] = (into[name] ?? 0) + count;
 }
 
+type Totals = { -readonly [K in keyof Omit<SplitCounts, "split" | "dropped">]: number } & {
+  dropped: Record<string, number>;
+};
+
 /** Each range of the unit with what its seals counted for the split. */
 export function manifestRanges(unit: SealedUnit): ManifestRange[] {
-  const totals = new Map<
-    string,
-    { -readonly [K in keyof Omit<SplitCounts, "split" | "dropped">]: number } & { dropped: Record<string, number> }
-  >();
+  const totals = new Map<string, Totals>();
   for (const { counts } of unit.outputs) {
     for (const { split, dropped, ...numbers } of counts) {
       const total = totals.get(split);
@@ -78,16 +85,36 @@ export function manifestRanges(unit: SealedUnit): ManifestRange[] {
       total.rows += numbers.rows;
       total.deadLetters += numbers.deadLetters;
       addCounts(total.dropped, dropped);
+      total.minTimestamp = earlier(total.minTimestamp, numbers.minTimestamp);
+      total.maxTimestamp = -earlier(-total.maxTimestamp, -numbers.maxTimestamp);
     }
   }
-  const none = { records: 0, recordBytes: 0, rows: 0, deadLetters: 0, dropped: {} };
-  return unit.ranges.map(({ split, epoch, start, next }) => ({
-    split,
-    epoch: epoch.toString(),
-    start,
-    next,
-    ...(totals.get(split) ?? none),
-  }));
+  const none: Totals = {
+    records: 0,
+    recordBytes: 0,
+    rows: 0,
+    deadLetters: 0,
+    dropped: {},
+    minTimestamp: NaN,
+    maxTimestamp: NaN,
+  };
+  return unit.ranges.map(({ split, epoch, start, next }) => {
+    const { minTimestamp, maxTimestamp, ...counts } = totals.get(split) ?? none;
+    return {
+      split,
+      epoch: epoch.toString(),
+      start,
+      next,
+      ...counts,
+      minTimestamp: isoOrNull(minTimestamp),
+      maxTimestamp: isoOrNull(maxTimestamp),
+    };
+  });
+}
+
+/** The lesser of two numbers, either of which may be NaN for unknown. */
+function earlier(a: number, b: number): number {
+  return Number.isNaN(a) || b < a ? b : a;
 }
 
 /** Epoch ms -> ISO 8601 in UTC; null for NaN and for times that a Date can't hold. */

@@ -8,7 +8,16 @@ Deno.test("every record of a batch is counted once", () => {
   const { buffer, deadLetters } = decode(docs, { maxRecordByteLength: 50 });
   const recordBytes = docs.reduce((sum, doc) => sum + doc.length, 0);
   assertEquals(buffer.seal().counts, [
-    { split: "events/0", records: 6, recordBytes, rows: 2, deadLetters: 2, dropped: { empty: 2 } },
+    {
+      split: "events/0",
+      records: 6,
+      recordBytes,
+      rows: 2,
+      deadLetters: 2,
+      dropped: { empty: 2 },
+      minTimestamp: Date.UTC(2026, 10, 1),
+      maxTimestamp: Date.UTC(2026, 10, 1) + 5000,
+    },
   ]);
   assertEquals(deadLetters.map(({ code, position }) => [code, position]), [["malformed-json", "2"], [
     "too-large",
@@ -27,6 +36,26 @@ Deno.test("counts are kept by split", () => {
     ["a/1", 2, 2],
     ["a/2", 0, 0],
   ]);
+});
+
+Deno.test("counts have the earliest and the latest arrival of all records, rows or not", () => {
+  const cases: [number[], number, number][] = [
+    [[], NaN, NaN],
+    [[NaN], NaN, NaN],
+    [[5], 5, 5],
+    [[NaN, 5, NaN, 3, 9, NaN], 3, 9],
+    [[0, -1], -1, 0],
+  ];
+  const buffer = new StreamBuffer(configOf());
+  for (const [times] of cases) {
+    const split = `a/${times}`;
+    for (const part of [times.slice(0, 2), times.slice(2), []]) {
+      const docs = part.map((_, i) => ["{}", "", "{"][i % 3]);
+      buffer.append(batchOf(docs, { split, timestamps: Float64Array.from(part) }));
+    }
+  }
+  const found = buffer.seal().counts.map(({ minTimestamp, maxTimestamp }) => [minTimestamp, maxTimestamp]);
+  assertEquals(found, cases.map(([_, least, greatest]) => [least, greatest]));
 });
 
 Deno.test("a dead letter says where it was, what is wrong, and holds the bytes", () => {

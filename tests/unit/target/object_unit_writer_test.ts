@@ -11,6 +11,7 @@ import { SeededRandom } from "../../../src/runtime/random.ts";
 import { DeadLetterWriter } from "../../../src/target/dead_letter_writer.ts";
 import { parseKeyTemplate } from "../../../src/target/key_template.ts";
 import { ObjectSink } from "../../../src/target/object_sink.ts";
+import { manifestRanges } from "../../../src/target/manifest.ts";
 import { ObjectUnitWriter } from "../../../src/target/object_unit_writer.ts";
 import { EMPTY_OUTPUT } from "../pipeline/fake_port.ts";
 import { MemoryTarget } from "./memory_target.ts";
@@ -34,7 +35,7 @@ function deadLetters(lines: string[]) {
   return { ...compressPiece(bytes, "gzip", 4), rowCount: lines.length, codes: { JSON: lines.length } };
 }
 
-const counts = (records: number, rows: number, letters: number) => [
+const counts = (records: number, rows: number, letters: number, [minTimestamp, maxTimestamp] = [NaN, NaN]) => [
   {
     split: "a/0",
     records,
@@ -42,16 +43,22 @@ const counts = (records: number, rows: number, letters: number) => [
     rows,
     deadLetters: letters,
     dropped: { empty: records - rows - letters },
+    minTimestamp,
+    maxTimestamp,
   },
 ];
 
 const OUTPUTS: SealedOutput[] = [
-  { ...EMPTY_OUTPUT, pieces: [piece("p", "c", ["1", "2"], [5, 7]), piece("q", "d", ["3"])], counts: counts(4, 3, 0) },
+  {
+    ...EMPTY_OUTPUT,
+    pieces: [piece("p", "c", ["1", "2"], [5, 7]), piece("q", "d", ["3"])],
+    counts: counts(4, 3, 0, [2000, 5000]),
+  },
   {
     ...EMPTY_OUTPUT,
     pieces: [piece("p", "e", ["4"], [2, 3])],
     deadLetters: deadLetters(["bad"]),
-    counts: counts(2, 1, 1),
+    counts: counts(2, 1, 1, [1000, 4000]),
   },
 ];
 
@@ -119,6 +126,8 @@ Deno.test("ObjectUnitWriter's manifest says what was read, what was written and 
         rows: 4,
         deadLetters: 1,
         dropped: { empty: 1 },
+        minTimestamp: "1970-01-01T00:00:01.000Z",
+        maxTimestamp: "1970-01-01T00:00:05.000Z",
       },
       {
         split: "b/1",
@@ -130,6 +139,8 @@ Deno.test("ObjectUnitWriter's manifest says what was read, what was written and 
         rows: 0,
         deadLetters: 0,
         dropped: {},
+        minTimestamp: null,
+        maxTimestamp: null,
       },
     ],
     objects: [
@@ -162,6 +173,22 @@ Deno.test("ObjectUnitWriter's manifest says what was read, what was written and 
       codes: { JSON: 1 },
     },
   });
+});
+
+Deno.test("manifestRanges() joins arrival times of seals, known or not", () => {
+  const cases: [[number, number][], string | null, string | null][] = [
+    [[[NaN, NaN]], null, null],
+    [[[NaN, NaN], [1, 2], [NaN, NaN]], "001", "002"],
+    [[[3, 4], [1, 2]], "001", "004"],
+    [[[1, 9], [2, 5]], "001", "009"],
+    [[[8.64e15 + 1, 8.64e15 + 1]], null, null],
+  ];
+  for (const [times, least, greatest] of cases) {
+    const outputs = times.map((time) => ({ ...EMPTY_OUTPUT, counts: counts(1, 1, 0, time) }));
+    const [{ minTimestamp, maxTimestamp }] = manifestRanges({ ...UNIT, outputs });
+    const iso = (ms: string | null) => ms === null ? null : `1970-01-01T00:00:00.${ms}Z`;
+    assertEquals([minTimestamp, maxTimestamp], [iso(least), iso(greatest)]);
+  }
 });
 
 Deno.test("ObjectUnitWriter gives the same keys and bytes when it writes a unit again", async () => {
