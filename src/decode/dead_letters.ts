@@ -1,7 +1,7 @@
 import type { ByteAccount } from "../columnar/byte_account.ts";
 import { ByteWriter } from "../columnar/byte_writer.ts";
 import type { TableName } from "../columnar/types.ts";
-import type { RecordBatch } from "../source/source.ts";
+import { type BytesColumn, originOf, type RecordBatch } from "../source/source.ts";
 import type { RejectionCode } from "./rejection.ts";
 
 /** Rejected records as NDJSON lines, ready to be compressed. */
@@ -22,6 +22,33 @@ export interface DeadLetter {
   readonly message: string;
   /** The table, when it was known by then. */
   readonly table: TableName | null;
+  /** False when the record can't be decoded again on its own: rows of it are written, or its place says what it is. */
+  readonly redrivable: boolean;
+}
+
+/** A line of dead letters. */
+export interface DeadLetterLine {
+  /** Where the record was first read from. */
+  readonly split: string;
+  readonly position: string;
+  /** Epoch ms. */
+  readonly timestamp: number | null;
+  /** Null when they were not known. */
+  readonly project: string | null;
+  readonly collection: string | null;
+  readonly code: string;
+  readonly message: string;
+  /** As in RecordBatch, JSON; absent when there are none. */
+  readonly headers?: Readonly<Record<string, unknown>>;
+  /** As in RecordBatch; absent when the record says itself what it is. */
+  readonly writerSchema?: string;
+  readonly blockCodec?: string;
+  /** Only ever false; see DeadLetter. */
+  readonly redrivable?: false;
+  /** Base64; null when there is none, or nobody asked for it. */
+  readonly key: string | null;
+  /** The record as it came, base64. */
+  readonly payload: string;
 }
 
 /** The place of a record of a batch, as text. */
@@ -30,12 +57,11 @@ export function positionText({ positions }: RecordBatch, index: number): string 
   return new TextDecoder().decode(positions.bytes.subarray(positions.offsets[index], positions.offsets[index + 1]));
 }
 
-/**
- * Collects rejected records as lines of
- * `{"split","position","timestamp","project","collection","code","message","key","payload"}`: timestamp in epoch ms or
- * null, project and collection null when unknown, key (null when there is none) and payload in base64, so that the record
- * can be fed again byte for byte.
- */
+function isNull({ nulls }: BytesColumn, index: number): boolean {
+  return nulls !== null && (nulls[index >> 3] & (1 << (index & 7))) !== 0;
+}
+
+/** Collects rejected records as lines (see DeadLetterLine), so that they can be fed again byte for byte. */
 export class DeadLetterWriter {
   readonly #out = new ByteWriter();
   readonly #account: ByteAccount;
@@ -46,24 +72,30 @@ export class DeadLetterWriter {
     this.#account = account;
   }
 
-  add({ batch, index, code, message, table }: DeadLetter): void {
+  add({ batch, index, code, message, table, redrivable }: DeadLetter): void {
     const out = this.#out;
     const before = out.bytes.length;
     const timestamp = batch.timestamps[index];
-    const head = {
-      split: batch.split,
+    const { keys, headers, writerSchema, blockCodec } = batch;
+    const head: Omit<DeadLetterLine, "headers" | "key" | "payload"> = {
+      split: originOf(batch),
       position: positionText(batch, index),
       timestamp: Number.isFinite(timestamp) ? timestamp : null,
       project: table?.project ?? null,
       collection: table?.collection ?? null,
       code,
       message,
+      ...(writerSchema === undefined ? {} : { writerSchema }),
+      ...(blockCodec === undefined ? {} : { blockCodec }),
+      ...(redrivable ? {} : { redrivable }),
     };
     out.text(JSON.stringify(head).slice(0, -1));
+    if (headers !== null && !isNull(headers, index)) {
+      out.text(',"headers":');
+      out.text(new TextDecoder().decode(headers.bytes.subarray(headers.offsets[index], headers.offsets[index + 1])));
+    }
     out.text(',"key":');
-    const keys = batch.keys;
-    const isKeyNull = keys === null || (keys.nulls !== null && (keys.nulls[index >> 3] & (1 << (index & 7))) !== 0);
-    if (isKeyNull) out.text("null");
+    if (keys === null || isNull(keys, index)) out.text("null");
     else this.#base64(keys.bytes, keys.offsets[index], keys.offsets[index + 1]);
     out.text(',"payload":');
     this.#base64(batch.bytes, batch.offsets[index], batch.offsets[index + 1]);

@@ -1,5 +1,5 @@
 import type { TableSet } from "../columnar/table_set.ts";
-import { type RecordBatch, splitParent } from "../source/source.ts";
+import { originOf, type RecordBatch, splitParent } from "../source/source.ts";
 import { hashBytes } from "./json_fields.ts";
 import { JsonTable } from "./json_table.ts";
 import { collectionOfSource, nameProblem } from "./names.ts";
@@ -34,7 +34,7 @@ export class JsonTables {
   readonly #byBuilder = new Map<unknown, JsonTable>();
   readonly #aliases = new Map<number, Alias>();
   #aliasCount = 0;
-  #plainSplit = "";
+  #plainOrigin = "";
   #plain: Destination | undefined;
 
   constructor(config: DecodeConfig, tables: TableSet) {
@@ -45,9 +45,10 @@ export class JsonTables {
 
   /** Where PLAIN records of a batch go. */
   plain(batch: RecordBatch): Destination {
-    if (this.#plain === undefined || this.#plainSplit !== batch.split) {
-      this.#plainSplit = batch.split;
-      const collection = this.#config.collection ?? collectionOfSource(splitParent(batch.split));
+    const origin = originOf(batch);
+    if (this.#plain === undefined || this.#plainOrigin !== origin) {
+      this.#plainOrigin = origin;
+      const collection = this.#config.collection ?? collectionOfSource(splitParent(origin));
       this.#plain = this.#named(this.#config.project, collection);
     }
     return this.#plain;

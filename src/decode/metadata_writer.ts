@@ -5,7 +5,7 @@ import type { BigintValues, IntegerValues, TimestampValues } from "../columnar/f
 import { BIGINT, INTEGER, TIMESTAMP, UNTYPED, VARCHAR } from "../columnar/kinds.ts";
 import type { TableBuilder } from "../columnar/table_builder.ts";
 import type { VarcharValues } from "../columnar/varchar_values.ts";
-import { type BytesColumn, type RecordBatch, splitParent, splitPart } from "../source/source.ts";
+import { type BytesColumn, originOf, type RecordBatch, splitParent, splitPart } from "../source/source.ts";
 import { InvariantError } from "../runtime/errors.ts";
 import { BACKSLASH, QUOTE, SPACE } from "./bytes.ts";
 import { JsonColumnWriter } from "./json_column_writer.ts";
@@ -44,7 +44,7 @@ export class MetadataWriter extends JsonColumnWriter {
   #batch: RecordBatch | null = null;
   /** The halves of the batch's positions when they are numbers. */
   #positionWords: Int32Array | null = null;
-  #split = "";
+  #origin = "";
   #parent: SplitText = splitText("");
   #part: SplitText = splitText("");
   /** The part as a number, when it is one; -1 otherwise. */
@@ -63,10 +63,11 @@ export class MetadataWriter extends JsonColumnWriter {
     this.#positionWords = positions instanceof BigInt64Array
       ? new Int32Array(positions.buffer, positions.byteOffset, 2 * positions.length)
       : null;
-    if (batch.split === this.#split) return;
-    this.#split = batch.split;
-    const part = splitPart(batch.split);
-    this.#parent = splitText(splitParent(batch.split));
+    const origin = originOf(batch);
+    if (origin === this.#origin) return;
+    this.#origin = origin;
+    const part = splitPart(origin);
+    this.#parent = splitText(splitParent(origin));
     this.#part = splitText(part);
     this.#partNumber = /^(?:0|[1-9]\d{0,8})$/.test(part) ? Number(part) : -1;
   }
@@ -177,7 +178,7 @@ export class MetadataWriter extends JsonColumnWriter {
       this.#writeToken(column, row);
     } catch (error) {
       if (!(error instanceof Rejection)) throw error;
-      throw new InvariantError(`the source gave headers of ${this.#split} that are not JSON: ${error.reason}`);
+      throw new InvariantError(`the source gave headers of ${this.#origin} that are not JSON: ${error.reason}`);
     }
   }
 

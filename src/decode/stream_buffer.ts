@@ -12,6 +12,7 @@ import { metadataSettings, ownColumnNames } from "./metadata_columns.ts";
 import { MetadataWriter } from "./metadata_writer.ts";
 import type { DecodeConfig } from "./options.ts";
 import { createDecoder, type RecordDecoder } from "./record_decoder.ts";
+import type { InnerBatch } from "./avro/contained.ts";
 import { Rejection, type RejectionCode } from "./rejection.ts";
 
 export { detachPages } from "../columnar/detach.ts";
@@ -175,14 +176,18 @@ export class StreamBuffer {
   #appendInner(batch: RecordBatch, index: number, inner: Iterable<RecordBatch>): void {
     const counts = this.#countsOf(batch.split);
     counts.records--;
+    let rowCount = 0;
     try {
-      for (const records of inner) this.#appendRecords(records, counts);
+      for (const records of inner) {
+        rowCount += records.rowCount;
+        this.#appendRecords(records, counts);
+      }
     } catch (error) {
       if (!(error instanceof Rejection)) throw error;
       const { code, reason } = error;
       counts.records++;
       this.#begin(batch);
-      return this.#reject(batch, index, { code, reason });
+      return this.#reject(batch, index, { code, reason, redrivable: rowCount === 0 });
     }
     this.#begin(batch);
   }
@@ -209,7 +214,11 @@ export class StreamBuffer {
     counts.rows++;
   }
 
-  #reject(batch: RecordBatch, index: number, { code, reason }: { code: RejectionCode; reason: string }): void {
+  #reject(
+    batch: InnerBatch,
+    index: number,
+    { code, reason, redrivable = true }: { code: RejectionCode; reason: string; redrivable?: boolean },
+  ): void {
     const counts = this.#countsOf(batch.split);
     const policy = this.#config.deadLetterPolicy;
     if (policy === "drop") return drop(counts, "dead-letter");
@@ -220,7 +229,9 @@ export class StreamBuffer {
       );
     }
     const table = code === "too-large" ? null : this.#decoder.table?.name ?? null;
-    this.#deadLetters.add({ batch, index, code, message: reason, table });
+    // A row of a bulk file doesn't say which table it is of.
+    const alone = batch.table === undefined;
+    this.#deadLetters.add({ batch, index, code, message: reason, table, redrivable: redrivable && alone });
     counts.deadLetters++;
   }
 

@@ -76,8 +76,15 @@ export interface RecordBatch {
   readonly blockCodec?: string;
   /** Files that records of the batch name (the original's bulk files); absent when there are none. */
   readonly files?: readonly RecordFile[];
+  /** The split that the records were first read from, where that is another: they are dead letters that get another try. */
+  readonly origin?: SplitId;
   /** From a source with `cutsUnits`: what ends with this batch. */
   readonly cut?: Cut;
+}
+
+/** The split that the records come from: their topic or stream, and the partition or shard. */
+export function originOf({ split, origin }: Pick<RecordBatch, "split" | "origin">): SplitId {
+  return origin ?? split;
 }
 
 /** A block's rows are decoded and compressed together; a unit is some blocks, stored and committed together. */

@@ -1,5 +1,5 @@
 import type { TableSet } from "../../columnar/table_set.ts";
-import { type RecordBatch, splitParent, splitPart } from "../../source/source.ts";
+import { originOf, type RecordBatch, splitParent, splitPart } from "../../source/source.ts";
 import { collectionOfSource, nameProblem } from "../names.ts";
 import type { DecodeConfig } from "../options.ts";
 import { AvroTable } from "./avro_table.ts";
@@ -51,7 +51,7 @@ export class AvroTables {
   }
 
   begin(batch: RecordBatch): void {
-    const parent = splitParent(batch.split);
+    const parent = splitParent(originOf(batch));
     if (parent !== this.#parent) this.#static.clear();
     this.#parent = parent;
     this.#batch = batch;
@@ -121,7 +121,7 @@ export class AvroTables {
 
   /** As the original had it. */
   fromOriginal(index: number, part: 0 | 1): string | null {
-    return splitPart(this.#batch!.split).startsWith("shardId-") ? this.fromKey(index, part) : this.#ofTopic(part);
+    return splitPart(originOf(this.#batch!)).startsWith("shardId-") ? this.fromKey(index, part) : this.#ofTopic(part);
   }
 
   #ofTopic(part: 0 | 1): string {

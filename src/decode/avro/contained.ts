@@ -34,6 +34,7 @@ export function innerBatch(
   offsets.set(ends, 1);
   return {
     split: batch.split,
+    ...(batch.origin === undefined ? {} : { origin: batch.origin }),
     epoch: batch.epoch,
     start: batch.start,
     next: batch.next,
