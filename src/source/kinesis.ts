@@ -1,6 +1,8 @@
 /** The source `kinesis`: a stream of Amazon Kinesis, shared with others by a lease table as the KCL's workers do. */
 import { hostName } from "../runtime/host_name.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { committedPositions } from "./kinesis/committed.ts";
+import { KinesisRanges } from "./kinesis/kinesis_ranges.ts";
 import { type KinesisPorts, KinesisSource } from "./kinesis/kinesis_source.ts";
 import { type KinesisConfig, kinesisOptions } from "./kinesis/options.ts";
 import { kinesisConfigProblems, type KinesisSettings, kinesisSettings } from "./kinesis/settings.ts";
@@ -21,6 +23,20 @@ export const kinesisSource: SourceComponent<KinesisConfig> = {
     const settings = { ...kinesisSettings(config), workerId };
     const connect = (signal: AbortSignal) => openPorts(settings, context.runtime, signal);
     return new KinesisSource(settings, context, { connect, workerId });
+  },
+  ranges(config, context) {
+    const settings = kinesisSettings(config);
+    return new KinesisRanges(settings, context, { connect: (signal) => openPorts(settings, context.runtime, signal) });
+  },
+  async committed(config, { runtime }, signal) {
+    const settings = kinesisSettings(config);
+    const { api, store } = await openPorts(settings, runtime, signal);
+    try {
+      return await committedPositions(store, { streamName: settings.streamName, runtime, signal });
+    } finally {
+      api.close();
+      store.close();
+    }
   },
   async check(config, { runtime }, signal) {
     const { checkKinesis } = await import("./kinesis/check.ts");

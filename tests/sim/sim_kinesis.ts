@@ -19,6 +19,8 @@ export interface SimShard {
   readonly parents: readonly string[];
   readonly records: StreamRecord[];
   open: boolean;
+  /** So many of the records have expired. */
+  trimmed: number;
   readonly low: number;
   readonly high: number;
 }
@@ -56,13 +58,14 @@ export class SimStream {
     return this.shards.find((shard) => shard.id === id)!;
   }
 
-  put(shard: SimShard): void {
+  /** @param arrivalMs when it arrived; a shard's records may be a little out of order. */
+  put(shard: SimShard, arrivalMs: number = this.#nowMs(), data?: Uint8Array): void {
     const number = ++this.#records;
     shard.records.push({
       sequence: `4${String(number).padStart(55, "0")}`,
-      data: encoder.encode(`record ${number}`),
+      data: data ?? encoder.encode(`record ${number}`),
       partitionKey: "key",
-      arrivalMs: this.#nowMs(),
+      arrivalMs,
     });
   }
 
@@ -83,7 +86,7 @@ export class SimStream {
 
   #add(parents: string[], low: number, high: number): void {
     const id = `shardId-${String(this.shards.length).padStart(12, "0")}`;
-    this.shards.push({ id, parents, records: [], open: true, low, high });
+    this.shards.push({ id, parents, records: [], open: true, trimmed: 0, low, high });
   }
 }
 
@@ -110,6 +113,7 @@ export class SimKinesisApi implements KinesisApi {
       status: "ACTIVE",
       openShardCount: this.#stream.openShards().length,
       retentionHours: 24,
+      createdMs: NaN,
     }));
   }
 
@@ -129,7 +133,8 @@ export class SimKinesisApi implements KinesisApi {
       const { records } = this.#stream.get(shardId);
       let index = 0;
       if (place.type === "LATEST") index = records.length;
-      else if (place.type === "AT_TIMESTAMP") index = records.filter((r) => r.arrivalMs < place.timestampMs).length;
+      // Where times are out of order, whatever may pass for the place: here the last one that does.
+      else if (place.type === "AT_TIMESTAMP") index = records.findLastIndex((r) => r.arrivalMs < place.timestampMs) + 1;
       else if ("sequence" in place) {
         index = records.filter(({ sequence }) => compareDecimals(sequence, place.sequence) < 0).length;
       }
@@ -146,14 +151,14 @@ export class SimKinesisApi implements KinesisApi {
       }
       const shard = this.#stream.get(shardId);
       this.#onRead(shard);
-      const first = Number(index);
+      const first = Math.max(Number(index), shard.trimmed);
       const records = shard.records.slice(first, first + Math.min(limit ?? 10_000, 50));
       const next = first + records.length;
       const ended = !shard.open && next === shard.records.length;
       return {
         records,
         nextIterator: ended ? undefined : `${shardId} ${next} ${this.#nowMs()}`,
-        behindLatestMs: 0,
+        behindLatestMs: next < shard.records.length ? 1000 : 0,
       };
     });
   }

@@ -17,6 +17,7 @@ import { createFetchHandler } from "../../src/runtime/aws/fetch_handler.ts";
 import { kinesisOptions } from "../../src/source/kinesis/options.ts";
 import { type KinesisSettings, kinesisSettings } from "../../src/source/kinesis/settings.ts";
 import { defaultConfig } from "./default_config.ts";
+import { startKinesisLocal } from "./kinesis_local_server.ts";
 
 /** A server of one of the emulators. */
 interface EmulatorServer {
@@ -40,20 +41,30 @@ function listen(server: EmulatorServer): Promise<number> {
   return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port)));
 }
 
+async function serve(server: EmulatorServer): Promise<{ url: string; stop(): Promise<void> }> {
+  const port = await listen(forgiving(server));
+  const stop = () => new Promise<void>((resolve) => server.close(resolve));
+  return { url: `http://127.0.0.1:${port}`, stop };
+}
+
+function newDynalite(): EmulatorServer {
+  return dynalite({ createTableMs: 10, deleteTableMs: 10 }) as EmulatorServer;
+}
+
 /** Kinesis and DynamoDB in this process, speaking their protocols; empty at the start, one for all tests of a file. */
 export class KinesisServers {
   readonly kinesisUrl: string;
   readonly dynamodbUrl: string;
   readonly kinesis: KinesisClient;
   readonly dynamodb: DynamoDBClient;
-  readonly #servers: readonly EmulatorServer[];
+  readonly #stop: () => Promise<unknown>;
   readonly #fetch = createFetchHandler();
   #names = 0;
 
-  private constructor(servers: readonly EmulatorServer[], ports: readonly number[]) {
-    this.#servers = servers;
-    this.kinesisUrl = `http://127.0.0.1:${ports[0]}`;
-    this.dynamodbUrl = `http://127.0.0.1:${ports[1]}`;
+  private constructor(kinesisUrl: string, dynamodbUrl: string, stop: () => Promise<unknown>) {
+    this.#stop = stop;
+    this.kinesisUrl = kinesisUrl;
+    this.dynamodbUrl = dynamodbUrl;
     const config = {
       region: "us-east-1",
       credentials: { accessKeyId: "test", secretAccessKey: "test" },
@@ -64,18 +75,25 @@ export class KinesisServers {
   }
 
   static async start(): Promise<KinesisServers> {
-    const servers = [
-      kinesalite({ createStreamMs: 10, updateStreamMs: 20, deleteStreamMs: 10, shardLimit: 1000 }) as EmulatorServer,
-      dynalite({ createTableMs: 10, deleteTableMs: 10 }) as EmulatorServer,
-    ];
-    return new KinesisServers(servers, await Promise.all(servers.map(forgiving).map(listen)));
+    const stream = kinesalite({ createStreamMs: 10, updateStreamMs: 20, deleteStreamMs: 10, shardLimit: 1000 });
+    const [kinesis, dynamodb] = await Promise.all([serve(stream as EmulatorServer), serve(newDynalite())]);
+    return new KinesisServers(kinesis.url, dynamodb.url, () => Promise.all([kinesis.stop(), dynamodb.stop()]));
+  }
+
+  /**
+   * With kinesis-local, in a process of its own: it starts iterators at a time, says how far behind a read is, ends shards
+   * with their last record, and pushes.
+   */
+  static async startLocal(): Promise<KinesisServers> {
+    const [kinesis, dynamodb] = await Promise.all([startKinesisLocal(), serve(newDynalite())]);
+    return new KinesisServers(kinesis.url, dynamodb.url, () => Promise.all([kinesis.stop(), dynamodb.stop()]));
   }
 
   async stop(): Promise<void> {
     this.kinesis.destroy();
     this.dynamodb.destroy();
     this.#fetch.close();
-    await Promise.all(this.#servers.map((server) => new Promise<void>((resolve) => server.close(resolve))));
+    await this.#stop();
   }
 
   /** A new stream, ready for use. Its name is also free for a table. */

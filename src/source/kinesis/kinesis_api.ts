@@ -46,6 +46,8 @@ export interface StreamInfo {
   readonly status: string;
   readonly openShardCount: number;
   readonly retentionHours: number;
+  /** Epoch ms; NaN when the service doesn't say. */
+  readonly createdMs: number;
 }
 
 /** The iterator is too old: get a new one and go on. */

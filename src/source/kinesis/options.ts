@@ -92,6 +92,14 @@ export const kinesisOptions = {
     doc: "Have records pushed by SubscribeToShard, 2MB a second and shard for this application alone, instead of " +
       "asking for them. The application is registered as a consumer of the stream, which costs extra.",
   }),
+  replayReadShare: option.number("kinesis.replay-read-share", {
+    min: 0.05,
+    max: 1,
+    whenUnset: "0.5; 1 with kinesis.enhanced-fan-out, which leaves these limits unused",
+    doc:
+      "The share of each shard's limits (5 reads and 2MB a second, for all its readers together) that a replay uses. " +
+      "The rest is left for collectors and other consumers, so that they don't fall behind.",
+  }),
   requestTimeoutMs: option.duration("kinesis.request-timeout", {
     default: "10s",
     min: 500,

@@ -70,6 +70,7 @@ export class SdkKinesisApi implements KinesisApi {
       status: found?.StreamStatus ?? "",
       openShardCount: found?.OpenShardCount ?? 0,
       retentionHours: found?.RetentionPeriodHours ?? 24,
+      createdMs: found?.StreamCreationTimestamp?.getTime() ?? NaN,
     };
   }
 

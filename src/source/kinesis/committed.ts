@@ -1,0 +1,23 @@
+import { retry, RETRY_UNTIL_STOPPED } from "../../runtime/retry.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import type { Position, SplitId } from "../source.ts";
+import { positionAfter } from "./checkpoint.ts";
+import { parseLease } from "./lease.ts";
+import type { LeaseStore } from "./lease_store.ts";
+
+/**
+ * Up to where the lease table has each shard: END_POSITION once it has ended, a sentinel's position before anything was
+ * committed. Shards whose leases were deleted, as they have ended and their children are under way, aren't there. Empty
+ * when there is no table yet.
+ */
+export async function committedPositions(
+  store: LeaseStore,
+  { streamName, runtime, signal }: { streamName: string; runtime: Runtime; signal: AbortSignal },
+): Promise<Map<SplitId, Position>> {
+  const ask = <T>(what: string, attempt: () => Promise<T>): Promise<T> =>
+    retry(what, attempt, { policy: RETRY_UNTIL_STOPPED, runtime, signal });
+  if (await ask("kinesis find lease table", () => store.describeTable(signal)) === "missing") return new Map();
+  const items = await ask("kinesis list leases", () => store.scan(signal));
+  const leases = items.map(parseLease).filter((lease) => lease !== undefined);
+  return new Map(leases.map(({ key, checkpoint }) => [`${streamName}/${key}`, positionAfter(checkpoint)]));
+}
