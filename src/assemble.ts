@@ -8,6 +8,8 @@ import type { WorkerConfig } from "./pipeline/pipeline_worker.ts";
 import type { WorkerPort } from "./pipeline/port.ts";
 import { WebWorkerPort } from "./pipeline/web_worker_port.ts";
 import type { SECTIONS } from "./registry.ts";
+import { DeadLetterStore } from "./replay/dead_letter_store.ts";
+import { FatalError } from "./runtime/errors.ts";
 import type { Machine } from "./runtime/machine.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import type { SchemaFeed } from "./schema/schema_feed.ts";
@@ -23,7 +25,13 @@ import type { Manifest } from "./target/manifest.ts";
 import { ObjectSink } from "./target/object_sink.ts";
 import { ObjectUnitWriter } from "./target/object_unit_writer.ts";
 import { PageUnitWriter } from "./target/page_unit_writer.ts";
-import type { ObjectTarget, OutputStream, Target } from "./target/target.ts";
+import {
+  isReadable,
+  type ObjectTarget,
+  type OutputStream,
+  type ReadableObjectTarget,
+  type Target,
+} from "./target/target.ts";
 import type { UnitWriter } from "./target/unit_writer.ts";
 
 /** The whole config, typed. */
@@ -91,6 +99,22 @@ export interface Substitutes {
   readonly target?: Target;
   /** See ObjectUnitWriterOptions; targets that take pages don't tell. */
   unitWritten?(manifest: Manifest): Promise<void>;
+}
+
+/**
+ * The dead letters of the config's target, or of the directory that they go to.
+ *
+ * @throws FatalError when nothing can be read back there.
+ */
+export function deadLetterStoreOf(config: Config, { runtime }: Pick<Surroundings, "runtime">): DeadLetterStore {
+  const target = config.target.create({ runtime });
+  const directory = deadLetterDirectoryOf(config, target.kind);
+  if (directory !== null) {
+    const local = fileTarget.create({ directory }, { runtime }) as ReadableObjectTarget;
+    return new DeadLetterStore(local, { prefix: "", runtime });
+  }
+  if (isReadable(target)) return new DeadLetterStore(target, { prefix: DEAD_LETTER_PREFIX, runtime });
+  throw new FatalError(`objects of target=${config.target.name} can't be read back`);
 }
 
 /**

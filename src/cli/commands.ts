@@ -1,5 +1,6 @@
 import type { Commands } from "./arguments.ts";
 import { checkCommand } from "./check.ts";
+import { redriveCommand } from "./redrive.ts";
 import { replayCommand } from "./replay.ts";
 import { runCommand } from "./run.ts";
 
@@ -8,4 +9,5 @@ export const COMMANDS: Commands = {
   run: runCommand,
   check: checkCommand,
   replay: replayCommand,
+  redrive: redriveCommand,
 };

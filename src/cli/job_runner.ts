@@ -14,7 +14,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { RangePlan, RangeSource } from "../source/range_source.ts";
 import { comparePositions, type Position, type SplitId } from "../source/source.ts";
 import { prefixedTarget } from "../target/prefixed_target.ts";
-import type { Target } from "../target/target.ts";
+import type { ObjectTarget, Target } from "../target/target.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
 import { formatPlan } from "./format_plan.ts";
 import { type Host, print } from "./host.ts";
@@ -51,7 +51,7 @@ export interface JobKind {
   ranges(config: Config, runtime: Runtime): RangeSource;
   plan(ranges: RangeSource, resume: ReadonlyMap<SplitId, Position>, signal: AbortSignal): Promise<RangePlan>;
   /** Called when everything is durable; may come again after a crash. */
-  finished?(report: ReplayReport, target: Target, signal: AbortSignal): Promise<void>;
+  finished?(plan: JobPlan, surroundings: { runtime: Runtime; signal: AbortSignal }): Promise<void>;
 }
 
 interface JobSurroundings {
@@ -244,22 +244,29 @@ async function finish(
 ): Promise<ExitCode> {
   const report = reportOf(job.name, job.plan!, await job.units());
   const target = targetOf(config, job.plan!, { runtime, output: new RowOutput(host.stdout, terminal) });
-  if (target.kind === "objects") {
-    await target.open(stop);
-    try {
-      if (config.objects.manifest) {
-        const object = reportObject(report);
-        const options = { policy: RETRY_UNTIL_STOPPED, runtime, signal: stop };
-        await retry("put the replay's report", () => target.put(object, stop), options);
-        log.info("report stored", { key: object.key });
-      }
-      await kind.finished?.(report, target, stop);
-    } finally {
-      await target.close();
-    }
+  if (target.kind === "objects" && config.objects.manifest) {
+    const key = await storeReport(report, target, { runtime, signal: stop });
+    log.info("report stored", { key });
   }
+  await kind.finished?.(job.plan!, { runtime, signal: stop });
   await job.finish(new Map(report.ranges.map(({ split, next }) => [split, next])));
   return report.missing.length > 0 ? EXIT.incomplete : EXIT.done;
+}
+
+async function storeReport(
+  report: ReplayReport,
+  target: ObjectTarget,
+  { runtime, signal }: { runtime: Runtime; signal: AbortSignal },
+): Promise<string> {
+  const object = reportObject(report);
+  await target.open(signal);
+  try {
+    const options = { policy: RETRY_UNTIL_STOPPED, runtime, signal };
+    await retry("put the replay's report", () => target.put(object, signal), options);
+  } finally {
+    await target.close();
+  }
+  return object.key;
 }
 
 /** Says what a run would do. Leaves nothing behind. */

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { resolve } from "node:path";
 import { type Config, sourceContextOf } from "../assemble.ts";
 import { MAX_JOB_NAME_LENGTH } from "../replay/job_file.ts";
+import type { Rate } from "../replay/rate_limit.ts";
 import { parseKeyTemplate } from "../target/key_template.ts";
 import { checkKeyPrefix } from "../target/prefixed_target.ts";
 import { type Arguments, type Command, type Flag, UsageError } from "./command.ts";
@@ -65,7 +66,6 @@ async function replay(args: Arguments, host: Host): Promise<ExitCode> {
 }
 
 function requestOf(args: Arguments, range: AskedRange, historical: boolean): JobRequest {
-  const rate = args.value("rate");
   return {
     name: jobNameOf(args, historical ? "historical" : "replay"),
     prefix: prefixOf(args),
@@ -73,8 +73,14 @@ function requestOf(args: Arguments, range: AskedRange, historical: boolean): Job
     ...range,
     wait: args.has("wait"),
     dryRun: args.has("dry-run"),
-    rate: rate === undefined ? null : parseRate(rate),
+    rate: rateOf(args),
   };
+}
+
+/** @throws UsageError */
+export function rateOf(args: Arguments): Rate | null {
+  const rate = args.value("rate");
+  return rate === undefined ? null : parseRate(rate);
 }
 
 function prefixOf(args: Arguments): string {

@@ -1,6 +1,6 @@
 import { Condition } from "../runtime/condition.ts";
 import { InvariantError } from "../runtime/errors.ts";
-import { type PlannedSplit, RANGE_EPOCH, type RangeSource } from "../source/range_source.ts";
+import { emptyBatch, type PlannedSplit, RANGE_EPOCH, type RangeSource } from "../source/range_source.ts";
 import type { Cut, Epoch, PollLimit, Position, RecordBatch, Source, SourceHandler, SplitId } from "../source/source.ts";
 import type { JobProgress } from "./job_file.ts";
 import type { RateLimit } from "./rate_limit.ts";
@@ -163,20 +163,7 @@ export class ReplaySource implements Source {
   /** The cut came with the news that the split has ended, after its last batch. */
   #emptyBatch(split: SplitId, cut: Cut): RecordBatch {
     const position = this.#read.get(split)!;
-    return {
-      split,
-      epoch: RANGE_EPOCH,
-      start: position,
-      next: position,
-      rowCount: 0,
-      bytes: new Uint8Array(0),
-      offsets: new Uint32Array(1),
-      timestamps: new Float64Array(0),
-      positions: new BigInt64Array(0),
-      keys: null,
-      headers: null,
-      cut,
-    };
+    return { ...emptyBatch(split, position, position), cut };
   }
 
   /** Units become durable in the order in which they were cut. */

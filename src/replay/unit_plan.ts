@@ -8,10 +8,12 @@
  */
 import type { Cut, PollLimit } from "../source/source.ts";
 
-/** All three are part of what decides the objects' names and contents: a change makes other objects of the same range. */
+/** All of these are part of what decides the objects' names and contents: a change makes other objects of the same range. */
 const TURN_BYTE_LENGTH = 1 << 20;
 const TURN_ROWS = 100_000;
 const BLOCK_BYTE_LENGTH = 8 << 20;
+/** What a record counts for in a block at least: so small ones, and empty ones, end blocks and units too. */
+const LEAST_RECORD_BYTE_LENGTH = 8;
 
 export class UnitPlan {
   readonly #unitByteLength: number;
@@ -25,10 +27,13 @@ export class UnitPlan {
     this.#unitByteLength = unitByteLength;
   }
 
-  /** What the next batch of the turn may have. */
+  /**
+   * What the next batch of the turn may have. The record that fills the turn doesn't fit and so comes alone: otherwise
+   * empty records behind it would be in its batch or not, as it happens.
+   */
   limit(poll: PollLimit): PollLimit {
     return {
-      maxBytes: Math.min(poll.maxBytes, TURN_BYTE_LENGTH - this.#turnByteLength),
+      maxBytes: Math.min(poll.maxBytes, TURN_BYTE_LENGTH - 1 - this.#turnByteLength),
       maxRows: Math.min(poll.maxRows, TURN_ROWS - this.#turnRows),
     };
   }
@@ -42,7 +47,7 @@ export class UnitPlan {
 
   /** The turn is over: what ends with it, if anything. */
   endTurn(): Cut | null {
-    this.#blockByteLength += this.#turnByteLength;
+    this.#blockByteLength += Math.max(this.#turnByteLength, this.#turnRows * LEAST_RECORD_BYTE_LENGTH);
     this.#turnByteLength = 0;
     this.#turnRows = 0;
     if (this.#blockByteLength < BLOCK_BYTE_LENGTH && this.#unitSoFar < this.#unitByteLength) return null;

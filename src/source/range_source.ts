@@ -67,9 +67,9 @@ export interface RangeSource {
   /**
    * The next records of a split that was begun, waiting for some; "end" once everything up to its end was returned.
    * The batches follow each other without a gap, from `position` to the end exactly, in `epoch` RANGE_EPOCH, and hold the
-   * same records whenever they are read; where one ends may differ. With a null `end` the last batch's `next` is the
-   * place right behind its last record, so that it doesn't depend on what came afterwards. One record larger than the
-   * limit still comes, alone. Rejects with the signal's reason as soon as it aborts, and loses nothing by that.
+   * same records whenever they are read; where one ends may differ, but where a batch with records ends (`next`) depends
+   * on its last record alone, not on what was read or came afterwards. The limit may be 0 bytes; one record larger than
+   * the limit still comes, alone. Rejects with the signal's reason as soon as it aborts, and loses nothing by that.
    */
   read(split: SplitId, limit: PollLimit, signal: AbortSignal): Promise<RecordBatch | "end">;
   /** How much of a split that was begun has been returned, 0 to 1. */
@@ -89,3 +89,20 @@ export const RANGE_EPOCH = 1n;
 
 /** Splits that are begun and not at their end, at the most. Part of what decides the order of records: never change it. */
 export const MAX_RANGES_AT_ONCE = 16;
+
+/** A batch without rows: it only moves the position. */
+export function emptyBatch(split: string, start: Position, next: Position): RecordBatch {
+  return {
+    split,
+    epoch: RANGE_EPOCH,
+    start,
+    next,
+    rowCount: 0,
+    bytes: new Uint8Array(0),
+    offsets: new Uint32Array(1),
+    timestamps: new Float64Array(0),
+    positions: new BigInt64Array(0),
+    keys: null,
+    headers: null,
+  };
+}

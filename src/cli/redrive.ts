@@ -1,0 +1,68 @@
+import { type Config, deadLetterStoreOf } from "../assemble.ts";
+import { DeadLetterRanges, keptLines } from "../replay/dead_letter_ranges.ts";
+import type { Arguments, Command } from "./command.ts";
+import { type ExitCode } from "./exit_code.ts";
+import { holdBack } from "./held_back.ts";
+import type { Host } from "./host.ts";
+import { runJob } from "./job_runner.ts";
+import { CONFIG_FLAGS, loadConfig } from "./load_config.ts";
+import { JOB_FLAGS, jobNameOf, rateOf } from "./replay.ts";
+
+export const redriveCommand: Command = {
+  summary: "try dead letters again, with today's config and schemas",
+  usage: "[CONFIG.properties] [options]",
+  doc: `Reads the dead letters that are there when it starts, decodes them as the config says now, and writes what has
+become rows. What still can't be decoded is stored as dead letters again. An object whose letters were tried moves to
+_redriven/ beside it once all is stored, so that nothing is tried twice; a run that was stopped or killed is finished by
+the next one, which comes to the same objects. Letters that can't be decoded on their own (of files of which rows are
+written already) stay where they are.`,
+  flags: [...JOB_FLAGS, ...CONFIG_FLAGS],
+  maxPositionals: 1,
+  run: redrive,
+};
+
+async function redrive(args: Arguments, host: Host): Promise<ExitCode> {
+  const { config: given } = await loadConfig(args, host);
+  // What can't be decoded must be kept, whatever the live collector does with it.
+  const config: Config = { ...given, decode: { ...given.decode, deadLetterPolicy: "store" } };
+  const held = args.has("quiet") ? holdBack(host.stderr) : null;
+  const name = jobNameOf(args, "redrive");
+  const code = await runJob({
+    request: {
+      name,
+      prefix: "",
+      historical: false,
+      fromText: null,
+      toText: null,
+      fixed: false,
+      incremental: false,
+      wait: args.has("wait"),
+      dryRun: args.has("dry-run"),
+      rate: rateOf(args),
+    },
+    configOf: () => config,
+    ranges: (config, runtime) => {
+      return new DeadLetterRanges(deadLetterStoreOf(config, { runtime }), { runtime, alone: namesFiles(config) });
+    },
+    plan: (ranges, resume, signal) => ranges.plan({ from: null, to: null, resume, historical: false }, signal),
+    finished: async ({ range }, { runtime, signal }) => {
+      const store = deadLetterStoreOf(config, { runtime });
+      await store.open(signal);
+      try {
+        for (const { details } of range.splits) {
+          const object = { name: String(details.name), byteLength: Number(details.byteLength) };
+          await store.retire(object, await keptLines(store, object, { runtime, signal }), signal);
+        }
+      } finally {
+        await store.close();
+      }
+    },
+  }, { host, stderr: held?.stderr ?? host.stderr });
+  if (code !== 0) held?.release();
+  return code;
+}
+
+/** Whether records may name files that are read in their place. */
+function namesFiles({ decode, source }: Config): boolean {
+  return source.name === "kinesis" && decode.dataFormat !== "JSON" && decode.avroEncoding === "RAKAM";
+}
