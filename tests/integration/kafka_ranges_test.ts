@@ -1,13 +1,17 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { FatalError, InvariantError } from "../../src/runtime/errors.ts";
+import { FatalError, InvariantError, RetriableError } from "../../src/runtime/errors.ts";
 import { kafkaSource } from "../../src/source/kafka.ts";
+import { connectKafka } from "../../src/source/kafka/connect.ts";
+import { Coordinator } from "../../src/source/kafka/coordinator.ts";
 import type { KafkaConfig } from "../../src/source/kafka/options.ts";
 import { ApiKey } from "../../src/source/kafka/protocol/api.ts";
 import { ErrorCode } from "../../src/source/kafka/protocol/errors.ts";
+import { publishOffsets } from "../../src/source/kafka/published_offsets.ts";
 import type { PlannedSplit, RangeEdge, RangeSource } from "../../src/source/range_source.ts";
 import type { SourceContext } from "../../src/source/source.ts";
 import { FakeKafka, type FakeKafkaOptions } from "../support/kafka_broker.ts";
 import { type PartitionLog, recordOf } from "../support/kafka_log.ts";
+import { testRuntime } from "../support/stored_object.ts";
 import {
   LIMIT,
   rangeConfig,
@@ -69,7 +73,8 @@ const RANGES: readonly [string, { from?: RangeEdge; to?: RangeEdge }, number, nu
   ["from a record's time", { from: time(42_000) }, 42, 100],
   ["to a time", { to: time(42_000) }, 0, 42],
   ["between times", { from: time(10_000), to: time(90_001) }, 10, 91],
-  ["from a time before all", { from: time(-5) }, 0, 100],
+  ["from a time before all", { from: time(-1) }, 0, 100],
+  ["from a time within a millisecond", { from: time(41_999.5), to: time(43_000.5) }, 42, 44],
   ["to a time after all", { to: time(1e9) }, 0, 100],
   ["between offsets", { from: at("7"), to: at("13") }, 7, 13],
   ["one record", { from: at("0:7"), to: at("0:8") }, 7, 8],
@@ -246,6 +251,35 @@ rangesTest("ends exactly when compaction has taken its last records", async ({ c
   assertEquals((await readRange(ranges())).bySplit["events/0"], expected); // the log's own end is gone
   assertEquals((await readRange(ranges(), { to: at("45") })).bySplit["events/0"], numbers(0, 30));
   assertEquals((await readRange(ranges(), { from: at("70"), to: at("80") })).bySplit["events/0"], []);
+});
+
+rangesTest("a replica that is behind ends nothing", async ({ cluster, ranges }) => {
+  const [log] = cluster.createTopic("events", 1);
+  for (let i = 0; i < 20; i += 10) log.values(numbers(i, i + 10));
+  log.compact((base) => base < 10);
+  const source = ranges({ fetchMaxWaitMs: 1 });
+  const planned: PlannedSplit = { split: "events/0", start: "0", end: "30", after: [], weight: 30, details: {} };
+  await source.open([planned], soon());
+  source.begin(planned, "0");
+  assert(await source.read("events/0", LIMIT, soon()) !== "end");
+  const rest = readToEnd(source, { ...planned, start: "10" });
+  const fetches = () => cluster.requests.filter(({ apiKey }) => apiKey === ApiKey.Fetch).length;
+  for (const before = fetches(); fetches() < before + 20;) await new Promise((resolve) => setTimeout(resolve, 5));
+  log.values(numbers(20, 30));
+  assertEquals((await rest).values, numbers(20, 30));
+});
+
+rangesTest("nothing is fetched behind the end", async ({ cluster, ranges }) => {
+  const [log] = cluster.createTopic("events", 1);
+  for (let i = 0; i < 100; i += 10) log.values(numbers(i, i + 10));
+  // Two batches an answer, and room for more.
+  const source = ranges({ partitionMaxByteLength: 3 * log.batches[0].bytes.length - 1 });
+  const { splits: [planned] } = await source.plan({ ...WHOLE, to: at("20") }, soon());
+  await source.open([planned], soon());
+  source.begin(planned, "0");
+  assertEquals((await readToEnd(source, planned)).values, numbers(0, 20));
+  await source.plan(WHOLE, soon()); // long enough for another fetch to be seen
+  assertEquals(cluster.requests.filter(({ apiKey }) => apiKey === ApiKey.Fetch).length, 1);
 });
 
 rangesTest("an answer without records skips nothing while there are some", async ({ cluster, ranges }) => {
@@ -429,7 +463,7 @@ rangesTest("a job's place is published as offsets of a group of its own", async 
   let faults = 0;
   cluster.fault = ({ apiKey }) =>
     apiKey === ApiKey.OffsetCommit && faults++ < 2
-      ? [ErrorCode.NOT_COORDINATOR, "lose answer" as const][faults - 1]
+      ? [ErrorCode.COORDINATOR_LOAD_IN_PROGRESS, "lose answer" as const][faults - 1]
       : undefined;
   await source.publish!("june", new Map([["events/0", "5"], ["events/1", "70"]]), soon());
   assertEquals(faults, 3);
@@ -437,7 +471,15 @@ rangesTest("a job's place is published as offsets of a group of its own", async 
   assertEquals([...offsets].map(([split, { offset }]) => [split, offset]), [["events/0", 5n], ["events/1", 70n]]);
   assertEquals(await ranges().published!("june", soon()), new Map([["events/0", "5"], ["events/1", "70"]]));
   assertEquals(cluster.group("readers").offsets.size, 0);
-});
+  const client = connectKafka(rangeConfig({ nodes: cluster.nodes }), testRuntime());
+  const coordinator = new Coordinator(client, "g");
+  await coordinator.find({ signal: soon() });
+  cluster.coordinator = 2;
+  const publish = () => publishOffsets(coordinator, new Map([["events/0", "6"]]), soon());
+  await assertRejects(publish, RetriableError);
+  await publish();
+  client.close();
+}, { brokers: 2 });
 
 rangesTest("committed() tells how far the live group is in the topics of the config", async ({ cluster }) => {
   for (const topic of ["events-a", "events-late", "other"]) {

@@ -67,7 +67,10 @@ export function measureRecords(records: Uint8Array, position: number): { next: n
 }
 
 export class ChunkReader {
-  /** The next offset to deliver; everything before it is in some batch, or was left out on purpose. */
+  /**
+   * The next offset to deliver; everything before it is in some batch, or was left out on purpose. May pass the end when
+   * nothing is left in between.
+   */
   position: number;
   readonly counts: ChunkCounts = { tombstones: 0, controlBatches: 0, abortedRecords: 0 };
   readonly #end: number;
@@ -143,7 +146,7 @@ export class ChunkReader {
       throw new RangeError(`its checksum is ${crc.toString(16)}, it should be ${header.crc.toString(16)}`);
     }
     if (this.#leaveOut(header, start, end)) {
-      this.position = Math.min(header.lastOffset + 1, this.#end);
+      this.position = header.lastOffset + 1;
       return;
     }
     const data = decompress(header.codec, this.#records.subarray(start + BATCH_HEADER_BYTE_LENGTH, end));
@@ -198,7 +201,7 @@ export class ChunkReader {
     } catch (error) {
       throw new CorruptBatchError(baseOffset, error);
     }
-    this.position = Math.min(header.lastOffset + 1, this.#end); // compaction may have taken the last records
+    this.position = header.lastOffset + 1; // compaction may have taken the last records
     this.#open = null;
     return true;
   }
