@@ -19,7 +19,7 @@ export interface LetterLines {
 export function parseLetter(line: string): DeadLetterLine | null {
   let letter: Partial<DeadLetterLine>;
   try {
-    letter = JSON.parse(line);
+    letter = JSON.parse(line) ?? {};
   } catch {
     return null; // cut off where the record was too large
   }

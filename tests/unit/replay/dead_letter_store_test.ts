@@ -1,0 +1,71 @@
+import { assert, assertEquals } from "@std/assert";
+import { gunzipSync, gzipSync } from "node:zlib";
+import { DeadLetterStore } from "../../../src/replay/dead_letter_store.ts";
+import { RetriableError } from "../../../src/runtime/errors.ts";
+import { silentLog } from "../../../src/runtime/log.ts";
+import { Metrics } from "../../../src/runtime/metrics.ts";
+import { SeededRandom } from "../../../src/runtime/random.ts";
+import { MemoryTarget } from "../../support/memory_target.ts";
+
+const SIGNAL = new AbortController().signal;
+const NONE = new Uint8Array(0);
+
+function setup(names: readonly string[]) {
+  const clock = { now: () => 0, monotonicMs: () => 0, sleep: () => Promise.resolve() };
+  const runtime = { clock, random: new SeededRandom(1), log: silentLog, metrics: new Metrics() };
+  const target = new MemoryTarget();
+  for (const name of names) target.objects.set(name, new Uint8Array(gzipSync(`letters of ${name}\n`)));
+  return { target, store: new DeadLetterStore(target, { prefix: "_dead-letters/", runtime }) };
+}
+
+function texts(target: MemoryTarget): Record<string, string> {
+  return Object.fromEntries([...target.objects].map(([key, bytes]) => [key, String(gunzipSync(bytes))]));
+}
+
+const NAME = "events-3_0_0a.ndjson.gz", KEY = `_dead-letters/${NAME}`, ARCHIVED = `_dead-letters/_redriven/${NAME}`;
+
+Deno.test("DeadLetterStore lists what is to be tried, not what was", async () => {
+  const { store } = setup([KEY, ARCHIVED, "_dead-letters/notes.txt", "p/rows.ndjson.gz"]);
+  assertEquals((await store.list(SIGNAL)).map(({ name }) => name), [NAME]);
+});
+
+Deno.test("DeadLetterStore moves an object out of the way, once", async () => {
+  const { target, store } = setup([KEY]);
+  const [object] = await store.list(SIGNAL);
+  await store.retire(object, NONE, SIGNAL);
+  assertEquals(texts(target), { [ARCHIVED]: `letters of ${KEY}\n` });
+  await store.retire(object, NONE, SIGNAL);
+  assertEquals(texts(target), { [ARCHIVED]: `letters of ${KEY}\n` });
+});
+
+Deno.test("DeadLetterStore leaves the lines that were not tried where they were", async () => {
+  const { target, store } = setup([KEY]);
+  const [object] = await store.list(SIGNAL);
+  const kept = new TextEncoder().encode("a line that can't be decoded on its own\n");
+  await store.retire(object, kept, SIGNAL);
+  const after = { [KEY]: "a line that can't be decoded on its own\n", [ARCHIVED]: `letters of ${KEY}\n` };
+  assertEquals(texts(target), after);
+  await store.retire(object, kept, SIGNAL);
+  assertEquals(texts(target), after, "the archived object is still the whole one");
+});
+
+Deno.test("DeadLetterStore deletes what an earlier redrive made", async () => {
+  const { target, store } = setup(["_dead-letters/redrive-dead-letters-x.ndjson.gz"]);
+  await store.retire((await store.list(SIGNAL))[0], NONE, SIGNAL);
+  assertEquals(texts(target), {});
+});
+
+Deno.test("DeadLetterStore never deletes before the copy is stored, whatever fails", async () => {
+  for (const failing of ["get", "put", "delete"]) {
+    const { target, store } = setup([KEY]);
+    const [object] = await store.list(SIGNAL);
+    let failures = 0;
+    target.fail = (call) => {
+      if (call.startsWith(failing) && failures++ < 3) throw new RetriableError("not now");
+    };
+    await store.retire(object, NONE, SIGNAL);
+    assertEquals(texts(target), { [ARCHIVED]: `letters of ${KEY}\n` });
+    const stored = target.calls.indexOf(`put ${ARCHIVED}`), deleted = target.calls.indexOf(`delete ${KEY}`);
+    assert(stored >= 0 && stored < deleted, target.calls.join(", "));
+  }
+});
