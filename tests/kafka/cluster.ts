@@ -247,6 +247,7 @@ export class KafkaCluster implements AsyncDisposable {
       "message.max.bytes": "20000000",
       "log.retention.check.interval.ms": "1000",
       "log.initial.task.delay.ms": "500",
+      "log.cleaner.backoff.ms": "300",
       "ssl.keystore.type": "PEM",
       "ssl.keystore.location": join(this.directory, "broker-keystore.pem"),
       "ssl.truststore.type": "PEM",
@@ -269,9 +270,10 @@ export class KafkaCluster implements AsyncDisposable {
     return run("java", [...java, ...args], this.directory, stdin);
   }
 
-  createTopic(topic: string, partitions: number): Promise<string> {
+  createTopic(topic: string, partitions: number, config: Readonly<Record<string, string>> = {}): Promise<string> {
     return this.tool("org.apache.kafka.tools.TopicCommand", [
       ...["--bootstrap-server", this.nodes(), "--create", "--topic", topic, "--partitions", String(partitions)],
+      ...Object.entries(config).flatMap(([key, value]) => ["--config", `${key}=${value}`]),
     ]);
   }
 

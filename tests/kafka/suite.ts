@@ -7,6 +7,7 @@ import { assert, assertEquals, assertGreater } from "@std/assert";
 import { Kafka, logLevel, type Producer } from "kafkajs";
 import { CollectorProcess, settings } from "../support/collector.ts";
 import { KafkaCluster, USER } from "./cluster.ts";
+import { rangeCases } from "./range_cases.ts";
 import { countRows, event, mistakes } from "./rows.ts";
 
 const cluster = await KafkaCluster.start();
@@ -373,6 +374,15 @@ kafkaTest("records of other days go to the historical topic, and a historical wo
   await until("everything is out", allThere(out, 200));
   await stopAll([worker]);
   assertEquals(mistakes(await countRows(out), 200), { missing: [], twice: [], unknown: [] });
+});
+
+rangeCases({
+  cluster,
+  kafka,
+  producer,
+  kafkaTest,
+  until,
+  newTopic: async (partitions) => (await workplace(partitions)).topic,
 });
 
 /** A bearer token that isn't signed. */
