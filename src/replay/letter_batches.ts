@@ -58,7 +58,9 @@ function batchOf(
     bytes,
     offsets,
     timestamps: Float64Array.from(letters, ({ timestamp }) => timestamp ?? NaN),
-    positions: column(letters.map(({ position }) => utf8.encode(position))),
+    positions: isNumber(letters[0].position)
+      ? BigInt64Array.from(letters, ({ position }) => BigInt(position))
+      : column(letters.map(({ position }) => utf8.encode(position))),
     keys: column(letters.map(({ key }) => key === null ? null : Buffer.from(key, "base64"))),
     headers: column(letters.map(({ headers }) => headers === undefined ? null : utf8.encode(JSON.stringify(headers)))),
     ...(writerSchema === undefined ? {} : { writerSchema }),
@@ -66,8 +68,14 @@ function batchOf(
   };
 }
 
+/** Whether the source gave positions as numbers: rows may have them in a column. */
+function isNumber(position: Position): boolean {
+  return /^\d{1,18}$/.test(position);
+}
+
 function areAlike(a: DeadLetterLine, b: DeadLetterLine): boolean {
-  return a.split === b.split && a.writerSchema === b.writerSchema && a.blockCodec === b.blockCodec;
+  return isNumber(a.position) === isNumber(b.position) && a.split === b.split && a.writerSchema === b.writerSchema &&
+    a.blockCodec === b.blockCodec;
 }
 
 /**

@@ -52,11 +52,11 @@ Deno.test("letterBatches gives records back as they were first read", () => {
   const key = Uint8Array.of(1, 255), headers = { a: "b", list: ["c"] };
   const [batch] = batches([
     line({ key: key.toBase64(), headers, position: "4957:3" }),
-    line({ timestamp: null, payload: Uint8Array.of(0, 254).toBase64() }),
+    line({ position: "4957:4", timestamp: null, payload: Uint8Array.of(0, 254).toBase64() }),
   ]);
   assertEquals([batch.split, batch.origin, batch.epoch, batch.rowCount], ["d/x", "events/3", 1n, 2]);
   assertEquals([...batch.timestamps], [5, NaN]);
-  assertEquals([positionText(batch, 0), positionText(batch, 1)], ["4957:3", "17"]);
+  assertEquals([positionText(batch, 0), positionText(batch, 1)], ["4957:3", "4957:4"]);
   assertEquals([...batch.bytes.subarray(batch.offsets[1])], [0, 254]);
   assertEquals([...batch.keys!.bytes], [...key]);
   assertEquals([...batch.keys!.nulls!], [0b10]);
