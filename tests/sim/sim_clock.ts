@@ -26,6 +26,15 @@ export class SimTime {
     return true;
   }
 
+  /** Steps on until the work is over. */
+  async drive<T>(work: Promise<T>): Promise<T> {
+    let done = false;
+    const end = () => void (done = true);
+    work.then(end, end);
+    for (await turn(); !done; await turn()) this.step();
+    return await work;
+  }
+
   add(atMs: number, wake: () => void): Sleeper {
     const sleeper = { atMs, order: this.#order++, wake };
     let at = this.#sleepers.length;
