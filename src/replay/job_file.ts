@@ -39,10 +39,19 @@ export interface JobProgress {
 
 const VERSION = 1;
 
+/** What belongs to the plan. */
+const RUN_FILES = ["progress.json", "units.ndjson"];
+
 /** With the report's own name it is a file name, too. */
 export const MAX_JOB_NAME_LENGTH = 100;
 
 export const NO_PROGRESS: JobProgress = { positions: new Map(), rotation: { ended: [], open: [] } };
+
+interface KeptProgress {
+  readonly id: string;
+  readonly positions: Readonly<Record<SplitId, Position>>;
+  readonly rotation: RotationState;
+}
 
 /** The id of a range. */
 export function rangeId({ splits }: RangePlan): string {
@@ -106,7 +115,8 @@ export class JobFile {
   /** Begins a run; durable when resolved. */
   async start(plan: JobPlan): Promise<void> {
     await this.#guard("write", async () => {
-      await Deno.remove(this.#path("units.ndjson")).catch(ignoreMissing);
+      // A crash may have left those of an earlier run, even of the same range.
+      for (const name of RUN_FILES) await Deno.remove(this.#path(name)).catch(ignoreMissing);
       await this.#replace("plan.json", { version: VERSION, ...plan });
     });
     this.#plan = plan;
@@ -136,14 +146,14 @@ export class JobFile {
     });
   }
 
-  /** The units that the run stored, each once, in the order in which they were stored. */
+  /** The units that the run stored, each once, by name: several are stored at a time, in whatever order. */
   async units(): Promise<Manifest[]> {
     const units = new Map<string, Manifest>();
     for (const line of (await this.#read("units.ndjson") ?? "").split("\n")) {
       const manifest = parseLine(line);
       if (manifest !== null) units.set(manifest.unit, manifest);
     }
-    return [...units.values()];
+    return [...units.values()].sort((a, b) => a.unit < b.unit ? -1 : 1);
   }
 
   /** The run is done: nothing is left to do, and the next one may begin where it ended. */
@@ -151,11 +161,16 @@ export class JobFile {
     const last = new Map([...this.#last, ...ends]);
     await this.#guard("write", async () => {
       await this.#replace("last.json", { version: VERSION, positions: Object.fromEntries(last) });
-      for (const name of ["plan.json", "progress.json", "units.ndjson"]) {
-        await Deno.remove(this.#path(name)).catch(ignoreMissing);
-      }
     });
     this.#last = last;
+    await this.discard();
+  }
+
+  /** Gives up the run that isn't finished: its units stay where they are, and nobody goes on with it. */
+  async discard(): Promise<void> {
+    await this.#guard("write", async () => {
+      for (const name of ["plan.json", ...RUN_FILES]) await Deno.remove(this.#path(name)).catch(ignoreMissing);
+    });
     this.#plan = null;
     this.#progress = NO_PROGRESS;
   }
@@ -176,25 +191,25 @@ export class JobFile {
   }
 
   async #restore(): Promise<void> {
-    const last = await this.#parse("last.json") as { positions: Record<string, string> } | null;
+    const last = await this.#parse<{ positions: Record<string, string> }>("last.json", ["positions"]);
     if (last !== null) this.#last = new Map(Object.entries(last.positions));
-    this.#plan = await this.#parse("plan.json") as JobPlan | null;
+    this.#plan = await this.#parse<JobPlan>("plan.json", ["id", "unitByteLength", "range"]);
     if (this.#plan === null) return;
-    const progress = await this.#parse("progress.json") as
-      | { id: string; positions: Record<string, string>; rotation: RotationState }
-      | null;
+    const progress = await this.#parse<KeptProgress>("progress.json", ["id", "positions", "rotation"]);
     if (progress?.id !== this.#plan.id) return; // of the run before
     this.#progress = { positions: new Map(Object.entries(progress.positions)), rotation: progress.rotation };
   }
 
-  /** Null when there is no such file. */
-  async #parse(name: string): Promise<unknown> {
+  /** Null when there is no such file. It has at least these fields. */
+  async #parse<T>(name: string, fields: readonly (keyof T & string)[]): Promise<T | null> {
     const text = await this.#read(name);
     if (text === null) return null;
     try {
-      const contents = JSON.parse(text) as { version?: unknown };
-      if (contents.version !== VERSION) throw new TypeError(`its version is ${contents.version}, not ${VERSION}`);
-      return contents;
+      const contents = JSON.parse(text) as Partial<T> & { version?: unknown } | null;
+      if (contents?.version !== VERSION) throw new TypeError(`its version is ${contents?.version}, not ${VERSION}`);
+      const missing = fields.find((field) => (contents[field] ?? null) === null);
+      if (missing !== undefined) throw new TypeError(`it has no ${missing}`);
+      return contents as T;
     } catch (error) {
       throw new FatalError(
         `can't use ${this.#path(name)}: ${

@@ -1,6 +1,6 @@
 /** What a finished replay leaves in the target: everything that it read and wrote, in one object. */
 import { createHash } from "node:crypto";
-import type { Position, SplitId } from "../source/source.ts";
+import { comparePositions, type Position, type SplitId } from "../source/source.ts";
 import { addCounts, type Manifest } from "../target/manifest.ts";
 import type { StoredObject } from "../target/target.ts";
 import type { JobPlan } from "./job_file.ts";
@@ -51,8 +51,14 @@ export function reportOf(job: string, { id, from, to, range }: JobPlan, units: r
   return { version: 1, job, id, from, to, missing: range.missing, ranges, totals: { ...totals, dropped }, units };
 }
 
+/** The furthest of each split. */
 function endsOf(units: readonly Manifest[]): Map<SplitId, Position> {
-  return new Map(units.flatMap(({ ranges }) => ranges.map(({ split, next }) => [split, next] as const)));
+  const ends = new Map<SplitId, Position>();
+  for (const { split, next } of units.flatMap(({ ranges }) => ranges)) {
+    const end = ends.get(split);
+    if (end === undefined || comparePositions(end, next) < 0) ends.set(split, next);
+  }
+  return ends;
 }
 
 export function reportObject(report: ReplayReport): StoredObject {

@@ -1,0 +1,239 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { join } from "node:path";
+import { JobFile, type JobPlan, NO_PROGRESS, rangeId } from "../../../src/replay/job_file.ts";
+import { FatalError } from "../../../src/runtime/errors.ts";
+import type { Manifest } from "../../../src/target/manifest.ts";
+import { fakePlan } from "./fake_ranges.ts";
+
+const RANGE = {
+  splits: fakePlan([{ split: "a/0", records: [1, 2] }, { split: "a/1", records: [1] }]),
+  weightUnit: "records",
+  missing: [],
+} as const;
+
+function planOf(fields: Partial<JobPlan> = {}): JobPlan {
+  return {
+    id: rangeId(RANGE),
+    from: "2026-11-01T00:00:00.000Z",
+    to: null,
+    prefix: "",
+    historical: false,
+    unitByteLength: 1 << 20,
+    range: RANGE,
+    ...fields,
+  };
+}
+
+const PROGRESS = { positions: new Map([["a/0", "1"]]), rotation: { ended: ["a/1"], open: ["a/0"] } };
+
+function manifest(unit: string, rows = 1): Manifest {
+  const counts = { records: rows, recordBytes: 9, rows, deadLetters: 0, dropped: {} };
+  const range = { split: "a/0", epoch: "1", start: "0", next: "1", minTimestamp: null, maxTimestamp: null, ...counts };
+  return { version: 1, unit, trigger: "cut", ranges: [range], objects: [], deadLetters: null };
+}
+
+function jobTest(name: string, work: (directory: string) => Promise<void>): void {
+  Deno.test(`JobFile ${name}`, async () => {
+    const directory = await Deno.makeTempDir({ prefix: "job-file-" });
+    try {
+      await work(directory);
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
+  });
+}
+
+/** Opens the job as another process would after this one: does the work, and lets go of it. */
+async function withJob<T>(directory: string, work: (job: JobFile) => T | Promise<T>): Promise<T> {
+  const job = await JobFile.open(directory, "nightly");
+  assert(job !== null, "the lock is free");
+  try {
+    return await work(job);
+  } finally {
+    await job.release();
+  }
+}
+
+function namesIn(directory: string): string[] {
+  return [...Deno.readDirSync(join(directory, "nightly"))].map(({ name }) => name).sort();
+}
+
+jobTest("has nothing to do when it is new", async (directory) => {
+  await withJob(join(directory, "not", "there"), async (job) => {
+    assertEquals([job.name, job.plan, job.last.size], ["nightly", null, 0]);
+    assertEquals([job.progress, await job.units()], [NO_PROGRESS, []]);
+  });
+});
+
+jobTest("keeps plan, progress and units for the next process", async (directory) => {
+  await withJob(directory, async (job) => {
+    await job.start(planOf());
+    await job.save({ positions: new Map([["a/0", "0"]]), rotation: { ended: [], open: ["a/0"] } });
+    await job.save(PROGRESS);
+    await job.note(manifest("u1"));
+    assertEquals([job.plan, job.progress], [planOf(), PROGRESS]);
+  });
+  await withJob(directory, async (job) => {
+    assertEquals({ ...job.plan! }, { version: 1, ...planOf() } as JobPlan);
+    assertEquals(job.progress, PROGRESS);
+    assertEquals(await job.units(), [manifest("u1")]);
+  });
+});
+
+jobTest("forgets the run when it is finished, and knows where it ended", async (directory) => {
+  await withJob(directory, async (job) => {
+    await job.start(planOf());
+    await job.save(PROGRESS);
+    await job.note(manifest("u1"));
+    await job.finish(new Map([["a/0", "2"], ["a/1", "1"]]));
+    assertEquals([job.plan, job.progress], [null, NO_PROGRESS]);
+    await job.finish(new Map([["a/0", "2"], ["a/1", "1"]])); // after a crash that came late
+    await job.start(planOf());
+    await job.finish(new Map([["a/1", "7"], ["b/0", "3"]]));
+  });
+  assertEquals(namesIn(directory), ["last.json", "lock"]);
+  await withJob(directory, (job) => {
+    assertEquals([...job.last], [["a/0", "2"], ["a/1", "7"], ["b/0", "3"]]);
+    assertEquals([job.plan, job.progress], [null, NO_PROGRESS]);
+  });
+});
+
+jobTest("gives a run up and forgets nothing else", async (directory) => {
+  await withJob(directory, async (job) => {
+    await job.finish(new Map([["a/0", "2"]]));
+    await job.start(planOf());
+    await job.save(PROGRESS);
+    await job.discard();
+    assertEquals([job.plan, job.progress], [null, NO_PROGRESS]);
+  });
+  assertEquals(namesIn(directory), ["last.json", "lock"]);
+  await withJob(directory, (job) => assertEquals([job.plan, [...job.last]], [null, [["a/0", "2"]]]));
+});
+
+jobTest("begins at the start of a range that was read before and whose files a crash left", async (directory) => {
+  await withJob(directory, async (job) => {
+    await job.start(planOf());
+    await job.save(PROGRESS);
+    await job.note(manifest("u1"));
+  });
+  await Deno.remove(join(directory, "nightly", "plan.json")); // it was finishing
+  await withJob(directory, async (job) => {
+    assertEquals([job.plan, job.progress], [null, NO_PROGRESS]);
+    await job.start(planOf());
+    assertEquals(await job.units(), []);
+  });
+  await withJob(directory, async (job) => {
+    assertEquals(job.plan?.id, planOf().id);
+    assertEquals([job.progress, await job.units()], [NO_PROGRESS, []], "nothing of it is read yet");
+  });
+});
+
+jobTest("leaves out the progress of another run", async (directory) => {
+  await withJob(directory, async (job) => {
+    await job.start(planOf());
+    await job.save(PROGRESS);
+  });
+  const path = join(directory, "nightly", "progress.json");
+  await Deno.writeTextFile(path, (await Deno.readTextFile(path)).replace(planOf().id, "0000000000000000"));
+  await withJob(directory, (job) => assertEquals(job.progress, NO_PROGRESS));
+});
+
+jobTest("has each unit once, by name, whatever a crash cut off", async (directory) => {
+  await withJob(directory, async (job) => {
+    await job.start(planOf());
+    await job.note(manifest("u2"));
+    await job.note(manifest("u1"));
+    await job.note(manifest("u2", 5));
+  });
+  const path = join(directory, "nightly", "units.ndjson");
+  const whole = await Deno.readFile(path);
+  await Deno.writeTextFile(path, JSON.stringify(manifest("ü3")), { append: true });
+  const torn = await Deno.readFile(path);
+  for (let length = whole.length; length < torn.length; length++) {
+    await Deno.writeFile(path, torn.subarray(0, length));
+    await withJob(directory, async (job) => {
+      assertEquals(await job.units(), [manifest("u1"), manifest("u2", 5)]);
+      if (length % 40 !== 0) return;
+      await job.note(manifest("u4"));
+      assertEquals((await job.units()).map(({ unit }) => unit), ["u1", "u2", "u4"]);
+    });
+  }
+  await Deno.writeFile(path, torn);
+  await withJob(directory, async (job) => {
+    assertEquals((await job.units()).map(({ unit }) => unit), ["u1", "u2", "ü3"], "only the line end was cut off");
+  });
+});
+
+const DAMAGED: [string, string, string][] = [
+  ["plan.json", "", "JSON"],
+  ["plan.json", '{"version":1,"id":"7"', "JSON"],
+  ["plan.json", "null", "its version is undefined, not 1"],
+  ["plan.json", '{"version":2}', "its version is 2, not 1"],
+  ["plan.json", '{"version":1,"id":"7","unitByteLength":1}', "it has no range"],
+  ["last.json", '{"version":1}', "it has no positions"],
+  ["last.json", "{]", "JSON"],
+  ["progress.json", '{"version":1,"id":"x","positions":{}}', "it has no rotation"],
+  ["progress.json", "\0\0\0", "JSON"],
+];
+
+jobTest("says which file is damaged, and what to do", async (directory) => {
+  for (const [name, contents, problem] of DAMAGED) {
+    await withJob(directory, (job) => job.start(planOf()));
+    const path = join(directory, "nightly", name);
+    await Deno.writeTextFile(path, contents);
+    const error = await assertRejects(() => JobFile.open(directory, "nightly"), FatalError, problem);
+    assert(error.message.startsWith(`can't use ${path}: `), error.message);
+    assert(error.message.includes(`delete ${join(directory, "nightly")} to begin`), error.message);
+    await Deno.remove(join(directory, "nightly"), { recursive: true });
+  }
+});
+
+jobTest("is locked for this process, and for others", async (directory) => {
+  await withJob(directory, async () => {
+    assertEquals(await JobFile.open(directory, "nightly"), null);
+    const other = await JobFile.open(directory, "hourly");
+    await other!.release();
+    await other!.release();
+  });
+  const lock = join(directory, "nightly", "lock");
+  const program = `
+    const file = await Deno.open(${JSON.stringify(lock)}, { write: true });
+    console.log(await file.tryLock(true));
+    await new Promise((resolve) => setTimeout(resolve, 60_000));`;
+  const holder = new Deno.Command(Deno.execPath(), { args: ["eval", program], stdout: "piped" }).spawn();
+  try {
+    const { value } = await holder.stdout.getReader().read();
+    assertEquals(new TextDecoder().decode(value), "true\n");
+    assertEquals(await JobFile.open(directory, "nightly"), null);
+  } finally {
+    holder.kill("SIGKILL");
+    await holder.status;
+  }
+  await withJob(directory, () => {}); // the system freed the lock
+});
+
+jobTest("says what can't be read or written", async (directory) => {
+  await Deno.writeTextFile(join(directory, "nightly"), "a file where a folder should be");
+  await assertRejects(() => JobFile.open(directory, "nightly"), FatalError, "can't lock the job " + directory);
+  await Deno.remove(join(directory, "nightly"));
+  await withJob(directory, async (job) => {
+    await Deno.mkdir(join(directory, "nightly", "units.ndjson", "x"), { recursive: true });
+    await assertRejects(() => job.note(manifest("u1")), FatalError, "can't write the job's files in " + directory);
+    await assertRejects(() => job.units(), FatalError, "can't read the job's files in " + directory);
+  });
+});
+
+Deno.test("rangeId() is that of the range", () => {
+  const id = rangeId(RANGE);
+  assertEquals(rangeId({ ...RANGE, missing: ["something"] }), id);
+  const [first, second] = RANGE.splits;
+  const others = [
+    [second, first],
+    [first],
+    [{ ...first, start: "1" }, second],
+    [{ ...first, end: null }, second],
+    [{ ...first, details: { path: "/x" } }, second],
+  ];
+  const ids = others.map((splits) => rangeId({ ...RANGE, splits }));
+  assertEquals(new Set([id, ...ids]).size, 1 + others.length);
+});

@@ -1,0 +1,99 @@
+import { assertEquals } from "@std/assert";
+import { createHash } from "node:crypto";
+import type { JobPlan } from "../../../src/replay/job_file.ts";
+import { reportObject, reportOf } from "../../../src/replay/report.ts";
+import type { Manifest } from "../../../src/target/manifest.ts";
+import { contents } from "../../support/stored_object.ts";
+import { fakePlan } from "./fake_ranges.ts";
+
+const PLAN: JobPlan = {
+  id: "0123456789abcdef",
+  from: null,
+  to: "2026-11-02T00:00:00.000Z",
+  prefix: "again",
+  historical: false,
+  unitByteLength: 1 << 20,
+  range: {
+    splits: fakePlan([
+      { split: "a/0", records: Array(20).fill(1) },
+      { split: "a/1", records: Array(11).fill(1), openEnd: true },
+      { split: "a/2", records: [1], openEnd: true },
+    ]),
+    weightUnit: "records",
+    missing: ["a/0 has lost offsets 0 to 4"],
+  },
+};
+
+function unit(name: string, ranges: readonly (readonly [string, number, number])[]): Manifest {
+  return {
+    version: 1,
+    unit: name,
+    trigger: "cut",
+    ranges: ranges.map(([split, start, next]) => ({
+      split,
+      epoch: "1",
+      start: String(start),
+      next: String(next),
+      minTimestamp: null,
+      maxTimestamp: null,
+      records: next - start,
+      recordBytes: 100,
+      rows: next - start - 1,
+      deadLetters: 1,
+      dropped: { empty: 2 },
+    })),
+    objects: [{
+      key: `p/${name}.ndjson.gz`,
+      byteLength: 50,
+      rawByteLength: 500,
+      sha256: "00",
+      rows: 1,
+      minEventTime: null,
+      maxEventTime: null,
+      tables: [],
+    }],
+    deadLetters: null,
+  };
+}
+
+// The second was stored before the first: their writes overlap.
+const UNITS = [unit("u2", [["a/0", 10, 20], ["a/1", 9, 11]]), unit("u1", [["a/0", 0, 10], ["a/1", 0, 9]])];
+
+Deno.test("reportOf() has the ranges as they were read and the sums of the units", () => {
+  const report = reportOf("nightly", PLAN, UNITS);
+  assertEquals(report.ranges, [
+    { split: "a/0", start: "0", next: "20" },
+    { split: "a/1", start: "0", next: "11" },
+    { split: "a/2", start: "0", next: "0" },
+  ]);
+  assertEquals(report.totals, {
+    records: 31,
+    recordBytes: 400,
+    rows: 27,
+    deadLetters: 4,
+    objects: 2,
+    objectBytes: 100,
+    dropped: { empty: 8 },
+  });
+  assertEquals([report.job, report.id, report.from, report.to, report.missing], [
+    "nightly",
+    "0123456789abcdef",
+    null,
+    "2026-11-02T00:00:00.000Z",
+    PLAN.range.missing,
+  ]);
+});
+
+Deno.test("reportOf() of nothing is a report, too", () => {
+  const { totals, units, ranges } = reportOf("nightly", { ...PLAN, range: { ...PLAN.range, splits: [] } }, []);
+  assertEquals([totals.records, totals.objects, units, ranges], [0, 0, [], []]);
+});
+
+Deno.test("reportObject() is named by job and range, with the checksum of its bytes", () => {
+  const report = reportOf("nightly", PLAN, UNITS);
+  const object = reportObject(report);
+  const bytes = contents(object);
+  assertEquals(object.key, "_replays/nightly/0123456789abcdef.json");
+  assertEquals(JSON.parse(new TextDecoder().decode(bytes)), report);
+  assertEquals(object.sha256, new Uint8Array(createHash("sha256").update(bytes).digest()));
+});
