@@ -5,7 +5,9 @@
  *
  * Every side has a process of its own; the broker measures, from a group's first fetch to the commit of its last record.
  * `ratio` is by the plain collector with gzip at level 6. The best of the rounds counts; peak is the resident memory.
- * `source only` reads and commits, and drops the records: as long as it is far ahead, Kafka is not the wall.
+ * `source only` reads and commits, and drops the records. `stages` are seconds of all workers together, `wall` is what
+ * the rest waits for: the longest stage while the workers are busy, else the source when it takes about as long alone,
+ * else the broker, the target or the commits.
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -26,7 +28,18 @@ interface Side {
   readonly ms: number;
   readonly peakByteLength: number;
   readonly cpuMs: number;
+  /** What the workers did; null for what has no workers. */
+  readonly work: Work | null;
 }
+
+interface Work {
+  /** Seconds by stage. */
+  readonly stages: Readonly<Record<string, number>>;
+  readonly workers: number;
+}
+
+/** Of the time that there was: from here on something is what the rest waits for. */
+const WALL_SHARE = 0.75;
 
 async function* lines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
   let rest = "";
@@ -79,23 +92,40 @@ async function usageOf(pid: number): Promise<{ peakByteLength: number; cpuMs: nu
   };
 }
 
-async function measure(broker: Broker, groupId: string, command: Deno.Command): Promise<Side> {
+/** `reports`: it says at its end what its stages took. */
+async function measure(
+  broker: Broker,
+  groupId: string,
+  command: Deno.Command,
+  { reports = false }: { reports?: boolean } = {},
+): Promise<Side> {
   const child = command.spawn();
-  const drained = child.stdout.pipeTo(new WritableStream());
+  const printed = lastLine(child.stdout);
   const ended = child.status.then(({ code }) => {
     throw new Error(`the collector of ${groupId} ended with ${code}`);
   });
   try {
     const ms = await Promise.race([broker.took(groupId), ended]);
-    return { ms, ...await usageOf(child.pid) };
+    const usage = await usageOf(child.pid);
+    if (!reports) return { ms, ...usage, work: null };
+    ended.catch(() => {});
+    child.kill("SIGTERM");
+    return { ms, ...usage, work: JSON.parse(await printed) as Work };
   } finally {
     let gone = false;
     ended.catch(() => gone = true);
     await Promise.resolve();
     if (!gone) child.kill("SIGKILL");
     await child.status;
-    await drained;
+    await printed;
   }
+}
+
+/** The last line that the process printed, once it has ended. */
+async function lastLine(stream: ReadableStream<Uint8Array>): Promise<string> {
+  let last = "";
+  for await (const line of lines(stream)) last = line;
+  return last;
 }
 
 function s3Settings({ s3Port }: Broker): Record<string, string> {
@@ -128,7 +158,10 @@ function ours(broker: Broker, groupId: string, variant: string, directory: strin
     "target.compression.level": level,
     "memory.limit": "300MB",
   };
-  return script("main.ts", ["run", ...Object.entries(config).flatMap(([key, value]) => ["--set", `${key}=${value}`])]);
+  return script(
+    "tests/support/kafka_bench_collector.ts",
+    Object.entries(config).map(([key, value]) => `${key}=${value}`),
+  );
 }
 
 async function best(rounds: number, run: (round: number) => Promise<Side>): Promise<Side> {
@@ -155,6 +188,9 @@ export interface KafkaBenchResult {
   /** Of all threads, from the start of the process. */
   readonly cpuSeconds: number;
   readonly ratio: number;
+  /** Seconds of all workers together, and what the rest waits for. Absent where there are no workers. */
+  readonly stages?: Readonly<Record<string, number>>;
+  readonly wall?: string;
 }
 
 /** The plain collector first, then each of our variants. */
@@ -178,9 +214,10 @@ export async function benchKafka({ rows, size, rounds, variants }: KafkaBenchOpt
     for (const variant of variants) {
       const side = await best(rounds, (round) => {
         const groupId = `ours-${variant.replaceAll(":", "-")}-${round}`;
-        return measure(broker, groupId, ours(broker, groupId, variant, join(work, groupId)));
+        return measure(broker, groupId, ours(broker, groupId, variant, join(work, groupId)), { reports: true });
       });
-      results.push(resultOf(`collector ${variant}`, side, plain, { rows, broker }));
+      const result = resultOf(`collector ${variant}`, side, plain, { rows, broker });
+      results.push({ ...result, stages: roundAll(side.work!.stages), wall: wallOf(side, source.ms) });
     }
     return results;
   } finally {
@@ -204,8 +241,22 @@ function resultOf(
   };
 }
 
+function roundAll(seconds: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(seconds).map(([stage, value]) => [stage, Math.round(value * 100) / 100]));
+}
+
+function wallOf({ ms, work }: Side, sourceMs: number): string {
+  const { stages, workers } = work!;
+  const byTime = Object.entries(stages).sort(([, a], [, b]) => b - a);
+  const busyMs = 1000 * byTime.reduce((sum, [, seconds]) => sum + seconds, 0);
+  if (busyMs > WALL_SHARE * ms * Math.max(1, workers)) return byTime[0][0];
+  return sourceMs > WALL_SHARE * ms ? "source" : "waiting";
+}
+
 if (import.meta.main) {
   const { values } = parseArgs({
+    // `deno task bench:kafka -- --small 1000` hands the "--" on.
+    args: Deno.args[0] === "--" ? Deno.args.slice(1) : Deno.args,
     options: {
       small: { type: "string", default: "1500000" },
       large: { type: "string", default: "400000" },
