@@ -8,6 +8,7 @@ import { Kafka, logLevel, type Producer } from "kafkajs";
 import { CollectorProcess, settings } from "../support/collector.ts";
 import { KafkaCluster, USER } from "./cluster.ts";
 import { rangeCases } from "./range_cases.ts";
+import { replayCases } from "./replay_cases.ts";
 import { countRows, event, mistakes } from "./rows.ts";
 
 const cluster = await KafkaCluster.start();
@@ -383,6 +384,20 @@ rangeCases({
   kafkaTest,
   until,
   newTopic: async (partitions) => (await workplace(partitions)).topic,
+});
+
+replayCases({
+  cluster,
+  kafka,
+  work,
+  kafkaTest,
+  newTopic: async (partitions) => (await workplace(partitions)).topic,
+  produce: async (topic, from, to, partitions) => {
+    for (let at = from; at < to; at += 1000) await produce(producer, topic, at, Math.min(to, at + 1000), partitions);
+  },
+  load: (topic, partitions) => new Load(topic, partitions),
+  collector,
+  until,
 });
 
 /** A bearer token that isn't signed. */
