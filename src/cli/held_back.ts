@@ -3,14 +3,39 @@ import type { Host } from "./host.ts";
 /** The most that is kept: the last lines count when something went wrong. */
 const MAX_CHARACTERS = 256 << 10;
 
-/** Standard error that says nothing until it turns out that somebody needs to know. */
+/** A process that says nothing on standard error until it turns out that somebody needs to know. */
 export interface HeldBack {
-  readonly stderr: Host["stderr"];
-  /** Writes what was held back. */
+  readonly host: Host;
+  /** Writes what was held back; comes by itself when the host is told to end the process. */
   release(): void;
 }
 
-export function holdBack(stderr: Host["stderr"]): HeldBack {
+export function holdBack(host: Host): HeldBack {
+  const held = holdBackText(host.stderr);
+  const { args, environment, version, clock, random, machine, stdout } = host;
+  return {
+    host: {
+      args,
+      environment,
+      version,
+      clock,
+      random,
+      machine,
+      stdout,
+      stderr: held.stderr,
+      readStdin: () => host.readStdin(),
+      onStopSignal: (listener) => host.onStopSignal(listener),
+      onUncaught: (listener) => host.onUncaught(listener),
+      exit: (code) => {
+        held.release();
+        return host.exit(code);
+      },
+    },
+    release: held.release,
+  };
+}
+
+function holdBackText(stderr: Host["stderr"]): { stderr: Host["stderr"]; release(): void } {
   let lines: string[] = [];
   let length = 0, dropped = 0;
   return {

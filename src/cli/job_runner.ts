@@ -7,7 +7,7 @@ import { unitByteLengthOf } from "../replay/options.ts";
 import { type Rate, RateLimit } from "../replay/rate_limit.ts";
 import { ReplaySource } from "../replay/replay_source.ts";
 import { type ReplayReport, reportObject, reportOf } from "../replay/report.ts";
-import type { Logger } from "../runtime/log.ts";
+import type { LogFields, Logger } from "../runtime/log.ts";
 import { Metrics } from "../runtime/metrics.ts";
 import { retry, RETRY_UNTIL_STOPPED } from "../runtime/retry.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -17,6 +17,7 @@ import { prefixedTarget } from "../target/prefixed_target.ts";
 import type { ObjectTarget, Target } from "../target/target.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
 import { formatPlan } from "./format_plan.ts";
+import { holdBack } from "./held_back.ts";
 import { type Host, print } from "./host.ts";
 import { RowOutput } from "./row_output.ts";
 import { collect, openProcessLog } from "./run.ts";
@@ -25,6 +26,8 @@ import { Terminal } from "./terminal.ts";
 
 /** How often a waiting run looks whether the job is free. */
 const LOCK_POLL_MS = 1000;
+
+const FAILED = "failed; the same command goes on from what is stored, or begins anew with --discard";
 
 /** What a run is asked to do. */
 export interface JobRequest {
@@ -40,6 +43,10 @@ export interface JobRequest {
   readonly incremental: boolean;
   readonly wait: boolean;
   readonly dryRun: boolean;
+  /** Whether a run that isn't finished is given up. */
+  readonly discard: boolean;
+  /** Whether nothing is said when all goes well. */
+  readonly quiet: boolean;
   readonly rate: Rate | null;
 }
 
@@ -61,17 +68,22 @@ interface JobSurroundings {
   readonly stop: AbortSignal;
 }
 
-/** Runs the job to its end. `stderr` is where the log goes. */
-export async function runJob(kind: JobKind, { host, stderr }: {
-  readonly host: Host;
-  readonly stderr: Host["stderr"];
-}): Promise<ExitCode> {
+/** Runs the job to its end. */
+export async function runJob(kind: JobKind, host: Host): Promise<ExitCode> {
+  if (!kind.request.quiet) return await runAloud(kind, host);
+  const held = holdBack(host);
+  const code = await runAloud(kind, held.host);
+  if (code !== EXIT.done) held.release();
+  return code;
+}
+
+async function runAloud(kind: JobKind, host: Host): Promise<ExitCode> {
   const { request } = kind;
   const { process, replay } = kind.configOf(request);
-  const terminal = new Terminal(stderr);
+  const terminal = new Terminal(host.stderr);
   const log = openProcessLog(process, terminal, host);
   host.onUncaught((error) => {
-    log.error("unexpected error, ending; the same command goes on from what is stored", {}, error);
+    log.error(FAILED, { job: request.name }, error);
     host.exit(EXIT.failed);
   });
   const surroundings = { host, terminal, log, stop: stopOnSignals(host, log) };
@@ -86,7 +98,7 @@ export async function runJob(kind: JobKind, { host, stderr }: {
     }
   } catch (error) {
     if (surroundings.stop.aborted && error === surroundings.stop.reason) return EXIT.stopped;
-    log.error("failed; the same command goes on from what is stored", { job: request.name }, error);
+    log.error(FAILED, { job: request.name }, error);
     return EXIT.failed;
   }
 }
@@ -116,9 +128,13 @@ async function takeJob(
 async function runUnfinishedAndNew(kind: JobKind, job: JobFile, surroundings: JobSurroundings): Promise<ExitCode> {
   const { log } = surroundings;
   let missed = false;
+  if (job.plan !== null && kind.request.discard) {
+    log.warn("gave up the run that wasn't finished; what it stored stays", { job: job.name, ...rangeFields(job.plan) });
+    await job.discard();
+  }
   if (job.plan !== null) {
     const { from, to, historical, prefix } = job.plan;
-    log.info("going on with the run that wasn't finished", { job: job.name, from: from ?? "", to: to ?? "" });
+    log.info("going on with the run that wasn't finished", { job: job.name, ...rangeFields(job.plan) });
     const code = await run(kind, job, null, surroundings);
     if (code !== EXIT.done && code !== EXIT.incomplete) return code;
     const { request } = kind;
@@ -130,16 +146,19 @@ async function runUnfinishedAndNew(kind: JobKind, job: JobFile, surroundings: Jo
   const config = kind.configOf(kind.request);
   const runtime = runtimeOf(surroundings);
   const ranges = kind.ranges(config, runtime);
-  let plan: JobPlan;
   try {
-    plan = await planOf(kind, { job, ranges, config }, surroundings);
+    await job.start(await planOf(kind, { job, ranges, config }, surroundings));
   } catch (error) {
     await ranges.close();
     throw error;
   }
-  await job.start(plan);
   const code = await run(kind, job, ranges, surroundings);
   return code === EXIT.done && missed ? EXIT.incomplete : code;
+}
+
+/** For the log: as asked for. */
+function rangeFields({ from, to }: JobPlan): LogFields {
+  return { from: from ?? "the beginning", to: to ?? "the end" };
 }
 
 function runtimeOf({ host, log }: JobSurroundings): Runtime {
@@ -180,7 +199,7 @@ async function run(
   planned: RangeSource | null,
   surroundings: JobSurroundings,
 ): Promise<ExitCode> {
-  const { log, host, terminal, stop } = surroundings;
+  const { log, host, terminal } = surroundings;
   const plan = job.plan!;
   const config = kind.configOf(plan);
   const runtime = runtimeOf(surroundings);
@@ -188,16 +207,16 @@ async function run(
   const output = new RowOutput(host.stdout, terminal);
   const target = targetOf(config, plan, { runtime, output });
   for (const sentence of plan.range.missing) log.warn("a part of the range is missing", { missing: sentence });
-  const { unitByteLength } = plan, { memoryByteLength } = limitsOf(config, host.machine);
   const source = new ReplaySource({
     ranges,
     splits: plan.range.splits,
-    unitByteLength: Math.min(unitByteLength, unitByteLengthOf({ ...config.replay, unitByteLength }, memoryByteLength)),
+    // As planned, also when there is less memory now: units cut elsewhere would have other names.
+    unitByteLength: plan.unitByteLength,
     progress: job.progress,
     rate: kind.request.rate === null ? null : new RateLimit(kind.request.rate, runtime.clock),
-    save: async (progress) => {
+    save: async (progress, signal) => {
       await job.save(progress);
-      if (kind.request.incremental) await ranges.publish?.(job.name, progress.positions, stop);
+      if (kind.request.incremental) await ranges.publish?.(job.name, progress.positions, signal);
     },
   });
   const assembled = assemble(config, { runtime, machine: host.machine, stdout: output }, {
@@ -215,6 +234,7 @@ async function run(
   });
   const share = () => source.share;
   const code = await collect(assembled, { ...surroundings, output, runtime, process: config.process, share });
+  if (code === EXIT.failed) log.info(FAILED, { job: job.name });
   if (code !== EXIT.done) return code;
   if (!source.done) {
     log.info("stopped before the end; the same command goes on from here", { job: job.name });
@@ -282,9 +302,10 @@ async function describe(kind: JobKind, directory: string, surroundings: JobSurro
     const plan = await planOf(kind, { job, ranges, config }, surroundings);
     const { workers } = threadsOf(config.pipeline, host.machine);
     const target = config.target.name, template = config.encode.keyTemplate.text;
+    const unfinished = request.discard ? null : job?.plan ?? null;
     await print(
       host,
-      formatPlan({ job: request.name, unfinished: job?.plan ?? null, plan, workers, target, template }),
+      formatPlan({ job: request.name, unfinished, plan, workers, target, template }),
     );
     return plan.range.missing.length > 0 ? EXIT.incomplete : EXIT.done;
   } finally {

@@ -2,11 +2,10 @@ import { type Config, deadLetterStoreOf } from "../assemble.ts";
 import { DeadLetterRanges, keptLines } from "../replay/dead_letter_ranges.ts";
 import type { Arguments, Command } from "./command.ts";
 import { type ExitCode } from "./exit_code.ts";
-import { holdBack } from "./held_back.ts";
 import type { Host } from "./host.ts";
 import { runJob } from "./job_runner.ts";
 import { CONFIG_FLAGS, loadConfig } from "./load_config.ts";
-import { JOB_FLAGS, jobNameOf, rateOf } from "./replay.ts";
+import { JOB_FLAGS, jobNameOf, waysOf } from "./replay.ts";
 
 export const redriveCommand: Command = {
   summary: "try dead letters again, with today's config and schemas",
@@ -25,9 +24,8 @@ async function redrive(args: Arguments, host: Host): Promise<ExitCode> {
   const { config: given } = await loadConfig(args, host);
   // What can't be decoded must be kept, whatever the live collector does with it.
   const config: Config = { ...given, decode: { ...given.decode, deadLetterPolicy: "store" } };
-  const held = args.has("quiet") ? holdBack(host.stderr) : null;
   const name = jobNameOf(args, "redrive");
-  const code = await runJob({
+  return await runJob({
     request: {
       name,
       prefix: "",
@@ -36,9 +34,7 @@ async function redrive(args: Arguments, host: Host): Promise<ExitCode> {
       toText: null,
       fixed: false,
       incremental: false,
-      wait: args.has("wait"),
-      dryRun: args.has("dry-run"),
-      rate: rateOf(args),
+      ...waysOf(args),
     },
     configOf: () => config,
     ranges: (config, runtime) => {
@@ -57,9 +53,7 @@ async function redrive(args: Arguments, host: Host): Promise<ExitCode> {
         await store.close();
       }
     },
-  }, { host, stderr: held?.stderr ?? host.stderr });
-  if (code !== 0) held?.release();
-  return code;
+  }, host);
 }
 
 /** Whether records may name files that are read in their place. */

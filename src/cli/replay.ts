@@ -2,12 +2,10 @@ import { createHash } from "node:crypto";
 import { resolve } from "node:path";
 import { type Config, sourceContextOf } from "../assemble.ts";
 import { MAX_JOB_NAME_LENGTH } from "../replay/job_file.ts";
-import type { Rate } from "../replay/rate_limit.ts";
 import { parseKeyTemplate } from "../target/key_template.ts";
 import { checkKeyPrefix } from "../target/prefixed_target.ts";
 import { type Arguments, type Command, type Flag, UsageError } from "./command.ts";
 import type { ExitCode } from "./exit_code.ts";
-import { holdBack } from "./held_back.ts";
 import type { Host } from "./host.ts";
 import { type JobRequest, runJob } from "./job_runner.ts";
 import { CONFIG_FLAGS, loadConfig } from "./load_config.ts";
@@ -18,6 +16,7 @@ export const JOB_FLAGS: readonly Flag[] = [
   { name: "job", value: "NAME", doc: "the job's name; by default made from the config's path and these flags" },
   { name: "wait", doc: "wait when another run of the same job is under way" },
   { name: "dry-run", doc: "say what would be read and written, and do nothing" },
+  { name: "discard", doc: "give up a run of the job that wasn't finished, in place of finishing it first" },
   { name: "rate", value: "N|SIZE", doc: "read at most 5000 (records) or 20MB a second" },
   { name: "quiet", doc: "say nothing unless something went wrong" },
 ];
@@ -54,15 +53,12 @@ async function replay(args: Arguments, host: Host): Promise<ExitCode> {
   }
   const historical = args.has("historical");
   const range = rangeOf(args, { nowMs: host.clock.now(), whole: name === "file", historical });
-  const held = args.has("quiet") ? holdBack(host.stderr) : null;
-  const code = await runJob({
+  return await runJob({
     request: requestOf(args, range, historical),
     configOf: (plan) => plan.historical ? byDay(config) : config,
     ranges: (config, runtime) => ranges(sourceContextOf(config, runtime)),
     plan: (ranges, resume, signal) => ranges.plan({ from: range.from, to: range.to, resume, historical }, signal),
-  }, { host, stderr: held?.stderr ?? host.stderr });
-  if (code !== 0) held?.release();
-  return code;
+  }, host);
 }
 
 function requestOf(args: Arguments, range: AskedRange, historical: boolean): JobRequest {
@@ -71,16 +67,20 @@ function requestOf(args: Arguments, range: AskedRange, historical: boolean): Job
     prefix: prefixOf(args),
     historical,
     ...range,
-    wait: args.has("wait"),
-    dryRun: args.has("dry-run"),
-    rate: rateOf(args),
+    ...waysOf(args),
   };
 }
 
-/** @throws UsageError */
-export function rateOf(args: Arguments): Rate | null {
+/** What JOB_FLAGS say. @throws UsageError */
+export function waysOf(args: Arguments): Pick<JobRequest, "wait" | "dryRun" | "discard" | "quiet" | "rate"> {
   const rate = args.value("rate");
-  return rate === undefined ? null : parseRate(rate);
+  return {
+    wait: args.has("wait"),
+    dryRun: args.has("dry-run"),
+    discard: args.has("discard"),
+    quiet: args.has("quiet"),
+    rate: rate === undefined ? null : parseRate(rate),
+  };
 }
 
 function prefixOf(args: Arguments): string {

@@ -15,8 +15,8 @@ export interface ReplaySourceOptions {
   readonly progress: JobProgress;
   /** Null: as fast as it goes. */
   readonly rate: RateLimit | null;
-  /** Makes the progress durable. Called after each unit, in order, one call at a time. */
-  save(progress: JobProgress): Promise<void>;
+  /** Makes the progress durable. Called after each unit, in order, one call at a time; the signal is the commit's. */
+  save(progress: JobProgress, signal: AbortSignal): Promise<void>;
 }
 
 /** A unit that was cut and isn't durable yet: where its splits are then. */
@@ -87,7 +87,7 @@ export class ReplaySource implements Source {
     const unit = this.#cutUnits.find(({ waiting, positions }) => waiting.has(split) && positions.get(split) === next);
     if (unit === undefined) throw new InvariantError(`commit of ${split} at ${next}, where no unit ends`);
     unit.waiting.delete(split);
-    if (unit.waiting.size === 0) this.#settle(unit);
+    if (unit.waiting.size === 0) this.#settle(unit, signal);
     while (this.#cutUnits.includes(unit)) await this.#changed.wait(signal);
     await this.#saving;
   }
@@ -167,10 +167,10 @@ export class ReplaySource implements Source {
   }
 
   /** Units become durable in the order in which they were cut. */
-  #settle(unit: CutUnit): void {
+  #settle(unit: CutUnit, signal: AbortSignal): void {
     for (const [split, position] of unit.positions) this.#positions.set(split, position);
     const progress = { positions: new Map(this.#positions), rotation: unit.rotation };
-    this.#saving = this.#saving.then(() => this.#options.save(progress));
+    this.#saving = this.#saving.then(() => this.#options.save(progress, signal));
     this.#saving.catch(() => {}); // whoever waits for it gets the error
     this.#cutUnits.splice(this.#cutUnits.indexOf(unit), 1);
     this.#changed.notify();
