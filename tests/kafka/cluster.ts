@@ -96,6 +96,9 @@ async function makeCertificates(directory: string): Promise<void> {
       `${name}.pem`,
     );
   }
+  await openssl(
+    ...["pkcs8", "-topk8", "-in", "client.key", "-passout", `pass:${USER.password}`, "-out", "client-encrypted.key"],
+  );
   const read = (name: string) => Deno.readTextFile(join(directory, name));
   await Deno.writeTextFile(join(directory, "broker-keystore.pem"), await read("broker.key") + await read("broker.pem"));
 }

@@ -327,6 +327,14 @@ for (
       "kafka.ssl.certificate": join(cluster.directory, "client.pem"),
       "kafka.ssl.key": join(cluster.directory, "client.key"),
     }],
+    ["TLS with an encrypted client key and a server name", "ssl", {
+      "kafka.security.protocol": "SSL",
+      "kafka.ssl.ca": join(cluster.directory, "ca.pem"),
+      "kafka.ssl.certificate": join(cluster.directory, "client.pem"),
+      "kafka.ssl.key": join(cluster.directory, "client-encrypted.key"),
+      "kafka.ssl.key.password": USER.password,
+      "kafka.ssl.server.name": "localhost",
+    }],
   ] as const
 ) {
   kafkaTest(`reads over ${name}`, async () => {
