@@ -106,8 +106,9 @@ export function jobNameOf(args: Arguments, kind: string): string {
   }
   const [positional] = args.positionals;
   const file = positional ?? args.value("config");
+  if (file === "-") throw new UsageError("a config on standard input needs --job NAME: it tells jobs apart");
   const flags = ["from", "to", "last", "from-offset", "to-offset", "prefix", "set"].map((flag) => args.values(flag));
-  const told = [file === undefined || file === "-" ? "" : resolve(file), flags, args.has("until-now")];
+  const told = [file === undefined ? "" : resolve(file), flags, args.has("until-now")];
   const hash = createHash("sha256").update(JSON.stringify(told)).digest("hex").slice(0, 8);
   return `${kind}-${hash}`;
 }

@@ -48,7 +48,8 @@ export function parseTime(text: string): number {
   const [year, month, day, hour, minute, second] = parts.slice(0, 6).map((part) => Number(part ?? 0));
   const utc = Date.UTC(year, month - 1, day, hour, minute, second, Number((parts[6] ?? "").padEnd(3, "0")));
   const back = new Date(utc);
-  if (back.getUTCMonth() !== month - 1 || back.getUTCDate() !== day || hour > 23 || minute > 59 || second > 59) {
+  const isDay = back.getUTCFullYear() === year && back.getUTCMonth() === month - 1 && back.getUTCDate() === day;
+  if (!isDay || hour > 23 || minute > 59 || second > 59) {
     throw new RangeError(`"${text}" is no time: there is no such day, hour, minute or second`);
   }
   return utc - zoneMs(parts[7] ?? "Z", text);
@@ -94,7 +95,7 @@ export function rangeOf(args: Arguments, { nowMs, whole, historical }: {
   if (last !== undefined) {
     const durationMs = usage("--last", () => parseDurationMs(last));
     if (!(durationMs > 0)) throw new UsageError("--last must be more than 0: write --last 24h");
-    return asked(nowMs - durationMs, null, { fixed: false });
+    return asked(Math.max(0, nowMs - durationMs), null, { fixed: false });
   }
   const fromOffset = args.value("from-offset"), toOffset = args.value("to-offset");
   if ((fromOffset ?? toOffset) !== undefined) {
