@@ -4,7 +4,7 @@ import type { CheckResult } from "../source.ts";
 import { isSentinel } from "./checkpoint.ts";
 import { eachLimited } from "./concurrency.ts";
 import { type IteratorPlace, type KinesisApi, type Shard, ShardGoneError, type StreamInfo } from "./kinesis_api.ts";
-import type { KinesisPorts } from "./kinesis_source.ts";
+import type { KinesisPorts } from "./kinesis_ports.ts";
 import { isEnded, type Lease, parseLease } from "./lease.ts";
 import type { Item, LeaseStore } from "./lease_store.ts";
 import type { KinesisSettings } from "./settings.ts";

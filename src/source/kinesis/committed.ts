@@ -1,9 +1,9 @@
-import { retry, RETRY_UNTIL_STOPPED } from "../../runtime/retry.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { Position, SplitId } from "../source.ts";
 import { positionAfter } from "./checkpoint.ts";
 import { parseLease } from "./lease.ts";
 import type { LeaseStore } from "./lease_store.ts";
+import { persistently } from "./stream_setup.ts";
 
 /**
  * Up to where the lease table has each shard: END_POSITION once it has ended, a sentinel's position before anything was
@@ -15,7 +15,7 @@ export async function committedPositions(
   { streamName, runtime, signal }: { streamName: string; runtime: Runtime; signal: AbortSignal },
 ): Promise<Map<SplitId, Position>> {
   const ask = <T>(what: string, attempt: () => Promise<T>): Promise<T> =>
-    retry(what, attempt, { policy: RETRY_UNTIL_STOPPED, runtime, signal });
+    persistently(what, attempt, { runtime, signal });
   if (await ask("kinesis find lease table", () => store.describeTable(signal)) === "missing") return new Map();
   const items = await ask("kinesis list leases", () => store.scan(signal));
   const leases = items.map(parseLease).filter((lease) => lease !== undefined);

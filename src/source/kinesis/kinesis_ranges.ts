@@ -19,7 +19,7 @@ import {
   splitParent,
   splitPart,
 } from "../source.ts";
-import type { KinesisPorts } from "./kinesis_source.ts";
+import type { KinesisPorts } from "./kinesis_ports.ts";
 import { MAX_PAGE_BYTES } from "./page_size.ts";
 import { planKinesisRange } from "./range_plan.ts";
 import type { KinesisSettings } from "./settings.ts";

@@ -1,6 +1,5 @@
 /** Which shards have records of a range, and where each begins. */
 import { FatalError } from "../../runtime/errors.ts";
-import { retry, RETRY_UNTIL_STOPPED } from "../../runtime/retry.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { PlannedSplit, RangeEdge, RangePlan, RangeRequest } from "../range_source.ts";
 import type { SplitId } from "../source.ts";
@@ -8,6 +7,7 @@ import { END_POSITION } from "./checkpoint.ts";
 import { eachLimited } from "./concurrency.ts";
 import { findFirstRecord, type FirstRecordOptions, LOOK_BACK_MS, type RangeBegin } from "./first_record.ts";
 import type { KinesisApi, Shard, StreamInfo } from "./kinesis_api.ts";
+import { persistently } from "./stream_setup.ts";
 import { TimeBound } from "./time_bound.ts";
 
 /** The service tells its time in whole seconds: it may be so much later. */
@@ -56,7 +56,7 @@ export async function planKinesisRange(
   if (request.historical) throw new FatalError("A Kinesis stream has no historical topic: leave --historical out");
   const from = timeOf(request.from), to = timeOf(request.to);
   const ask = <T>(what: string, attempt: () => Promise<T>): Promise<T> =>
-    retry(what, attempt, { policy: RETRY_UNTIL_STOPPED, runtime: parts.runtime, signal });
+    persistently(what, attempt, { runtime: parts.runtime, signal });
   const info = await ask("kinesis describe stream", () => parts.api.describeStream(signal));
   const nowMs = parts.api.serverTimeMs() ?? parts.runtime.clock.now();
   const span: Span = {

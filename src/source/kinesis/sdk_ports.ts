@@ -2,7 +2,7 @@ import type { Runtime } from "../../runtime/runtime.ts";
 import { CloudWatchPublisher } from "./cloudwatch.ts";
 import { connectToAws } from "./connect.ts";
 import { DynamoLeaseStore } from "./dynamo_store.ts";
-import type { KinesisPorts } from "./kinesis_source.ts";
+import type { KinesisPorts } from "./kinesis_ports.ts";
 import { SdkKinesisApi } from "./sdk_kinesis.ts";
 import type { KinesisSettings } from "./settings.ts";
 

@@ -1,5 +1,8 @@
-import type { Metrics } from "../../runtime/metrics.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import { sleepUntilAborted } from "./concurrency.ts";
 import type { ShardReader } from "./shard_reader.ts";
+
+const GAUGE_PERIOD_MS = 2_000;
 
 /** What became of a shard's records since the last look. */
 export interface ShardCounts {
@@ -12,12 +15,12 @@ export interface ShardCounts {
 
 /** Counts what was given to the loop, shard by shard. */
 export class ShardMeter {
-  readonly #metrics: Metrics;
+  readonly #runtime: Pick<Runtime, "clock" | "metrics">;
   /** Of shards that were ours since the last look: bounded by the stream's shards. */
   readonly #counts = new Map<string, { records: number; bytes: number }>();
 
-  constructor(metrics: Metrics) {
-    this.#metrics = metrics;
+  constructor(runtime: Pick<Runtime, "clock" | "metrics">) {
+    this.#runtime = runtime;
   }
 
   count(shard: string, records: number, bytes: number): void {
@@ -25,11 +28,15 @@ export class ShardMeter {
     this.#counts.set(shard, { records: (before?.records ?? 0) + records, bytes: (before?.bytes ?? 0) + bytes });
   }
 
-  /** Sets the gauges. */
-  gauge(readers: readonly ShardReader[]): void {
-    const behindMs = readers.reduce((most, { behindLatestMs }) => Math.max(most, behindLatestMs), 0);
-    this.#metrics.gauge("collector_kinesis_behind_latest_seconds", behindMs / 1000);
-    this.#metrics.gauge("collector_kinesis_shards", readers.length);
+  /** Sets the gauges every few seconds, until the signal aborts. */
+  async loop(readers: () => readonly ShardReader[], signal: AbortSignal): Promise<void> {
+    const { clock, metrics } = this.#runtime;
+    while (await sleepUntilAborted(clock, GAUGE_PERIOD_MS, signal)) {
+      const reading = readers();
+      const behindMs = reading.reduce((most, { behindLatestMs }) => Math.max(most, behindLatestMs), 0);
+      metrics.gauge("collector_kinesis_behind_latest_seconds", behindMs / 1000);
+      metrics.gauge("collector_kinesis_shards", reading.length);
+    }
   }
 
   /** The counts since the last call, and how far behind the shards that are read are now. */

@@ -9,7 +9,6 @@
  * fan-out the service pushes: a subscription takes the place of the calls, and is asked for its next page when there is room.
  */
 import type { ByteBudget } from "../../runtime/byte_budget.ts";
-import { Condition } from "../../runtime/condition.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { Epoch, PollLimit, Position, RecordBatch, SplitId } from "../source.ts";
 import { recordAt, sentinelAt } from "./checkpoint.ts";
@@ -26,6 +25,7 @@ import { RecordChunk } from "./record_chunk.ts";
 import { ShardPages } from "./shard_pages.ts";
 import { pushedPages } from "./subscription.ts";
 import type { TimeBound } from "./time_bound.ts";
+import { WaitingChunks } from "./waiting_chunks.ts";
 
 /** By what right a shard is read: a lease, or a range that is nobody else's. */
 export interface ShardHold {
@@ -74,17 +74,10 @@ export interface ReadLimits {
 }
 
 export const SHARD_LIMITS = { minIntervalMs: 200, bytesPerSecond: 2 << 20 } as const;
-/** Chunks that wait to be taken, beside the one that is being taken. */
-const MAX_WAITING_CHUNKS = 1;
 
 /** A page's part before the bound, and whether that is reached. */
 interface BoundedPage extends RecordsPage {
   readonly reached: boolean;
-}
-
-interface WaitingChunk {
-  readonly chunk: RecordChunk;
-  readonly release: () => void;
 }
 
 export class ShardReader {
@@ -94,8 +87,7 @@ export class ShardReader {
   readonly #pages: ShardPages;
   readonly #failures: ReadFailures;
   readonly #size: PageSize;
-  readonly #changed = new Condition();
-  readonly #chunks: WaitingChunk[] = [];
+  readonly #chunks = new WaitingChunks();
   /** Where the next batch starts. */
   #taken: Position;
   /** Where the next chunk starts. */
@@ -104,7 +96,6 @@ export class ShardReader {
   #continuation: string | undefined;
   #atEnd = false;
   #endTaken = false;
-  paused = false;
   /** Ends the source. */
   failure: unknown = undefined;
   /** How far behind the newest record the last read was, ms. */
@@ -127,7 +118,7 @@ export class ShardReader {
   async run(): Promise<void> {
     const signal = this.held.gone;
     // Also long after everything was read: what waits to be taken holds its share of the budget.
-    signal.addEventListener("abort", () => this.#dropAll(), { once: true });
+    signal.addEventListener("abort", () => this.#chunks.dropAll(), { once: true });
     try {
       const step = this.#options.subscribes ? () => this.#subscribe(signal) : () => this.#step(signal);
       while (!signal.aborted && !this.#atEnd) await step();
@@ -140,7 +131,7 @@ export class ShardReader {
 
   /** Whether `take` would give something. */
   get ready(): boolean {
-    return !this.paused && this.held.usable && (this.#chunks.length > 0 || (this.#atEnd && !this.#endTaken));
+    return !this.paused && this.held.usable && (this.#chunks.any || (this.#atEnd && !this.#endTaken));
   }
 
   /** Up to where batches were given. */
@@ -150,29 +141,27 @@ export class ShardReader {
 
   /** The next batch, or "end", once, behind the last one; call only when ready. */
   take(limit: PollLimit): RecordBatch | "end" {
-    const waiting = this.#chunks[0];
-    if (waiting === undefined) {
+    if (!this.#chunks.any) {
       this.#endTaken = true;
       return "end";
     }
-    const batch = waiting.chunk.take({ split: this.split, epoch: this.held.epoch, start: this.#taken }, limit);
-    if (waiting.chunk.left === 0) {
-      this.#chunks.shift();
-      waiting.release();
-      this.#changed.notify();
-    }
+    const batch = this.#chunks.take({ split: this.split, epoch: this.held.epoch, start: this.#taken }, limit);
     this.#taken = batch.next;
     return batch;
   }
 
-  resume(): void {
-    this.paused = false;
-    this.#changed.notify();
+  /** While it is paused, it gives nothing and reads no more. */
+  get paused(): boolean {
+    return this.#chunks.shut;
+  }
+
+  set paused(paused: boolean) {
+    this.#chunks.shut = paused;
   }
 
   async #step(signal: AbortSignal): Promise<void> {
     const { budget, calls, runtime: { clock } } = this.#options;
-    await this.#room(signal);
+    await this.#chunks.room(signal);
     const release = await budget.acquire(this.#size.expectedBytes, signal);
     let kept = false, pauseMs = 0;
     let startMs = clock.monotonicMs();
@@ -202,7 +191,7 @@ export class ShardReader {
     const { api, budget, runtime: { clock } } = this.#options;
     let pauseMs = 0;
     try {
-      await this.#room(signal);
+      await this.#chunks.room(signal);
       const place: IteratorPlace = this.#continuation === undefined
         ? this.#place()
         : { type: "AFTER_SEQUENCE_NUMBER", sequence: this.#continuation };
@@ -215,16 +204,12 @@ export class ShardReader {
         this.#atEnd = page.continuation === undefined;
         if (kept || this.#atEnd) this.#options.onReady();
         if (this.#atEnd) break;
-        await this.#room(signal);
+        await this.#chunks.room(signal);
       }
     } catch (error) {
       pauseMs = this.#recover(error, signal);
     }
     if (!this.#atEnd && pauseMs > 0) await clock.sleep(pauseMs, signal);
-  }
-
-  async #room(signal: AbortSignal): Promise<void> {
-    while (this.paused || this.#chunks.length > MAX_WAITING_CHUNKS) await this.#changed.wait(signal);
   }
 
   async #read(signal: AbortSignal): Promise<BoundedPage> {
@@ -260,7 +245,7 @@ export class ShardReader {
     const { next } = chunk;
     if (next === undefined || next === this.#fetched || this.held.gone.aborted) return false;
     this.#fetched = next;
-    this.#chunks.push({ chunk, release });
+    this.#chunks.push(chunk, release);
     return true;
   }
 
@@ -291,9 +276,5 @@ export class ShardReader {
     }
     if (error instanceof ExpiredIteratorError) this.#pages.restart();
     return this.#failures.pauseMs(error);
-  }
-
-  #dropAll(): void {
-    for (const { release } of this.#chunks.splice(0)) release();
   }
 }

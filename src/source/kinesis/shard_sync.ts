@@ -2,7 +2,7 @@
 import { retry, type RetryPolicy } from "../../runtime/retry.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { type Checkpoint, isSentinel, TRIM_HORIZON } from "./checkpoint.ts";
-import { eachLimited } from "./concurrency.ts";
+import { eachLimited, sleepUntilAborted } from "./concurrency.ts";
 import type { KinesisApi, Shard } from "./kinesis_api.ts";
 import { isEnded, type Lease, type NewLease } from "./lease.ts";
 import type { LeaseTable } from "./lease_table.ts";
@@ -121,6 +121,20 @@ export class ShardSync {
     this.#table = table;
     this.#runtime = runtime;
     this.#initial = initial;
+  }
+
+  /** Looks again about every so often, until the signal aborts. Never rejects. */
+  async loop(intervalMs: number, signal: AbortSignal): Promise<void> {
+    const { clock, log, random } = this.#runtime;
+    // A little apart from the others, so that not all list the shards at once.
+    const period = () => intervalMs * (0.9 + random.next() / 5);
+    while (await sleepUntilAborted(clock, period(), signal)) {
+      try {
+        await this.run(signal);
+      } catch (error) {
+        if (!signal.aborted) log.warn("could not look at the stream's shards; trying again", {}, error);
+      }
+    }
   }
 
   /**
