@@ -25,19 +25,24 @@ export function formatPlan({ job, unfinished, plan, workers, target, template }:
     `job      ${job}${
       unfinished === null ? "" : `, which has an unfinished run: ${rangeText(unfinished)} comes first`
     }`,
-    `reads    ${rangeText({ from, to })}: ${formatCount(range.splits.length)} splits, ${weigh(total)}`,
+    `reads    ${contentsText(rangeText({ from, to }), range.splits.length, weigh(total))}`,
     ...cut(
       range.splits.map(({ split, start, end, weight }) =>
         `         ${split.padEnd(width)}  ${start} to ${end ?? "its end"}  ${weigh(weight)}`
       ),
     ),
     ...cut(range.missing.map((sentence) => `missing  ${sentence}`)),
-    `writes   ${target}, ${[prefix, template].filter((part) => part !== "").join("/")}, an object each ${
+    `writes   ${target}, ${[prefix, template].filter((part) => part !== "").join("/")}, new objects after each ${
       formatBytes(unitByteLength)
     } of records, with ${workers} workers`,
     "",
   ];
   return lines.join("\n");
+}
+
+function contentsText(range: string, splitCount: number, weight: string): string {
+  if (splitCount === 0) return `nothing: there is nothing ${range}`;
+  return `${range}: ${formatCount(splitCount)} ${splitCount === 1 ? "split" : "splits"}, ${weight}`;
 }
 
 const WEIGHTS: Readonly<Record<JobPlan["range"]["weightUnit"], (weight: number) => string>> = {

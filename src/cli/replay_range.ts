@@ -10,8 +10,7 @@ export const RANGE_FLAGS: readonly Flag[] = [
   { name: "last", value: "DURATION", doc: "what arrived in the last 24h, 90m, 7d" },
   {
     name: "until-now",
-    doc:
-      "up to the end as it is now; without --from, from where this job's last run ended (the first time: the earliest)",
+    doc: "up to the end as it is now; from where the job's last run ended, unless --from says",
   },
   { name: "from-offset", value: "N|P:N,...", doc: "Kafka: from this offset of each partition, or of these partitions" },
   { name: "to-offset", value: "N|P:N,...", doc: "Kafka: up to this offset, without it" },

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { progressOf } from "../../../src/cli/progress.ts";
-import { showStatus, statusLine } from "../../../src/cli/status.ts";
+import { remainingOf, remainingText, showStatus, statusLine } from "../../../src/cli/status.ts";
 import { summaryFields, summaryText } from "../../../src/cli/summary.ts";
 import { Terminal } from "../../../src/cli/terminal.ts";
 import type { Clock } from "../../../src/runtime/clock.ts";
@@ -72,6 +72,75 @@ Deno.test("showStatus() redraws one line on a terminal and takes it away at the 
   assertEquals(clock.slept, [5000, 5000]);
   const line = "\r\x1b[2K0 rows  0 rows/s  0 B/s  buffered 0 B o";
   assertEquals(host.errors, `${line}${line}\r\x1b[2K`);
+});
+
+const at = (atMs: number, share?: number) => ({ atMs, progress: progressOf(new Metrics()), ...(share && { share }) });
+
+Deno.test("remainingOf() tells how long the rest takes at the pace so far", () => {
+  assertEquals(remainingOf(at(1000), at(3000, 0.25)), { share: 0.25, leftMs: 6000 });
+  assertEquals(
+    remainingOf(at(1000, 0.5), at(3000, 0.75)),
+    { share: 0.75, leftMs: 2000 },
+    "what was done before took no time",
+  );
+  assertEquals(remainingOf(at(1000), at(3000, 1)), { share: 1, leftMs: 0 });
+  assertEquals(remainingOf(at(1000, 0.5), at(3000, 0.5)), { share: 0.5, leftMs: NaN });
+  assertEquals(remainingOf(at(1000), at(3000)), null, "work without an end");
+  assertEquals(remainingOf(at(1000), { ...at(3000), share: NaN }), null);
+});
+
+Deno.test("remainingText() is a bar of the same length at any share", () => {
+  const bars: [number, number, string][] = [
+    [0, NaN, "[--------------------]   0%  "],
+    [0.049, 60_000, "[--------------------]   4%  1m 0s left  "],
+    [0.31, 192_000, "[######--------------]  31%  3m 12s left  "],
+    [0.999, 900, "[###################-]  99%  0.9s left  "],
+    [1, 0, "[####################] 100%  0s left  "],
+  ];
+  for (const [share, leftMs, text] of bars) assertEquals(remainingText({ share, leftMs }), text);
+  assertEquals(remainingText(null), "");
+});
+
+Deno.test("showStatus() begins with the bar of work that has an end", async () => {
+  const host = new FakeHost({ isTerminal: true });
+  const stop = new AbortController();
+  const runtime = testRuntime({ clock: sleeper(2, stop) });
+  const shares = [0, 0.5, 1];
+  const share = () => shares.shift()!;
+  const options = {
+    terminal: new Terminal(host.stderr),
+    runtime,
+    machine,
+    memoryByteLength: MB,
+    intervalMs: 5000,
+    share,
+  };
+  await showStatus(options, stop.signal);
+  const bar = (line: string) => `\r\x1b[2K${line}`.slice(0, 39 + 5);
+  assertEquals(
+    host.errors,
+    `${bar("[##########----------]  50%  5s left  0 rows  ")}${
+      bar("[####################] 100%  0s left  0 rows  ")
+    }\r\x1b[2K`,
+  );
+});
+
+Deno.test("showStatus() logs how much is done, as often as it is told to", async () => {
+  const lines: (LogFields | undefined)[] = [];
+  const stop = new AbortController();
+  const clock = sleeper(3, stop);
+  const log = { ...testRuntime().log, info: (_: string, fields?: LogFields) => void lines.push(fields) };
+  const terminal = new Terminal(new FakeHost().stderr);
+  const shares = [NaN, NaN, 0.25, 1 / 3];
+  const share = () => shares.shift()!;
+  const options = { terminal, runtime: testRuntime({ clock, log }), machine, memoryByteLength: MB, intervalMs: 5000 };
+  await showStatus({ ...options, logIntervalMs: 10_000, share }, stop.signal);
+  assertEquals(clock.slept, [10_000, 10_000, 10_000]);
+  assertEquals(lines.map((fields) => [fields?.percent, fields?.secondsLeft]), [
+    [undefined, undefined],
+    [25, 60],
+    [33, 60],
+  ]);
 });
 
 Deno.test("showStatus() logs a line a minute elsewhere, and nothing when it is turned off", async () => {
