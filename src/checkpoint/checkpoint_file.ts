@@ -188,6 +188,17 @@ export class CheckpointFile {
   }
 }
 
+/**
+ * What is committed in a checkpoint file now, while its owner goes on: takes no lock and changes nothing. Empty when there is
+ * no file.
+ *
+ * @throws FatalError when it can't be read, or isn't a checkpoint file of this source.
+ */
+export async function readPositions(path: string, source: string): Promise<Map<SplitId, Position>> {
+  const { splits } = await readContents(path, source) ?? emptyContents();
+  return new Map([...splits].map(([split, { position }]) => [split, position]));
+}
+
 function emptyContents(): Contents {
   return { epoch: 0n, splits: new Map() };
 }

@@ -3,6 +3,7 @@ import { checkCommand } from "./check.ts";
 import { redriveCommand } from "./redrive.ts";
 import { replayCommand } from "./replay.ts";
 import { runCommand } from "./run.ts";
+import { verifyCommand } from "./verify.ts";
 
 /** Every command, by the word that names it: one file and one line each. */
 export const COMMANDS: Commands = {
@@ -10,4 +11,5 @@ export const COMMANDS: Commands = {
   check: checkCommand,
   replay: replayCommand,
   redrive: redriveCommand,
+  verify: verifyCommand,
 };

@@ -1,4 +1,5 @@
 /** The source `file`: files, standard input and the sample events: JSON records, one a line, or Avro object container files. */
+import { readPositions } from "../checkpoint/checkpoint_file.ts";
 import { checkFiles } from "./file/check.ts";
 import { FileRanges } from "./file/file_ranges.ts";
 import { type FileInputs, FileSource } from "./file/file_source.ts";
@@ -18,4 +19,5 @@ export const fileSource: SourceComponent<FileConfig> = {
   create: (config, context) => new FileSource(config, context, INPUTS),
   check: (config) => checkFiles(config),
   ranges: (config, context) => new FileRanges(config, context, INPUTS),
+  committed: ({ checkpoint }) => readPositions(checkpoint, "file"),
 };
