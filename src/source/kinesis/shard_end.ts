@@ -2,7 +2,7 @@ import { withEitherSignal } from "../../runtime/abort.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { RetriableError } from "../../runtime/errors.ts";
 import { retry, type RetryPolicy } from "../../runtime/retry.ts";
-import { SHARD_END, TRIM_HORIZON } from "./checkpoint.ts";
+import { type Checkpoint, SHARD_END, TRIM_HORIZON } from "./checkpoint.ts";
 import type { HeldLease } from "./held_lease.ts";
 import type { KinesisApi, Shard } from "./kinesis_api.ts";
 import type { LeaseTable } from "./lease_table.ts";
@@ -31,7 +31,10 @@ export class ShardEnd {
   async finish(held: HeldLease, signal: AbortSignal): Promise<void> {
     const children = await withEitherSignal([signal, held.gone], async (either) => {
       const { children, byId } = await this.#children(held.key, either);
-      for (const child of children) await this.#create(child, byId, either);
+      // A shard may have ended before the moment that reading begins at: then its children begin at it too.
+      const { checkpoint } = held.lease;
+      const start = checkpoint.sequence === "AT_TIMESTAMP" ? checkpoint : TRIM_HORIZON;
+      for (const child of children) await this.#create(child, { byId, start }, either);
       return children;
     });
     if (children.length > 0) await held.setChildren(children.map(({ id }) => id), signal);
@@ -42,10 +45,16 @@ export class ShardEnd {
    * The other parent of a merged shard may have no lease yet, when its own parents have not ended. No lease would look
    * as if it had ended, so it gets one first. (It can't be one that was deleted: that happens after the child has begun.)
    */
-  async #create(shard: Shard, byId: ReadonlyMap<string, Shard>, signal: AbortSignal): Promise<void> {
+  async #create(
+    shard: Shard,
+    { byId, start }: { byId: ReadonlyMap<string, Shard>; start: Checkpoint },
+    signal: AbortSignal,
+  ): Promise<void> {
     if (await this.#table.get(shard.id, signal) !== undefined) return;
-    for (const parent of shard.parents) if (byId.has(parent)) await this.#create(byId.get(parent)!, byId, signal);
-    await this.#table.create(leaseOf(shard, TRIM_HORIZON), signal);
+    for (const parent of shard.parents) {
+      if (byId.has(parent)) await this.#create(byId.get(parent)!, { byId, start }, signal);
+    }
+    await this.#table.create(leaseOf(shard, start), signal);
   }
 
   #children(key: string, signal: AbortSignal): Promise<{ children: Shard[]; byId: ReadonlyMap<string, Shard> }> {
