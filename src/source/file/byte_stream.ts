@@ -80,15 +80,21 @@ export class PlainFile implements ByteStream {
   }
 }
 
-/** The first bytes of a stream, as if it ended there. */
+/** The first bytes of a stream, as if it ended there, and as if all of it had arrived at one time. */
 export class LimitedStream implements ByteStream {
   readonly #stream: ByteStream;
+  readonly #timeMs: number;
   #left: number;
 
-  /** Takes the stream over, which stands at its beginning: `close` closes it. */
-  constructor(stream: ByteStream, byteLength: number) {
+  /**
+   * Takes the stream over, which stands at its beginning: `close` closes it.
+   *
+   * @param limit bytes (Infinity: all of them), and epoch ms.
+   */
+  constructor(stream: ByteStream, { byteLength, timeMs }: Look) {
     this.#stream = stream;
     this.#left = byteLength;
+    this.#timeMs = timeMs;
   }
 
   get ended(): boolean {
@@ -96,8 +102,8 @@ export class LimitedStream implements ByteStream {
   }
 
   async look(): Promise<Look> {
-    const { byteLength, timeMs } = await this.#stream.look();
-    return { byteLength: Math.min(byteLength, this.#left), timeMs };
+    const { byteLength } = await this.#stream.look();
+    return { byteLength: Math.min(byteLength, this.#left), timeMs: this.#timeMs };
   }
 
   async read(into: Uint8Array<ArrayBuffer>): Promise<number> {

@@ -17,6 +17,7 @@ import { detectCompression } from "./compression.ts";
 import { fileFeed, sampleFeed } from "./feed.ts";
 import type { FileInputs } from "./file_source.ts";
 import { beginsWith, peek } from "./identity.ts";
+import { KnownFiles } from "./known_files.ts";
 import type { FileConfig } from "./options.ts";
 import { type FoundFile, Paths, SAMPLE } from "./paths.ts";
 import { SplitReader } from "./split_reader.ts";
@@ -52,10 +53,10 @@ export class FileRanges implements RangeSource {
     const plain = paths.plain(missing);
     if (plain.length > 0) throw new FatalError(`file.path: there is no ${plain.join(", no ")}`);
     const splits = paths.sample ? [await this.#planSample()] : [];
-    const names = new Set<SplitId>();
+    const known = new KnownFiles(request.resume);
     for (const found of files.sort((a, b) => a.path < b.path ? -1 : 1)) {
       signal.throwIfAborted();
-      const planned = await planFile(found, names);
+      const planned = await planFile(found, known);
       if (planned !== null) splits.push(planned);
     }
     return { splits: splits.flatMap((planned) => resumed(planned, request.resume)), weightUnit: "bytes", missing: [] };
@@ -116,8 +117,9 @@ export class FileRanges implements RangeSource {
       const { bytes, timeMs } = await this.#sample();
       stream = (await (await sampleFeed(bytes, timeMs)).open())!;
     } else {
-      stream = await openFile(planned);
-      if (end !== null) stream = new LimitedStream(stream, Number(end));
+      // What is appended from now on changes the file's time, but not that of these records.
+      const limit = { byteLength: end === null ? Infinity : Number(end), timeMs: Number(details.mtimeMs) };
+      stream = new LimitedStream(await openFile(planned), limit);
     }
     const { maxRecordByteLength } = this.#context;
     const reader = new SplitReader(stream, { split, epoch: RANGE_EPOCH, start: Number(position), maxRecordByteLength });
@@ -141,17 +143,15 @@ function plan(split: SplitId, rest: Pick<PlannedSplit, "end" | "weight" | "detai
 }
 
 /** Null when there is nothing in it. */
-async function planFile(found: FoundFile, names: Set<SplitId>): Promise<PlannedSplit | null> {
+async function planFile(found: FoundFile, known: KnownFiles): Promise<PlannedSplit | null> {
   const look = await peek(found);
   if (look === null || look.bytes.length === 0) return null;
-  for (let generation = 0;; generation++) {
-    const file = await TrackedFile.discover(look, generation);
-    if (names.has(file.split)) continue;
-    names.add(file.split);
-    const { size, compression, split } = file;
-    const packed = compression === "gzip" || compression === "zstd";
-    return plan(split, { end: packed ? null : String(size), weight: size, details: file.details() });
-  }
+  const { split, generation } = await known.identify(look);
+  const file = await TrackedFile.discover(look, generation);
+  const { size, mtimeMs, compression } = file;
+  const packed = compression === "gzip" || compression === "zstd";
+  const details = { ...file.details(), mtimeMs };
+  return plan(split, { end: packed ? null : String(size), weight: size, details });
 }
 
 function resumed(planned: PlannedSplit, resume: RangeRequest["resume"]): PlannedSplit[] {
