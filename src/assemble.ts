@@ -1,8 +1,9 @@
 /** Typed config -> the parts of the collector, wired together. Nothing is opened or started here. */
-import { Collector } from "./collector.ts";
+import { Collector, type CollectorLimits } from "./collector.ts";
 import type { CollectorConfig } from "./config/resolve.ts";
 import { compressionLevelOf, fileExtensionOf } from "./encode/options.ts";
-import { limitsOf, threadsOf } from "./limits.ts";
+import { limitsOf, threadsOf, workersOf } from "./limits.ts";
+import { limitsOfPart, type Loop, together } from "./loops.ts";
 import { InlinePort } from "./pipeline/inline_port.ts";
 import type { WorkerConfig } from "./pipeline/pipeline_worker.ts";
 import type { WorkerPort } from "./pipeline/port.ts";
@@ -10,6 +11,7 @@ import { WebWorkerPort } from "./pipeline/web_worker_port.ts";
 import type { SECTIONS } from "./registry.ts";
 import { DeadLetterStore } from "./replay/dead_letter_store.ts";
 import { FatalError } from "./runtime/errors.ts";
+import { withFields } from "./runtime/log.ts";
 import type { Machine } from "./runtime/machine.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import type { SchemaFeed } from "./schema/schema_feed.ts";
@@ -17,7 +19,8 @@ import { SchemaStore } from "./schema/schema_store.ts";
 import { BulkFiles } from "./source/kinesis/bulk_files.ts";
 import type { KinesisConfig } from "./source/kinesis/options.ts";
 import { kinesisSettings } from "./source/kinesis/settings.ts";
-import type { Source, SourceContext } from "./source/source.ts";
+import type { Source, SourceContext, SourcePart } from "./source/source.ts";
+import { commonTarget } from "./target/common_target.ts";
 import { DeadLetterWriter } from "./target/dead_letter_writer.ts";
 import { LazyTarget, sharedTarget } from "./target/deferred_target.ts";
 import { fileTarget } from "./target/file.ts";
@@ -50,7 +53,7 @@ export interface Surroundings {
 }
 
 export interface Assembled {
-  readonly collector: Collector;
+  readonly collector: Loop;
   /** For the log and the summary. */
   readonly facts: {
     /** 0: all work is done in the main isolate. */
@@ -128,20 +131,55 @@ export function assemble(
   substitutes: Substitutes = {},
 ): Assembled {
   const limits = limitsOf(config, machine);
-  const { workers, writesInFlight } = threadsOf(config.pipeline, machine);
-  const source = substitutes.source ?? config.source.create(sourceContextOf(config, runtime));
+  const threads = threadsOf(config.pipeline, machine);
+  const parts = substitutes.source === undefined ? config.source.parts() : null;
   const target = substitutes.target ?? config.target.create({ runtime, stdout });
-  const writer = createWriter(config, target, { runtime, writesInFlight, written: substitutes.unitWritten });
-  const ports = createPorts(workerConfigOf(config, target.kind, source), { workers, runtime });
   const directory = deadLetterDirectoryOf(config, target.kind);
+  const collector = parts === null
+    ? createLoop(config, {
+      ...{ limits, threads, runtime, target, written: substitutes.unitWritten },
+      source: substitutes.source ?? config.source.create(sourceContextOf(config, runtime)),
+    })
+    : createLoops(config, parts, { limits, threads, runtime, target });
   return {
-    collector: new Collector({ source, writer, ports, limits, runtime, schemas: schemaFeedOf(config, runtime) }),
+    collector,
     facts: {
-      workers,
+      workers: workersOf(config, machine),
       memoryByteLength: limits.memoryByteLength,
       deadLettersAt: directory ?? `${DEAD_LETTER_PREFIX} of the ${config.target.name} target`,
     },
   };
+}
+
+interface LoopParts {
+  readonly source: Source;
+  readonly target: Target;
+  readonly limits: CollectorLimits;
+  readonly threads: { readonly workers: number; readonly writesInFlight: number };
+  readonly runtime: Runtime;
+  readonly written?: Substitutes["unitWritten"];
+}
+
+function createLoop(config: Config, { source, target, limits, threads, runtime, written }: LoopParts): Collector {
+  const { workers, writesInFlight } = threads;
+  const writer = createWriter(config, target, { runtime, writesInFlight, written });
+  const ports = createPorts(workerConfigOf(config, target.kind, source), { workers, runtime });
+  return new Collector({ source, writer, ports, limits, runtime, schemas: schemaFeedOf(config, runtime) });
+}
+
+/** The main part's loop has the threads; each of the others has one, which does what there is to do in its own time. */
+function createLoops(config: Config, parts: readonly SourcePart[], whole: Omit<LoopParts, "source">): Loop {
+  const target = commonTarget(whole.target, parts.length);
+  return together(parts.map((part, i) => {
+    const { log, metrics } = whole.runtime, { workers } = whole.threads;
+    const labels = { part: part.name };
+    const runtime = { ...whole.runtime, log: withFields(log, labels), metrics: metrics.withGaugeLabels(labels) };
+    return createLoop(config, {
+      ...{ target, runtime, limits: limitsOfPart(whole.limits, part, parts.length) },
+      threads: i === 0 ? whole.threads : { workers: Math.min(1, workers), writesInFlight: 1 },
+      source: part.create(sourceContextOf(config, runtime)),
+    });
+  }));
 }
 
 function workerConfigOf({ decode, encode }: Config, kind: Target["kind"], { diversion }: Source): WorkerConfig {

@@ -1,11 +1,13 @@
 /** Config and machine -> the loop's numbers. */
 import type { CollectorLimits } from "./collector.ts";
+import type { SelectedSource } from "./config/section.ts";
 import { formatByteSize } from "./config/units.ts";
 import type { ObjectsConfig, PipelineConfig, ProcessConfig } from "./pipeline/options.ts";
 import { ConfigError } from "./runtime/errors.ts";
 import type { Machine } from "./runtime/machine.ts";
 
 export interface LimitsConfig {
+  readonly source?: Pick<SelectedSource, "parts">;
   readonly pipeline: PipelineConfig;
   readonly objects: ObjectsConfig;
   readonly process: ProcessConfig;
@@ -29,13 +31,19 @@ export function threadsOf({ workers, committerThreadCount }: PipelineConfig, { c
   };
 }
 
+/** All worker threads: each part of the source but the main one has one more. */
+export function workersOf({ source, pipeline }: Omit<LimitsConfig, "objects" | "process">, machine: Machine): number {
+  const { workers } = threadsOf(pipeline, machine);
+  return workers === 0 ? 0 : workers + (source?.parts()?.length ?? 1) - 1;
+}
+
 /**
  * The numbers that the loop works with.
  *
  * @throws ConfigError when the config wants more memory than there is.
  */
-export function limitsOf({ pipeline, objects, process }: LimitsConfig, machine: Machine): CollectorLimits {
-  const memoryByteLength = bufferByteLength(pipeline, machine);
+export function limitsOf({ source, pipeline, objects, process }: LimitsConfig, machine: Machine): CollectorLimits {
+  const memoryByteLength = bufferByteLength(pipeline, workersOf({ source, pipeline }, machine), machine);
   return {
     streamMaxAgeMs: pipeline.streamMaxFlushDurationMs,
     streamMaxByteLength: Math.max(1, Math.floor(pipeline.streamMemoryMaxFlushRatio * memoryByteLength)),
@@ -49,9 +57,9 @@ export function limitsOf({ pipeline, objects, process }: LimitsConfig, machine: 
 }
 
 /** What buffers may fill: `memory.limit`, or the share of `memory.heap-ratio` that the process itself leaves. */
-function bufferByteLength(pipeline: PipelineConfig, machine: Machine): number {
+function bufferByteLength(pipeline: PipelineConfig, workers: number, machine: Machine): number {
   const total = machine.memoryByteLength ?? ASSUMED_MEMORY_BYTES;
-  const own = machine.usedByteLength() + threadsOf(pipeline, machine).workers * WORKER_BYTES;
+  const own = machine.usedByteLength() + workers * WORKER_BYTES;
   const { memoryLimitByteLength: wanted, memoryHeapRatio: ratio } = pipeline;
   if (wanted !== undefined) {
     if (wanted <= total) return wanted;

@@ -28,7 +28,7 @@ export function progressOf(metrics: Metrics): Progress {
     objects: metrics.value("collector_objects_total", { purpose: "data" }),
     objectByteLength: metrics.value("collector_object_bytes_total", { purpose: "data" }),
     writtenRows: metrics.total("collector_written_rows_total"),
-    heldByteLength: metrics.value("collector_memory_held_bytes"),
+    heldByteLength: metrics.total("collector_memory_held_bytes"),
   };
 }
 

@@ -106,6 +106,7 @@ function readSource(
     name,
     config,
     create: (context) => component.create(config, context),
+    parts: () => component.parts?.(config) ?? null,
     check: (context, signal) => component.check(config, context, signal),
     ...(component.ranges && { ranges: (context) => component.ranges!(config, context) }),
     ...(component.committed && { committed: (context, signal) => component.committed!(config, context, signal) }),

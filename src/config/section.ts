@@ -1,6 +1,14 @@
 import type { ConfigProblem } from "../runtime/errors.ts";
 import type { RangeSource } from "../source/range_source.ts";
-import type { CheckResult, Position, Source, SourceComponent, SourceContext, SplitId } from "../source/source.ts";
+import type {
+  CheckResult,
+  Position,
+  Source,
+  SourceComponent,
+  SourceContext,
+  SourcePart,
+  SplitId,
+} from "../source/source.ts";
 import type { Target, TargetComponent, TargetContext } from "../target/target.ts";
 import type { ConfigOf, Option, OptionSpecs } from "./option.ts";
 
@@ -44,6 +52,8 @@ export interface SelectedSource {
   /** The component's typed config. */
   readonly config: object;
   create(context: SourceContext): Source;
+  /** Null when one loop reads the whole source. */
+  parts(): readonly SourcePart[] | null;
   /** Absent when nothing of the source can be read again. */
   ranges?(context: SourceContext): RangeSource;
   /** Absent when nobody else can know how far the live collector is. */

@@ -12,5 +12,15 @@ export interface Logger {
   error(message: string, fields?: LogFields, error?: unknown): void;
 }
 
+/** The same log; these fields are in every line. */
+export function withFields(log: Logger, always: LogFields): Logger {
+  return {
+    debug: (message, fields) => log.debug(message, { ...always, ...fields }),
+    info: (message, fields) => log.info(message, { ...always, ...fields }),
+    warn: (message, fields, error) => log.warn(message, { ...always, ...fields }, error),
+    error: (message, fields, error) => log.error(message, { ...always, ...fields }, error),
+  };
+}
+
 /** Swallows everything. For tests and for commands whose output is the result. */
 export const silentLog: Logger = { debug() {}, info() {}, warn() {}, error() {} };

@@ -20,7 +20,19 @@ function seriesKey(name: string, labels: Labels): string {
 
 /** Counters (only grow) and gauges (set to the current value), each a series by name and labels. */
 export class Metrics {
-  readonly #series = new Map<string, { name: string; kind: "counter" | "gauge"; labels: Labels; value: number }>();
+  #series = new Map<string, { name: string; kind: "counter" | "gauge"; labels: Labels; value: number }>();
+  #gaugeLabels: Labels = {};
+
+  /**
+   * The same series, for one of several parts that set the same gauges: those have these labels too, so that none hides
+   * another's. Counters add up as they are.
+   */
+  withGaugeLabels(labels: Labels): Metrics {
+    const view = new Metrics();
+    view.#series = this.#series;
+    view.#gaugeLabels = { ...this.#gaugeLabels, ...labels };
+    return view;
+  }
 
   /** Adds `amount` (>= 0) to a counter. */
   count(name: string, amount = 1, labels: Labels = {}): void {
@@ -29,7 +41,7 @@ export class Metrics {
 
   /** Sets a gauge. */
   gauge(name: string, value: number, labels: Labels = {}): void {
-    this.#entry(name, "gauge", labels).value = value;
+    this.#entry(name, "gauge", { ...this.#gaugeLabels, ...labels }).value = value;
   }
 
   /** The sum of all series with this name (0 when there are none). */

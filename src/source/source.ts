@@ -215,6 +215,15 @@ export interface SourceContext {
   readonly maxRecordByteLength: number;
 }
 
+/** A part of a source that has a loop of its own, beside those of the other parts, in one process. */
+export interface SourcePart {
+  /** For logs and metrics. */
+  readonly name: string;
+  /** When units of this part are flushed, in place of middleware.max-flush-*; absent where those count. */
+  readonly flush?: { readonly maxAgeMs: number; readonly maxRecords: number };
+  create(context: SourceContext): Source;
+}
+
 /** One line of the registry: the options a source reads, and how it is built from them. */
 export interface SourceComponent<Config> {
   readonly doc: string;
@@ -224,6 +233,11 @@ export interface SourceComponent<Config> {
   create(config: Config, context: SourceContext): Source;
   /** Tries what a run would need, without reading data or taking ownership. */
   check(config: Config, context: SourceContext, signal: AbortSignal): Promise<CheckResult[]>;
+  /**
+   * The parts that are flushed apart from each other, the main one first; together they read what `create`'s would. Null
+   * or absent: there is nothing to keep apart.
+   */
+  parts?(config: Config): readonly SourcePart[] | null;
   /** The same source, read by ranges; absent when nothing of it can be read again. */
   ranges?(config: Config, context: SourceContext): RangeSource;
   /** Up to where the live collector has committed each split; absent when nobody else can know. Takes no ownership. */

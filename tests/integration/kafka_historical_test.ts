@@ -78,6 +78,7 @@ function run(cluster: FakeKafka, work: string, extra: Record<string, string>): C
     "source.data-format": "JSON",
     "stream.max-flush-duration": "50ms",
     "middleware.max-flush-duration": "100ms",
+    "pipeline.workers": "2",
     ...extra,
   };
   return new CollectorProcess(["run", ...settings(config)], { cwd: work });
@@ -124,7 +125,10 @@ Deno.test({
       assertStringIncludes(stderr, '"dropped":2');
       assertEquals(await idsIn(join(work, "out")), [0, 1, 4]);
 
-      await using worker = run(cluster, work, { "historical.worker": "true" });
+      await using worker = run(cluster, work, {
+        "historical.worker": "true",
+        "historical.max-flush-duration": "100ms",
+      });
       await until("the late ones are out", async () => (await idsIn(join(work, "out"))).length === 5);
       worker.kill("SIGTERM");
       assertEquals((await worker.end()).code, 0);
@@ -134,6 +138,99 @@ Deno.test({
       await Deno.remove(work, { recursive: true });
     }
   },
+});
+
+/** Live events and historical ones, and a historical worker whose live records are flushed all the time. */
+async function withWorker(
+  extra: Record<string, string>,
+  test: (world: {
+    worker: CollectorProcess;
+    cluster: FakeKafka;
+    /** Appends an event to the topic. */
+    send(topic: "events" | "late", id: number): void;
+    out(): Promise<number[]>;
+    committed(topic: string): number;
+  }) => Promise<void>,
+): Promise<void> {
+  const cluster = new FakeKafka();
+  const work = await Deno.makeTempDir({ prefix: "kafka-historical-" });
+  const logs = { events: cluster.createTopic("events", 1)[0], late: cluster.createTopic("late", 1)[0] };
+  const now = Date.now();
+  try {
+    await using worker = run(cluster, work, { "historical.worker": "true", ...extra });
+    await test({
+      worker,
+      cluster,
+      send: (topic, id) => logs[topic].values([event(id, topic === "late" ? now - 9 * DAY_MS : now)]),
+      out: () => idsIn(join(work, "out")),
+      committed: (topic) => Number(cluster.group("presto_streaming").offsets.get(`${topic}/0`)?.offset ?? -1n),
+    });
+  } finally {
+    cluster.stop();
+    await Deno.remove(work, { recursive: true });
+  }
+}
+
+/** A member's fetches follow each other: with the next ones, what was there before has been read. */
+function fetchesOf({ requests }: FakeKafka): number {
+  return requests.filter(({ apiKey }) => apiKey === ApiKey.Fetch).length;
+}
+
+function historicalTest(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name: `kafka: ${name}`, fn, sanitizeOps: false, sanitizeResources: false });
+}
+
+historicalTest("historical records wait for their own number, while live ones are flushed by theirs", async () => {
+  const limits = { "historical.max-flush-duration": "1h", "historical.max-flush-records": "5" };
+  await withWorker(limits, async ({ worker, cluster, send, out, committed }) => {
+    for (let id = 0; id < 4; id++) send("late", id);
+    for (let id = 10; id < 13; id++) {
+      send("events", id);
+      await until("the live one is out", async () => (await out()).includes(id) && committed("events") === id - 9);
+    }
+    assertEquals([await out(), committed("late")], [[10, 11, 12], 0]);
+    send("late", 4);
+    await until("the historical ones are committed", () => committed("late") === 5);
+    assertEquals(await out(), [0, 1, 2, 3, 4, 10, 11, 12]);
+    // A stop writes what either holds.
+    const before = fetchesOf(cluster);
+    send("late", 5);
+    await until("it is read", () => fetchesOf(cluster) > before + 3);
+    worker.kill("SIGTERM");
+    const { code, stderr } = await worker.end();
+    assertEquals(code, 0, stderr);
+    assertEquals([committed("late"), (await out()).includes(5)], [6, true]);
+    assertStringIncludes(stderr, '"workers":3'); // one more than is asked for
+    for (const part of ["live", "historical"]) assertStringIncludes(stderr, `"part":"${part}"`);
+  });
+});
+
+historicalTest("historical records wait for their own time", async () => {
+  const limits = { "historical.max-flush-duration": "1500ms", "middleware.max-flush-duration": "1h" };
+  await withWorker(limits, async ({ worker, send, out, committed }) => {
+    send("events", 10);
+    send("late", 0);
+    await until("the historical one is committed", () => committed("late") === 1);
+    assertEquals([await out(), committed("events")], [[0], 0]);
+    worker.kill("SIGTERM");
+    assertEquals((await worker.end()).code, 0);
+    assertEquals([await out(), committed("events")], [[0, 10], 1]);
+  });
+});
+
+historicalTest("when one of the loops fails, the other writes what it holds", async () => {
+  const limits = { "historical.max-flush-duration": "1h", "middleware.max-flush-duration": "1h" };
+  await withWorker({ ...limits, "dead-letter.policy": "fail" }, async ({ worker, cluster, send, out, committed }) => {
+    send("late", 0);
+    await until("both are assigned", () => worker.stderr.split("split assigned").length === 3);
+    const before = fetchesOf(cluster);
+    await until("it is read", () => fetchesOf(cluster) > before + 3);
+    cluster.log("events", 0).values(["this is no event"]);
+    const { code, stderr } = await worker.end();
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, "events/0");
+    assertEquals([await out(), committed("late"), committed("events")], [[0], 1, 0]);
+  });
 });
 
 Deno.test("parseHeaders() reads names that come several times, quotes, nulls and bytes", () => {

@@ -379,7 +379,11 @@ kafkaTest("records of other days go to the historical topic, and a historical wo
     const { id } = (JSON.parse(value) as { properties: { id: number } }).properties;
     assertEquals([header, key], [`id:${id}`, String(id % 2)]);
   }
-  await using worker = collector(topic, out, { ...historical, "historical.worker": "true" });
+  await using worker = collector(topic, out, {
+    ...historical,
+    "historical.worker": "true",
+    "historical.max-flush-records": "50",
+  });
   await until("everything is out", allThere(out, 200));
   await stopAll([worker]);
   assertEquals(mistakes(await countRows(out), 200), { missing: [], twice: [], unknown: [] });

@@ -24,6 +24,13 @@ export function selectionOf(config: KafkaConfig): TopicSelection {
   return config.historicalWorker ? { ...selection, also: historicalTopic } : { ...selection, except: historicalTopic };
 }
 
+/** Which of these topics a source reads. */
+export type TopicPart = "all" | "live" | "historical";
+
+export function isInPart(topic: string, part: TopicPart, { historicalTopic }: KafkaConfig): boolean {
+  return part === "all" || (topic === historicalTopic) === (part === "historical");
+}
+
 /** Undefined when all records are treated alike. */
 export function diversionOf({ historicalTopic, outdatedDayIndex }: KafkaConfig): Diversion | undefined {
   return historicalTopic === undefined ? undefined : { outdatedDayIndex, exemptParent: historicalTopic };

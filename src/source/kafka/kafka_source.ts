@@ -22,7 +22,7 @@ import { Coordinator } from "./coordinator.ts";
 import { fetchSettingsOf, isolationOf } from "./fetch_settings.ts";
 import { Fetcher } from "./fetcher.ts";
 import { type GroupListener, GroupMember } from "./group_member.ts";
-import { diversionOf, HistoricalSink, selectionOf } from "./historical.ts";
+import { diversionOf, HistoricalSink, isInPart, selectionOf, type TopicPart } from "./historical.ts";
 import type { KafkaConfig } from "./options.ts";
 import { OutOfRange } from "./out_of_range.ts";
 import { OwnedPartitions } from "./owned_partitions.ts";
@@ -34,6 +34,12 @@ import { TopicWatch } from "./topic_watch.ts";
 
 /** For work that must succeed before anything can go on. */
 const RETRY: RetryPolicy = { baseDelayMs: 100, maxDelayMs: 5000, maxAttempts: Infinity };
+
+/** Two members of a group can't have the same one. */
+function instanceIdOf({ groupInstanceId }: KafkaConfig, part: TopicPart): string | null {
+  if (groupInstanceId === undefined) return null;
+  return part === "historical" ? `${groupInstanceId}-historical` : groupInstanceId;
+}
 
 /** Partitions of a consumer group, as splits "topic/partition" whose positions are offsets. */
 export class KafkaSource implements Source, GroupListener {
@@ -56,14 +62,20 @@ export class KafkaSource implements Source, GroupListener {
   #failure: { readonly error: unknown } | null = null;
   #running: Promise<unknown> = Promise.resolve();
 
-  /** The client is the source's own: `close` closes it. */
-  constructor(config: KafkaConfig, context: SourceContext, client: KafkaClient) {
+  /**
+   * The client is the source's own: `close` closes it. Of the config's topics it reads one part; the sources of all parts
+   * are members of the same group.
+   */
+  constructor(config: KafkaConfig, context: SourceContext, client: KafkaClient, part: TopicPart = "all") {
     const { runtime } = context, { signal } = this.#closed;
     this.#config = config;
     this.#runtime = runtime;
     this.#client = client;
     const coordinator = new Coordinator(client, config.groupId);
-    const topics = new TopicWatch(client, selectionOf(config), runtime);
+    const sendsOnTo = part === "historical" ? undefined : config.historicalTopic;
+    const topics = new TopicWatch(client, selectionOf(config), runtime, {
+      isOurs: (topic) => isInPart(topic, part, config),
+    });
     const isolation = isolationOf(config);
     this.#topics = topics;
     this.#starts = { client, coordinator, topics, isolation, policy: config.offset };
@@ -71,7 +83,7 @@ export class KafkaSource implements Source, GroupListener {
       sessionTimeoutMs: config.sessionTimeoutMs,
       rebalanceTimeoutMs: config.rebalanceTimeoutMs,
       requestTimeoutMs: config.requestTimeoutMs,
-      instanceId: config.groupInstanceId ?? null,
+      instanceId: instanceIdOf(config, part),
       strategy: config.assignmentStrategy,
     });
     const epochOf = (partition: TopicPartition) => this.#partitions.epochOf(partition);
@@ -85,15 +97,15 @@ export class KafkaSource implements Source, GroupListener {
     this.#reader = new PartitionReader({
       runtime,
       // What is sent on keeps its key and headers.
-      wants: config.historicalTopic === undefined ? context.wants : { keys: true, headers: true },
+      wants: sendsOnTo === undefined ? context.wants : { keys: true, headers: true },
       maxRecordByteLength: context.maxRecordByteLength,
       maxRows: config.maxPollRecords,
       whenLost: "stop all collectors and set the group's offset behind it (kafka-consumer-groups.sh --reset-offsets)",
     });
-    this.diversion = diversionOf(config);
-    this.#historical = config.historicalTopic === undefined
+    if (sendsOnTo !== undefined) this.diversion = diversionOf(config);
+    this.#historical = sendsOnTo === undefined
       ? null
-      : new HistoricalSink(client, config.historicalTopic, { runtime, timeoutMs: config.requestTimeoutMs });
+      : new HistoricalSink(client, sendsOnTo, { runtime, timeoutMs: config.requestTimeoutMs });
     this.#outOfRange = new OutOfRange(this.#starts, config.outOfRange, runtime);
   }
 

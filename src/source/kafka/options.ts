@@ -198,7 +198,8 @@ export const kafkaOptions = {
   }),
   historicalWorker: option.boolean("historical.worker", {
     default: "false",
-    doc: "Read kafka.historical-data-topic too.",
+    doc: "Read kafka.historical-data-topic too, in a loop of its own: a second member of the group, with half of the " +
+      "memory and a thread more. Its records are flushed by historical.max-flush-*, the others' by middleware.max-flush-*.",
   }),
   outdatedDayIndex: option.integer("outdated.day.index", {
     default: "1",
@@ -208,12 +209,12 @@ export const kafkaOptions = {
   historicalMaxFlushDurationMs: option.duration("historical.max-flush-duration", {
     default: "30m",
     min: 1,
-    doc: "Historical records wait at most this long to be written.",
+    doc: "With historical.worker, records of kafka.historical-data-topic wait at most this long to be written.",
   }),
   historicalMaxFlushRecords: option.integer("historical.max-flush-records", {
     default: "500000",
     min: 1,
-    doc: "Historical records are also written after this many.",
+    doc: "They are also written after this many.",
   }),
 } as const;
 

@@ -19,6 +19,7 @@ export class TopicWatch {
   readonly #client: KafkaClient;
   readonly #selection: TopicSelection;
   readonly #runtime: Runtime;
+  readonly #isOurs: (topic: string) => boolean;
   readonly #whenAbsent: "wait" | "fail";
   /** Since when a topic is missing that must be there, monotonic ms. */
   #absentSinceMs: number | null = null;
@@ -30,13 +31,20 @@ export class TopicWatch {
   /** Grows whenever topics or partition counts change. */
   version = 0;
 
-  /** `whenAbsent` says whether topics that don't exist are waited for. Whoever reads what there is can't. */
+  /**
+   * `whenAbsent` says whether topics that don't exist are waited for. Whoever reads what there is can't. All topics of the
+   * selection are watched, those that `isOurs` are subscribed to.
+   */
   constructor(
     client: KafkaClient,
     selection: TopicSelection,
     runtime: Runtime,
-    { whenAbsent = "wait" }: { whenAbsent?: "wait" | "fail" } = {},
+    { whenAbsent = "wait", isOurs = () => true }: {
+      whenAbsent?: "wait" | "fail";
+      isOurs?: (topic: string) => boolean;
+    } = {},
   ) {
+    this.#isOurs = isOurs;
     this.#whenAbsent = whenAbsent;
     this.#client = client;
     this.#selection = selection;
@@ -89,7 +97,7 @@ export class TopicWatch {
     const previous = this.#topics, topics = readTopics(metadata, this.#selection);
     for (const { topic, errorCode } of metadata.topics) this.#report(topic, errorCode);
     this.#topics = topics;
-    this.#subscribed = selectTopics(this.#selection, [...topics.keys()]);
+    this.#subscribed = selectTopics(this.#selection, [...topics.keys()]).filter(this.#isOurs);
     if (this.#loaded) {
       for (const topic of topics.keys()) {
         if (previous.has(topic) || this.#appeared.has(topic)) continue;

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { FatalError, InvariantError } from "../../../src/runtime/errors.ts";
 import { type LogOutputOptions, openLog } from "../../../src/runtime/log_output.ts";
+import { withFields } from "../../../src/runtime/log.ts";
 
 function capture(options: Partial<LogOutputOptions> = {}) {
   const lines: string[] = [];
@@ -86,4 +87,24 @@ Deno.test("pretty log has colours only where they are wanted", () => {
   const { log, lines } = capture({ format: "pretty", colors: true });
   log.warn("later", { a: 1 });
   assertStringIncludes(lines[0], "\x1b[33mWARN \x1b[0m later");
+});
+
+Deno.test("withFields() puts fields into every line, and keeps the line's own", () => {
+  const lines: unknown[] = [];
+  const take = (level: string) => (...line: unknown[]) => void lines.push([level, ...line]);
+  const log = withFields({ debug: take("debug"), info: take("info"), warn: take("warn"), error: take("error") }, {
+    part: "live",
+    split: "?",
+  });
+  const error = new Error("no");
+  log.debug("a");
+  log.info("b", { split: "s/1" });
+  log.warn("c", {}, error);
+  log.error("d", { n: 1 }, error);
+  assertEquals(lines, [
+    ["debug", "a", { part: "live", split: "?" }],
+    ["info", "b", { part: "live", split: "s/1" }],
+    ["warn", "c", { part: "live", split: "?" }, error],
+    ["error", "d", { part: "live", split: "?", n: 1 }, error],
+  ]);
 });

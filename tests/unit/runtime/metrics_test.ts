@@ -16,3 +16,14 @@ Deno.test("Metrics adds up counters by name and labels, in any order of the labe
     ["held_bytes", "gauge", 7],
   ]);
 });
+
+Deno.test("withGaugeLabels() keeps parts' gauges apart and adds up their counters", () => {
+  const metrics = new Metrics(), parts = ["a", "b"].map((part) => metrics.withGaugeLabels({ part }));
+  for (const [i, part] of parts.entries()) {
+    part.count("flushes_total", 1, { trigger: "age" });
+    part.gauge("held_bytes", 10 + i);
+    part.gauge("held_bytes", 20 + i);
+  }
+  assertEquals(metrics.value("flushes_total", { trigger: "age" }), 2);
+  assertEquals([metrics.value("held_bytes", { part: "b" }), metrics.total("held_bytes")], [21, 41]);
+});
