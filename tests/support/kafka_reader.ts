@@ -7,7 +7,15 @@ import { SystemClock } from "../../src/runtime/clock.ts";
 import { SplitLostError } from "../../src/runtime/errors.ts";
 import { SeededRandom } from "../../src/runtime/random.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
-import type { Epoch, Position, RecordBatch, Source, SourceHandler, SplitId } from "../../src/source/source.ts";
+import type {
+  Epoch,
+  Position,
+  RecordBatch,
+  Source,
+  SourceContext,
+  SourceHandler,
+  SplitId,
+} from "../../src/source/source.ts";
 import { Condition } from "../../src/runtime/condition.ts";
 import { defaultConfig } from "./default_config.ts";
 
@@ -27,6 +35,8 @@ export interface ReaderOptions {
   readonly beforeRevoked?: () => Promise<void>;
   readonly wants?: { readonly keys: boolean; readonly headers: boolean };
   readonly maxBytes?: number;
+  /** One of the parts that a historical worker has; everything when unset. */
+  readonly part?: "live" | "historical";
 }
 
 export class KafkaReader implements SourceHandler {
@@ -71,7 +81,10 @@ export class KafkaReader implements SourceHandler {
       ...fields,
     });
     const wants = options.wants ?? { keys: false, headers: false };
-    this.source = kafkaSource.create(config, { runtime, wants, maxRecordByteLength: 64 << 20 });
+    const component = options.part === undefined
+      ? { create: (context: SourceContext) => kafkaSource.create(config, context) }
+      : kafkaSource.parts!(config)!.find(({ name }) => name === options.part)!;
+    this.source = component.create({ runtime, wants, maxRecordByteLength: 64 << 20 });
   }
 
   /** Opens the source and reads until `close`. */
