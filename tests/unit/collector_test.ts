@@ -22,6 +22,7 @@ const LIMITS: CollectorLimits = {
 
 /** A source that the test feeds. Split "a/0" is assigned at 0, in epoch 1. */
 class FedSource implements Source {
+  cutsUnits = false;
   readonly batches: (RecordBatch | "end" | Error)[] = [];
   readonly commits: string[] = [];
   readonly paused: string[] = [];
@@ -80,11 +81,12 @@ class FedSource implements Source {
   }
 }
 
-function setup(limits: Partial<CollectorLimits> = {}) {
+function setup(limits: Partial<CollectorLimits> = {}, { cutsUnits = false } = {}) {
   const time = new SimTime();
   const clock = new SimClock(time, new AbortController().signal, { skewMs: 0, drift: 1 });
   const metrics = new Metrics();
   const source = new FedSource(), port = new FakePort();
+  source.cutsUnits = cutsUnits;
   const units: SealedUnit[] = [];
   /** What each write waits for; resolved unless a test says otherwise. */
   let gate: Promise<void> = Promise.resolve();
@@ -307,4 +309,83 @@ Deno.test("Collector pauses its source when writes don't free memory, and resume
   await until(() => source.closed);
   await run;
   assertEquals(source.commits.at(-1), `a/0@1 ${batchCount}`);
+});
+
+/** Limits that everything passes. */
+const TINY: Partial<CollectorLimits> = {
+  streamMaxAgeMs: 10,
+  streamMaxByteLength: 1,
+  unitMaxAgeMs: 10,
+  unitMaxRecords: 1,
+  unitMaxRecordByteLength: 1,
+  objectMaxByteLength: 1,
+};
+
+Deno.test("Collector ends units where a source says so, and nowhere else", async () => {
+  const { source, units, run, until, triggers, metrics, time } = setup(TINY, { cutsUnits: true });
+  source.feed(fakeBatch("a/0", 0), { ...fakeBatch("a/0", 1), cut: "block" }, fakeBatch("a/0", 2));
+  await until(() => time.nowMs > 60_000);
+  assertEquals([units.length, source.commits], [0, []], "no age, no size");
+  const seals = () =>
+    metrics.samples().filter(({ name }) => name === "collector_seals_total").map(({ labels, value }) => [
+      labels.trigger,
+      value,
+    ]);
+  assertEquals(seals(), [["block", 1]]);
+  source.feed({ ...fakeBatch("a/0", 3), cut: "unit" }, fakeBatch("a/0", 4), "end");
+  await until(() => source.closed);
+  await run;
+  const ranges = units.map(({ ranges }) => ranges.map(({ start, next }) => `${start}-${next}`));
+  assertEquals([ranges, triggers()], [[["0-4"], ["4-5"]], ["cut", "end"]]);
+  assertEquals(source.commits, ["a/0@1 4", "a/0@1 5"]);
+  assertEquals(units.map(({ outputs }) => outputs.length), [2, 1], "a piece a block");
+  assertEquals(seals(), [["block", 1], ["unit", 2]]);
+});
+
+Deno.test("Collector drops the open unit of a source that cuts units when it is stopped, and commits those before", async () => {
+  const { source, units, run, stop, until, block } = setup({}, { cutsUnits: true });
+  const written = Promise.withResolvers<void>();
+  block(written.promise);
+  source.feed({ ...fakeBatch("a/0", 0), cut: "unit" }, fakeBatch("a/0", 1));
+  await until(() => source.batches.length === 0);
+  stop.abort(new DOMException("stop", "AbortError"));
+  written.resolve();
+  await until(() => source.closed);
+  await run;
+  assertEquals([units.length, source.commits], [1, ["a/0@1 1"]]);
+});
+
+Deno.test("Collector drops the open unit of a source that cuts units when it fails", async () => {
+  const { source, units, run, until } = setup({}, { cutsUnits: true });
+  source.feed({ ...fakeBatch("a/0", 0), cut: "unit" }, fakeBatch("a/0", 1), new FatalError("b.gz is truncated"));
+  await until(() => source.closed);
+  await assertRejects(() => run, FatalError, "b.gz is truncated");
+  assertEquals([units.length, source.commits], [1, ["a/0@1 1"]]);
+});
+
+Deno.test("Collector says so when a unit that a source cuts is larger than the memory", async () => {
+  const { source, units, run, until } = setup({ memoryByteLength: 1 << 20 }, { cutsUnits: true });
+  const batches = Array.from({ length: 40 }, (_, i) => fakeBatch("a/0", i, { byteLength: 100_000 }));
+  source.feed(...batches.map((batch) => ({ ...batch, cut: "block" as const })));
+  await until(() => source.closed);
+  await assertRejects(() => run, FatalError, "a single unit fills the 1048576 bytes of memory for buffers");
+  assertEquals([units, source.commits], [[], []]);
+});
+
+Deno.test("Collector lets a source that cuts units wait while units are being written", async () => {
+  const { source, units, run, until, block, triggers } = setup({ memoryByteLength: 1 << 20 }, { cutsUnits: true });
+  const written = Promise.withResolvers<void>();
+  block(written.promise);
+  const batches = Array.from({ length: 40 }, (_, i) => fakeBatch("a/0", i, { byteLength: 100_000 }));
+  source.feed(
+    ...batches.map((batch, i) => ({ ...batch, cut: i % 4 === 3 ? "unit" as const : "block" as const })),
+    "end",
+  );
+  let left = -1;
+  await until(() => left === (left = source.batches.length) && left < 40);
+  assert(left > 0, "it would have read everything");
+  written.resolve();
+  await until(() => source.closed);
+  await run;
+  assertEquals([units.length, triggers(), source.commits.at(-1)], [10, ["cut"], "a/0@1 40"]);
 });

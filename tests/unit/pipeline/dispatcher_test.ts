@@ -6,14 +6,14 @@ import { fakeBatch, FakePort } from "./fake_port.ts";
 
 const BATCH_BYTES = batchByteLength(fakeBatch("a/0", 0));
 
-function setup({ workers = 2, sealBatches = 3, backlogBatches = 4 } = {}) {
+function setup({ workers = 2, sealBatches = 3, backlogBatches = 4, inBlocks = false } = {}) {
   const ports = Array.from({ length: workers }, () => new FakePort());
   const sealed: { unit: number; seal: number }[] = [], seals: SealTrigger[] = [], failures: Error[] = [];
   let nowMs = 0;
   const clock = { now: () => 0, monotonicMs: () => nowMs, sleep: () => Promise.resolve() };
   const dispatcher = new Dispatcher(
     ports,
-    { sealByteLength: sealBatches * BATCH_BYTES, backlogByteLength: backlogBatches * BATCH_BYTES, inBlocks: false },
+    { sealByteLength: sealBatches * BATCH_BYTES, backlogByteLength: backlogBatches * BATCH_BYTES, inBlocks },
     {
       sealed: (unit, seal) => sealed.push({ unit, seal }),
       sealing: (trigger) => seals.push(trigger),
@@ -108,4 +108,45 @@ Deno.test("Dispatcher reports a failed worker, a lost one, and one that answers 
   assertInstanceOf(failures[2], InvariantError);
   dispatcher.close();
   assert(ports[0].closed);
+});
+
+Deno.test("Dispatcher sends a block to one worker, whatever its splits, and the next where there is less to do", () => {
+  const { ports, dispatcher, seals } = setup({ sealBatches: Infinity, backlogBatches: 100, inBlocks: true });
+  const splitsOf = (port: FakePort) =>
+    port.posted.map((message) => message.type === "batch" ? message.batch.split : message.type);
+  for (const split of ["a/0", "a/1", "a/2"]) dispatcher.dispatch(1, fakeBatch(split, 0));
+  dispatcher.sealBlock();
+  dispatcher.sealBlock(); // nothing is open
+  for (const split of ["a/0", "a/1"]) dispatcher.dispatch(1, fakeBatch(split, 1));
+  dispatcher.sealUnit(1);
+  dispatcher.dispatch(2, fakeBatch("a/2", 1));
+  assertEquals(ports.map(splitsOf), [["a/0", "a/1", "a/2", "seal"], ["a/0", "a/1", "seal", "a/2"]]);
+  assertEquals(seals, ["block", "unit"]);
+});
+
+Deno.test("Dispatcher has room for a block by what its worker has to do", () => {
+  const { ports, dispatcher } = setup({ sealBatches: Infinity, backlogBatches: 2, inBlocks: true });
+  dispatcher.dispatch(1, fakeBatch("a/0", 0));
+  dispatcher.dispatch(1, fakeBatch("a/1", 0));
+  assertFalse(dispatcher.hasRoom("a/2"), "though the other worker is idle");
+  dispatcher.sealBlock();
+  assert(dispatcher.hasRoom("a/2"), "the next block goes to the other");
+  dispatcher.dispatch(1, fakeBatch("a/2", 0));
+  ports[0].answer();
+  assert(dispatcher.hasRoom("a/2"));
+});
+
+Deno.test("Dispatcher ends a block where the source says, not where a worker is full by then", () => {
+  const { ports, dispatcher, seals } = setup({ workers: 1, inBlocks: true, sealBatches: Infinity });
+  dispatcher.dispatch(1, fakeBatch("a/0", 0));
+  ports[0].answer({ wantsSeal: true });
+  dispatcher.dispatch(1, fakeBatch("a/0", 1));
+  dispatcher.sealBlock();
+  assertEquals(seals, ["block"]);
+  dispatcher.dispatch(1, fakeBatch("a/0", 2));
+  const accepted = { type: "accepted", batchByteLength: 0, wantsSeal: true } as const;
+  ports[0].onMessage({ ...accepted, bufferedByteLength: 2 ** 29 - 1 });
+  assertEquals(seals, ["block"]);
+  ports[0].onMessage({ ...accepted, bufferedByteLength: 2 ** 29 });
+  assertEquals(seals, ["block", "full"], "its builders can't hold more");
 });
