@@ -9,30 +9,17 @@
  * reading on, give up what the new generation took away, and join once more. Heartbeats go on in every state but while
  * JoinGroup itself waits at the broker, which counts as a sign of life.
  */
-import { withAbort } from "../../runtime/abort.ts";
+import { withAbort, withEitherSignal } from "../../runtime/abort.ts";
 import { Condition } from "../../runtime/condition.ts";
-import { CollectorError, FatalError, RetriableError } from "../../runtime/errors.ts";
+import { RetriableError } from "../../runtime/errors.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
-import {
-  assign,
-  type Assignment,
-  type AssignmentHints,
-  decodeAssignment,
-  decodeSubscription,
-  encodeAssignment,
-  encodeSubscription,
-  type Strategy,
-} from "./assignor.ts";
+import { linkedController } from "../../runtime/time_limit.ts";
+import type { Assignment, AssignmentHints } from "./assignor.ts";
 import { type Coordinator, throwGroupError } from "./coordinator.ts";
-import { ErrorCode, errorName, isCoordinatorMoved } from "./protocol/errors.ts";
-import {
-  heartbeatRequest,
-  type JoinAnswer,
-  joinGroupRequest,
-  leaveGroupRequest,
-  type Membership,
-  syncGroupRequest,
-} from "./protocol/group.ts";
+import { GroupJoiner, type GroupOptions, MembershipLostError } from "./group_joiner.ts";
+import { HEARTBEAT_MS, sendHeartbeats } from "./heartbeats.ts";
+import { ErrorCode, isCoordinatorMoved } from "./protocol/errors.ts";
+import type { Membership } from "./protocol/group.ts";
 import type { TopicPartition } from "./protocol/list_offsets.ts";
 import type { TopicWatch } from "./topic_watch.ts";
 
@@ -50,28 +37,10 @@ export interface GroupListener {
   hints(topics: readonly string[], signal: AbortSignal): Promise<AssignmentHints>;
 }
 
-export interface GroupOptions {
-  readonly sessionTimeoutMs: number;
-  readonly rebalanceTimeoutMs: number;
-  readonly requestTimeoutMs: number;
-  readonly instanceId: string | null;
-  readonly strategy: Strategy;
-}
-
-/** As in the original. */
-const HEARTBEAT_MS = 1000;
 /** Of the rebalance timeout: what is left goes into noticing the rebalance and joining again. */
 const GIVE_UP_SHARE = 0.9;
 const BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 5000;
-const LEAVE_TIMEOUT_MS = 2000;
-
-/** The coordinator no longer counts us in. */
-class MembershipLostError extends CollectorError {
-  constructor(errorCode: number) {
-    super("MEMBERSHIP_LOST", `the coordinator says ${errorName(errorCode)}`);
-  }
-}
 
 export class GroupMember {
   readonly #coordinator: Coordinator;
@@ -79,8 +48,8 @@ export class GroupMember {
   readonly #listener: GroupListener;
   readonly #options: GroupOptions;
   readonly #runtime: Runtime;
+  readonly #joiner: GroupJoiner;
   readonly #changed = new Condition();
-  #memberId = "";
   #membership: Membership | null = null;
   /** Aborts with the reason when the present membership is lost. */
   #lost = new AbortController();
@@ -99,6 +68,11 @@ export class GroupMember {
     this.#listener = parts.listener;
     this.#runtime = parts.runtime;
     this.#options = options;
+    this.#joiner = new GroupJoiner({
+      ...parts,
+      owned: () => parts.listener.owned(),
+      hints: (topics, signal) => parts.listener.hints(topics, signal),
+    }, options);
   }
 
   /** Under which generation commits go; null when we are no member. */
@@ -128,8 +102,16 @@ export class GroupMember {
 
   /** Takes part until `signal` aborts. @throws FatalError, or the signal's reason. */
   async run(signal: AbortSignal): Promise<void> {
-    const ended = new AbortController();
-    const beating = this.#beat(AbortSignal.any([signal, ended.signal]));
+    const { controller, unlink } = linkedController(signal);
+    const beating = sendHeartbeats({
+      coordinator: this.#coordinator,
+      runtime: this.#runtime,
+      sessionTimeoutMs: this.#options.sessionTimeoutMs,
+      // While we join, the request that waits at the broker is the sign of life.
+      current: () => this.#joining ? null : this.#membership,
+      answered: (_, errorCode) => this.#answered(errorCode),
+      failed: (error) => this.#fail(error),
+    }, controller.signal);
     let failures = 0;
     try {
       while (true) {
@@ -145,7 +127,8 @@ export class GroupMember {
         }
       }
     } finally {
-      ended.abort();
+      controller.abort();
+      unlink();
       await beating;
     }
   }
@@ -154,8 +137,19 @@ export class GroupMember {
   async #generation(signal: AbortSignal, joined: () => void): Promise<void> {
     const { membership, assignment } = await this.#joinAndSync(signal);
     joined();
-    const { lost } = { lost: this.#lost.signal };
-    const either = AbortSignal.any([signal, lost]);
+    await withEitherSignal([signal, this.#lost.signal], async (either) => {
+      await this.#takeUp(membership, assignment, either);
+      while (this.#rejoinReason === null) await this.#changed.wait(either);
+      this.#throwFatal();
+      either.throwIfAborted();
+      this.#runtime.log.info("rebalancing", { group: membership.groupId, reason: this.#rejoinReason });
+      if (this.#options.strategy === "cooperative-sticky") return;
+      await withAbort(this.#listener.revoke(this.#listener.owned(), this.#giveUpMs), either);
+    });
+  }
+
+  /** What the generation took away goes first; then what is new begins. */
+  async #takeUp(membership: Membership, assignment: Assignment, signal: AbortSignal): Promise<void> {
     const owned = new Map(this.#listener.owned().map((one) => [`${one.topic}/${one.partition}`, one]));
     const added = assignment.partitions.filter((one) => !owned.delete(`${one.topic}/${one.partition}`));
     this.#runtime.log.info("joined the consumer group", {
@@ -165,16 +159,10 @@ export class GroupMember {
       partitions: assignment.partitions.length,
     });
     if (owned.size > 0) {
-      await withAbort(this.#listener.revoke([...owned.values()], this.#giveUpMs), either);
+      await withAbort(this.#listener.revoke([...owned.values()], this.#giveUpMs), signal);
       this.#rejoin("gave up partitions that go to others");
     }
-    await withAbort(this.#listener.assign(added, assignment.hints, either), either);
-    while (this.#rejoinReason === null) await this.#changed.wait(either);
-    this.#throwFatal();
-    either.throwIfAborted();
-    this.#runtime.log.info("rebalancing", { group: membership.groupId, reason: this.#rejoinReason });
-    if (this.#options.strategy === "cooperative-sticky") return;
-    await withAbort(this.#listener.revoke(this.#listener.owned(), this.#giveUpMs), either);
+    await withAbort(this.#listener.assign(added, assignment.hints, signal), signal);
   }
 
   get #giveUpMs(): number {
@@ -186,106 +174,13 @@ export class GroupMember {
     try {
       this.#rejoinReason = null;
       this.#joinedTopics = this.#topics.version;
-      const joined = await this.#join(signal);
-      const membership: Membership = {
-        groupId: this.#coordinator.groupId,
-        generation: joined.generation,
-        memberId: joined.memberId,
-        instanceId: this.#options.instanceId,
-      };
-      const assignment = await this.#sync(membership, joined, signal);
+      const joined = await this.#joiner.join(signal);
       this.#lost = new AbortController();
-      this.#membership = membership;
-      return { membership, assignment };
+      this.#membership = joined.membership;
+      return joined;
     } finally {
       this.#joining = false;
       this.#changed.notify();
-    }
-  }
-
-  async #join(signal: AbortSignal): Promise<JoinAnswer> {
-    const { sessionTimeoutMs, rebalanceTimeoutMs, requestTimeoutMs, instanceId, strategy } = this.#options;
-    const owned = strategy === "cooperative-sticky" ? this.#listener.owned() : [];
-    const protocols = [{ name: strategy, metadata: encodeSubscription({ topics: this.#topics.subscribed, owned }) }];
-    const request = () =>
-      joinGroupRequest({
-        groupId: this.#coordinator.groupId,
-        sessionTimeoutMs,
-        rebalanceTimeoutMs,
-        memberId: this.#memberId,
-        instanceId,
-        protocols,
-      });
-    const options = { signal, timeoutMs: rebalanceTimeoutMs + requestTimeoutMs };
-    let answer = await this.#coordinator.send("group", request(), options);
-    if (answer.errorCode === ErrorCode.MEMBER_ID_REQUIRED) {
-      this.#memberId = answer.memberId;
-      answer = await this.#coordinator.send("group", request(), options);
-    }
-    if (answer.errorCode === ErrorCode.NONE) {
-      this.#memberId = answer.memberId;
-      return answer;
-    }
-    this.#throw(answer.errorCode, "JoinGroup");
-  }
-
-  async #sync(membership: Membership, joined: JoinAnswer, signal: AbortSignal): Promise<Assignment> {
-    const { rebalanceTimeoutMs, requestTimeoutMs } = this.#options;
-    const assignments = joined.leaderId === joined.memberId ? await this.#share(joined, signal) : [];
-    const request = syncGroupRequest(membership, assignments);
-    const timeoutMs = rebalanceTimeoutMs + requestTimeoutMs;
-    const { errorCode, assignment } = await this.#coordinator.send("group", request, { signal, timeoutMs });
-    if (errorCode === ErrorCode.NONE) return decodeAssignment(assignment);
-    this.#throw(errorCode, "SyncGroup");
-  }
-
-  /** As the leader: who gets what. */
-  async #share(
-    joined: JoinAnswer,
-    signal: AbortSignal,
-  ): Promise<{ memberId: string; assignment: Uint8Array }[]> {
-    const members = joined.members.map(({ memberId, metadata }) => ({ memberId, ...decodeSubscription(metadata) }));
-    const topics = [...new Set(members.flatMap((member) => member.topics))];
-    const partitionsOf = await this.#topics.partitionsOfAll(topics, signal);
-    const hints = await this.#listener.hints(topics, signal);
-    const assigned = assign(joined.protocol as Strategy, members, partitionsOf);
-    return [...assigned].map(([memberId, partitions]) => ({
-      memberId,
-      assignment: encodeAssignment(partitions, hints),
-    }));
-  }
-
-  #throw(errorCode: number, what: string): never {
-    if (isCoordinatorMoved(errorCode)) this.#coordinator.forget();
-    if (errorCode === ErrorCode.UNKNOWN_MEMBER_ID) this.#memberId = "";
-    if (errorCode === ErrorCode.UNKNOWN_MEMBER_ID || errorCode === ErrorCode.ILLEGAL_GENERATION) {
-      throw new MembershipLostError(errorCode);
-    }
-    throwGroupError(errorCode, this.#coordinator.groupId, what);
-  }
-
-  /** Heartbeats until `signal` aborts; never rejects. */
-  async #beat(signal: AbortSignal): Promise<void> {
-    let failures = 0;
-    while (!signal.aborted) {
-      try {
-        await this.#runtime.clock.sleep(Math.min(HEARTBEAT_MS, this.#options.sessionTimeoutMs / 3), signal);
-        const membership = this.#membership;
-        if (membership === null || this.#joining) continue;
-        const timeoutMs = Math.ceil(this.#options.sessionTimeoutMs / 3);
-        const request = heartbeatRequest(membership);
-        const { errorCode } = await this.#coordinator.send("heartbeat", request, { signal, timeoutMs });
-        if (this.#membership === membership && !this.#joining) this.#answered(errorCode);
-        if (failures > 0) {
-          this.#runtime.log.info("heartbeats are answered again", { coordinator: this.#coordinator.name });
-        }
-        failures = 0;
-      } catch (error) {
-        if (signal.aborted) return;
-        if (error instanceof RetriableError) {
-          if (failures++ === 0) this.#runtime.log.warn("heartbeat failed, trying again", {}, error);
-        } else this.#fail(error);
-      }
     }
   }
 
@@ -313,7 +208,7 @@ export class GroupMember {
 
   #lose(errorCode: number): void {
     this.#membership = null;
-    if (errorCode === ErrorCode.UNKNOWN_MEMBER_ID) this.#memberId = "";
+    this.#joiner.refused(errorCode);
     this.#lost.abort(new MembershipLostError(errorCode));
     this.#changed.notify();
   }
@@ -337,26 +232,10 @@ export class GroupMember {
     if (this.#fatal !== undefined) throw this.#fatal;
   }
 
-  /**
-   * Tells the coordinator that we go, so that nobody waits for our session to run out. A static member stays: it is
-   * expected back. Never rejects.
-   */
+  /** Leaves the group, unless we are expected back. Never rejects. */
   async leave(): Promise<void> {
-    if (this.#memberId === "" || this.#options.instanceId !== null) return;
-    const generation = this.#membership?.generation ?? -1;
-    const membership = { groupId: this.#coordinator.groupId, generation, memberId: this.#memberId, instanceId: null };
-    this.#membership = null;
-    this.#memberId = "";
-    const timeout = new AbortController();
-    const timer = new AbortController();
-    this.#runtime.clock.sleep(LEAVE_TIMEOUT_MS, timer.signal)
-      .then(() => timeout.abort(new FatalError("no answer to LeaveGroup")), () => {});
-    try {
-      await this.#coordinator.send("heartbeat", leaveGroupRequest(membership), { signal: timeout.signal });
-    } catch (error) {
-      this.#runtime.log.warn("could not leave the group; the others wait for our session to run out", {}, error);
-    } finally {
-      timer.abort();
-    }
+    const membership = this.#membership;
+    if (this.#options.instanceId === null) this.#membership = null;
+    await this.#joiner.leave(membership);
   }
 }

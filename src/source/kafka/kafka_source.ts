@@ -1,6 +1,6 @@
 import { FatalError, InvariantError, RetriableError, SplitLostError } from "../../runtime/errors.ts";
 import { Condition } from "../../runtime/condition.ts";
-import { withAbort } from "../../runtime/abort.ts";
+import { withAbort, withEitherSignal } from "../../runtime/abort.ts";
 import { retry, type RetryPolicy } from "../../runtime/retry.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type {
@@ -15,21 +15,20 @@ import type {
   SourceHandler,
   SplitId,
 } from "../source.ts";
-import type { AssignmentHints } from "./assignor.ts";
 import type { KafkaClient } from "./client.ts";
 import { Committer } from "./committer.ts";
 import { Coordinator } from "./coordinator.ts";
 import { fetchSettingsOf, isolationOf } from "./fetch_settings.ts";
 import { Fetcher } from "./fetcher.ts";
-import { type GroupListener, GroupMember } from "./group_member.ts";
+import { GroupMember } from "./group_member.ts";
 import { diversionOf, HistoricalSink, isInPart, selectionOf, type TopicPart } from "./historical.ts";
 import type { KafkaConfig } from "./options.ts";
 import { OutOfRange } from "./out_of_range.ts";
 import { OwnedPartitions } from "./owned_partitions.ts";
-import { type Partition, splitOf } from "./partition.ts";
+import { Ownership } from "./ownership.ts";
+import type { Partition } from "./partition.ts";
 import { PartitionReader } from "./partition_reader.ts";
 import type { TopicPartition } from "./protocol/list_offsets.ts";
-import { resolveStarts, startHints, type StartsParts } from "./starts.ts";
 import { TopicWatch } from "./topic_watch.ts";
 
 /** For work that must succeed before anything can go on. */
@@ -42,7 +41,7 @@ function instanceIdOf({ groupInstanceId }: KafkaConfig, part: TopicPart): string
 }
 
 /** Partitions of a consumer group, as splits "topic/partition" whose positions are offsets. */
-export class KafkaSource implements Source, GroupListener {
+export class KafkaSource implements Source {
   readonly #config: KafkaConfig;
   readonly #runtime: Runtime;
   readonly #client: KafkaClient;
@@ -51,14 +50,12 @@ export class KafkaSource implements Source, GroupListener {
   readonly #committer: Committer;
   readonly #fetcher: Fetcher;
   readonly #reader: PartitionReader;
-  readonly #outOfRange: OutOfRange;
-  readonly #starts: StartsParts;
+  readonly #ownership: Ownership;
   readonly #historical: HistoricalSink | null;
   readonly diversion?: Diversion;
   readonly #partitions = new OwnedPartitions();
   readonly #closed = new AbortController();
   readonly #changed = new Condition();
-  #handler!: SourceHandler;
   #failure: { readonly error: unknown } | null = null;
   #running: Promise<unknown> = Promise.resolve();
 
@@ -78,8 +75,17 @@ export class KafkaSource implements Source, GroupListener {
     });
     const isolation = isolationOf(config);
     this.#topics = topics;
-    this.#starts = { client, coordinator, topics, isolation, policy: config.offset };
-    this.#group = new GroupMember({ coordinator, topics, listener: this, runtime }, {
+    const starts = { client, coordinator, topics, isolation, policy: config.offset };
+    this.#ownership = new Ownership({
+      ...{ partitions: this.#partitions, starts, signal, rebalanceTimeoutMs: config.rebalanceTimeoutMs },
+      outOfRange: new OutOfRange(starts, config.outOfRange, runtime),
+      fetcher: () => this.#fetcher,
+      generation: () => this.#group.membership?.generation ?? 0,
+      retry: (what, attempt, signal) => this.#retry(what, attempt, signal),
+      changed: () => this.#changed.notify(),
+      failed: (error) => this.#fail(error),
+    });
+    this.#group = new GroupMember({ coordinator, topics, listener: this.#ownership, runtime }, {
       sessionTimeoutMs: config.sessionTimeoutMs,
       rebalanceTimeoutMs: config.rebalanceTimeoutMs,
       requestTimeoutMs: config.requestTimeoutMs,
@@ -90,7 +96,7 @@ export class KafkaSource implements Source, GroupListener {
     this.#committer = new Committer({ coordinator, group: this.#group, runtime, epochOf }, signal);
     const events = {
       arrived: () => this.#changed.notify(),
-      outOfRange: (partition: Partition) => void this.#recover(partition),
+      outOfRange: (partition: Partition) => void this.#ownership.recover(partition),
       failed: (error: unknown) => this.#fail(error),
     };
     this.#fetcher = new Fetcher({ client, topics, events, runtime }, fetchSettingsOf(config), signal);
@@ -106,13 +112,14 @@ export class KafkaSource implements Source, GroupListener {
     this.#historical = sendsOnTo === undefined
       ? null
       : new HistoricalSink(client, sendsOnTo, { runtime, timeoutMs: config.requestTimeoutMs });
-    this.#outOfRange = new OutOfRange(this.#starts, config.outOfRange, runtime);
   }
 
   async open(handler: SourceHandler, signal: AbortSignal): Promise<void> {
-    this.#handler = handler;
-    const either = AbortSignal.any([signal, this.#closed.signal]);
-    await this.#retry("kafka metadata", () => this.#topics.refresh(either), either);
+    this.#ownership.handler = handler;
+    await withEitherSignal(
+      [signal, this.#closed.signal],
+      (either) => this.#retry("kafka metadata", () => this.#topics.refresh(either), either),
+    );
     this.#running = Promise.all([
       this.#supervise(this.#group.run(this.#closed.signal)),
       this.#supervise(this.#watchTopics()),
@@ -174,70 +181,6 @@ export class KafkaSource implements Source, GroupListener {
     for (const partition of this.#partitions.all) this.#partitions.release(partition);
   }
 
-  // The turns of the group.
-
-  owned(): readonly TopicPartition[] {
-    return this.#partitions.all;
-  }
-
-  hints(topics: readonly string[], signal: AbortSignal): Promise<AssignmentHints> {
-    return this.#retry("kafka committed offsets", () => startHints(this.#starts, topics, signal), signal);
-  }
-
-  async assign(
-    partitions: readonly TopicPartition[],
-    hints: AssignmentHints | null,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const resolve = () => resolveStarts(this.#starts, partitions, hints, signal);
-    const starts = await this.#retry("kafka start offsets", resolve, signal);
-    signal.throwIfAborted(); // lost while we asked: nothing of it may become ours
-    const generation = this.#group.membership?.generation ?? 0;
-    const committed = new Map(starts.map((start) => [splitOf(start), start.committed]));
-    const taken = this.#partitions.take(
-      starts.map((start) => ({ partition: start, offset: Number(start.offset) })),
-      generation,
-    );
-    await Promise.all(taken.map((partition) => this.#announce(partition, committed.get(partition.split)!)));
-  }
-
-  async revoke(partitions: readonly TopicPartition[], deadlineMs: number): Promise<void> {
-    const given = partitions.map((one) => this.#partitions.get(splitOf(one))).filter((one) => one !== undefined);
-    if (given.length === 0) return;
-    for (const partition of given) this.#stopReading(partition);
-    await this.#handler.revoking(given.map(({ split }) => split), deadlineMs);
-    for (const partition of given) this.#partitions.release(partition);
-  }
-
-  lose(): void {
-    const gone = this.#partitions.all;
-    for (const partition of gone) {
-      this.#stopReading(partition);
-      this.#partitions.release(partition);
-    }
-    if (gone.length > 0) this.#handler.lost(gone.map(({ split }) => split));
-  }
-
-  /** Tells the loop, and then begins to read. */
-  async #announce(partition: Partition, committed: boolean): Promise<void> {
-    const { split, epoch } = partition;
-    try {
-      await this.#handler.assigned(split, epoch, String(partition.position), { committed });
-    } catch (error) {
-      if (error instanceof SplitLostError) return; // the group moved on while its start was committed
-      throw error;
-    }
-    if (!this.#partitions.has(partition)) return;
-    partition.ready = true;
-    this.#fetcher.add(partition);
-  }
-
-  #stopReading(partition: Partition): void {
-    partition.ready = false;
-    this.#fetcher.remove(partition);
-    this.#partitions.keepTurn(null);
-  }
-
   // Reading.
 
   #read(partition: Partition, limit: PollLimit): RecordBatch | null {
@@ -255,37 +198,6 @@ export class KafkaSource implements Source, GroupListener {
     for (const { highWatermark, position } of this.#partitions.all) lag += Math.max(0, highWatermark - position);
     this.#runtime.metrics.gauge("kafka_lag_records", lag);
     this.#runtime.metrics.gauge("kafka_prefetched_bytes", this.#fetcher.bufferedByteLength);
-  }
-
-  /** The log begins behind our offset, or ends before it. Never rejects. */
-  async #recover(partition: Partition): Promise<void> {
-    partition.retryAtMs = Infinity; // nothing more is fetched until we know where
-    try {
-      const decide = () => this.#outOfRange.decide(partition, this.#closed.signal);
-      const to = await this.#retry("kafka offsets", decide, this.#closed.signal);
-      if (!this.#partitions.has(partition)) return;
-      if (to >= partition.fetchOffset) {
-        // What is buffered comes first: it is still good.
-        partition.fetchOffset = to;
-        if (partition.chunks.length === 0) partition.skipTo = to;
-        partition.retryAtMs = 0;
-        this.#fetcher.pump();
-        this.#changed.notify();
-        return;
-      }
-      await this.#startOver(partition, to);
-    } catch (error) {
-      if (!this.#closed.signal.aborted) this.#fail(error);
-    }
-  }
-
-  /** Going back is only possible in a new epoch, after everything of the old one was written. */
-  async #startOver(partition: Partition, offset: number): Promise<void> {
-    this.#stopReading(partition);
-    await this.#handler.revoking([partition.split], this.#config.rebalanceTimeoutMs);
-    if (!this.#partitions.has(partition)) return;
-    const [again] = this.#partitions.take([{ partition, offset }], this.#group.membership?.generation ?? 0);
-    await this.#announce(again, false);
   }
 
   // In the background.
