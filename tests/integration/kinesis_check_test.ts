@@ -3,7 +3,9 @@ import { checkKinesis } from "../../src/source/kinesis/check.ts";
 import { openSdkPorts } from "../../src/source/kinesis/sdk_ports.ts";
 import type { KinesisSettings } from "../../src/source/kinesis/settings.ts";
 import type { CheckResult } from "../../src/source/source.ts";
+import { type FaultFront, startFaultFront } from "../support/kinesis_front.ts";
 import { createSource, sharedServers } from "../support/kinesis_harness.ts";
+import { KinesisServers } from "../support/kinesis_servers.ts";
 import { testRuntime } from "../support/stored_object.ts";
 
 const NEVER = new AbortController().signal;
@@ -50,4 +52,112 @@ test("check counts shards and leases, and says whose they are, without changing 
   const keys = (items: typeof before) => items.map(({ leaseKey, checkpoint }) => [leaseKey, checkpoint]);
   assertEquals(keys(await servers.items(settings.leaseTable)), keys(before));
   await source.close();
+});
+
+/** Runs with fronts of the servers that refuse. */
+async function withFronts(
+  servers: KinesisServers,
+  run: (fronts: { kinesis: FaultFront; dynamodb: FaultFront }) => Promise<void>,
+): Promise<void> {
+  const kinesis = startFaultFront(servers.kinesisUrl, 1), dynamodb = startFaultFront(servers.dynamodbUrl, 2);
+  try {
+    await run({ kinesis, dynamodb });
+  } finally {
+    await Promise.all([kinesis.close(), dynamodb.close()]);
+  }
+}
+
+test("check names the right that is missing, for each call that a run needs", async () => {
+  const servers = await sharedServers();
+  const stream = await servers.createStream(1);
+  const settings = servers.settings(stream);
+  const source = createSource(settings);
+  await source.open({ assigned: async () => {}, revoking: async () => {}, lost() {} }, NEVER);
+  await source.close();
+  const cases: ["kinesis" | "dynamodb", string, string][] = [
+    ["kinesis", "DescribeStreamSummary", "is there"],
+    ["kinesis", "ListShards", "can be listed"],
+    ["kinesis", "GetShardIterator", "can be read"],
+    ["kinesis", "GetRecords", "can be read"],
+    ["dynamodb", "DescribeTable", "lease table"],
+    ["dynamodb", "Scan", "leases in"],
+    ["dynamodb", "GetItem", "leases in"],
+    ["dynamodb", "PutItem", "can be written"],
+    ["dynamodb", "UpdateItem", "can be written"],
+    ["dynamodb", "DeleteItem", "can be written"],
+  ];
+  const before = await servers.items(settings.leaseTable);
+  await Promise.all(cases.map(([service, operation, what]) =>
+    withFronts(servers, async (fronts) => {
+      const { kinesis, dynamodb } = fronts;
+      fronts[service].deny(operation);
+      const results = await check({ ...settings, kinesisEndpoint: kinesis.url, dynamodbEndpoint: dynamodb.url });
+      const failed = results.filter(({ ok }) => !ok);
+      assertEquals(failed.length, 1, `${operation}: ${JSON.stringify(failed)}`);
+      assert(failed[0].what.includes(what), failed[0].what);
+      assert(failed[0].detail.endsWith(`allow these credentials ${service}:${operation}`), failed[0].detail);
+    })
+  ));
+  assertEquals(await servers.items(settings.leaseTable), before);
+});
+
+test("check looks at the consumer of enhanced fan-out and its rights, and registers nothing", async () => {
+  const servers = await KinesisServers.startLocal();
+  const stream = await servers.createStream(1);
+  const settings = servers.settings(stream, { enhancedFanOut: true });
+  const { api, store } = await openSdkPorts(settings, testRuntime(), NEVER);
+  try {
+    await withFronts(servers, async ({ kinesis }) => {
+      const look = () => check({ ...settings, kinesisEndpoint: kinesis.url });
+      const consumer = async () => find(await look(), "consumer");
+      const first = await consumer();
+      assert(first.ok && first.detail.includes("the first start does it (that needs kinesis:RegisterStreamConsumer)"));
+      assertEquals(kinesis.counts.get("RegisterStreamConsumer"), undefined);
+      await api.registerConsumer(settings.leaseTable, NEVER);
+      assertEquals((await look()).filter(({ ok }) => !ok), []);
+      assertEquals((await consumer()).detail, "is ACTIVE");
+      assertEquals(find(await look(), "subscribed").detail, "yes");
+      for (const [operation, what] of [["DescribeStreamConsumer", "consumer"], ["SubscribeToShard", "subscribed"]]) {
+        kinesis.refused.clear();
+        kinesis.deny(operation);
+        const { ok, detail } = find(await look(), what);
+        assert(!ok && detail.endsWith(`allow these credentials kinesis:${operation}`), detail);
+      }
+    });
+  } finally {
+    api.close();
+    store.close();
+    await servers.stop();
+  }
+});
+
+test("check tries whether metrics can be published, without publishing any", async () => {
+  const servers = await sharedServers();
+  const stream = await servers.createStream(1);
+  const cases: [string, number, boolean, string][] = [
+    ["MissingParameter", 400, true, "yes"],
+    ["InvalidParameterValue", 400, true, "yes"],
+    [
+      "AccessDenied",
+      403,
+      false,
+      "allow these credentials cloudwatch:PutMetricData, or set aws.enable-cloudwatch=false",
+    ],
+    ["InvalidClientTokenId", 403, false, "correct aws.access-key, or the credentials of this machine"],
+  ];
+  let code = "", status = 0;
+  const bodies: string[] = [];
+  const service = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
+    bodies.push(await request.text());
+    return new Response(`<E><Error><Code>${code}</Code><Message>no</Message></Error></E>`, { status });
+  });
+  const cloudwatchEndpoint = `http://127.0.0.1:${service.addr.port}`;
+  for (const [refusal, answer, expected, end] of cases) {
+    [code, status] = [refusal, answer];
+    const results = await check(servers.settings(stream, { enableCloudwatch: true, cloudwatchEndpoint }));
+    const { ok, detail } = find(results, "CloudWatch");
+    assertEquals([ok, detail.slice(-end.length)], [expected, end]);
+  }
+  assert(bodies.every((body) => body.includes("PutMetricData") && !body.includes("MetricName")), bodies.join());
+  await service.shutdown();
 });

@@ -163,6 +163,10 @@ export class SimKinesisApi implements KinesisApi {
     });
   }
 
+  findConsumer(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
   registerConsumer(): Promise<void> {
     return Promise.resolve();
   }

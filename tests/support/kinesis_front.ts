@@ -18,6 +18,10 @@ export const NO_FAULTS: FrontFaults = { throttled: 0, failed: 0, lostAnswer: 0, 
 export interface FaultFront {
   readonly url: string;
   readonly faults: FrontFaults;
+  /** Operations that are refused, and as what: "ResourceInUseException"; for AccessDenied see `deny`. */
+  readonly refused: Map<string, string>;
+  /** Refuses the operation as the service does without the right to it. */
+  deny(operation: string): void;
   /** Requests by operation. */
   readonly counts: Map<string, number>;
   /** What was done to them, by kind. */
@@ -29,6 +33,7 @@ export function startFaultFront(target: string, seed: number): FaultFront {
   const random = new SeededRandom(seed);
   const faults = { ...NO_FAULTS };
   const counts = new Map<string, number>(), injected = new Map<string, number>();
+  const refused = new Map<string, string>();
   const count = (map: Map<string, number>, key: string) => void map.set(key, (map.get(key) ?? 0) + 1);
   const refuse = (type: string, status: number) => {
     count(injected, type);
@@ -40,12 +45,20 @@ export function startFaultFront(target: string, seed: number): FaultFront {
     count(counts, operation);
     const body = await request.arrayBuffer();
     const dice = (probability: number) => random.next() < probability;
+    const refusal = refused.get(operation);
+    if (refusal !== undefined) return refuse(refusal, 400);
     if (operation === "GetRecords" && dice(faults.expiredIterator)) return refuse("ExpiredIteratorException", 400);
     if (dice(faults.throttled)) return refuse("ProvisionedThroughputExceededException", 400);
     if (dice(faults.failed)) return refuse("InternalServerError", 500);
     const url = new URL(request.url);
     const headers = new Headers(request.headers);
-    const answer = await fetch(target + url.pathname, { method: request.method, headers, body });
+    const answer = await fetch(target + url.pathname, {
+      method: request.method,
+      headers,
+      body,
+      signal: request.signal,
+    });
+    if (operation === "SubscribeToShard") return new Response(answer.body, answer); // goes on for minutes
     const bytes = await answer.arrayBuffer();
     if (dice(faults.lostAnswer)) return refuse("InternalFailure", 500);
     const kept = new Headers(answer.headers);
@@ -56,6 +69,8 @@ export function startFaultFront(target: string, seed: number): FaultFront {
   return {
     url: `http://127.0.0.1:${server.addr.port}`,
     faults,
+    refused,
+    deny: (operation) => void refused.set(operation, "AccessDeniedException"),
     counts,
     injected,
     close: () => server.shutdown(),

@@ -6,7 +6,7 @@
  *     Operation=TakeLeases, WorkerIdentifier       TotalLeases, ExpiredLeases, NumWorkers
  */
 import { readAnswer, serviceEndpoint, signedQuery } from "../../runtime/aws/signed_query.ts";
-import { readFailure } from "../../runtime/aws/service_error.ts";
+import { readFailure, serviceError } from "../../runtime/aws/service_error.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { withTimeLimit } from "../../runtime/time_limit.ts";
 import { sleepUntilAborted } from "./concurrency.ts";
@@ -83,6 +83,11 @@ export function putMetricData(namespace: string, data: readonly Datum[], nowMs: 
   return parameters;
 }
 
+/** The last publication happens when everything else has been stopped. */
+const NEVER = new AbortController().signal;
+/** What an empty request is refused as. */
+const REFUSED_EMPTY = /^(Missing|InvalidParameter|Validation)/;
+
 export class CloudWatchPublisher {
   readonly #connection: AwsConnection;
   readonly #runtime: Runtime;
@@ -103,10 +108,32 @@ export class CloudWatchPublisher {
     }
   }
 
+  /**
+   * Asks to publish nothing, which is refused, but not for want of the right.
+   *
+   * @throws RetriableError, FatalError.
+   */
+  async check(signal: AbortSignal): Promise<void> {
+    const { settings, where } = this.#connection;
+    try {
+      await this.#put([], settings.requestTimeoutMs, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      const { status, code } = readFailure(error);
+      if (status === 400 && REFUSED_EMPTY.test(code)) return;
+      throw serviceError(error, {
+        what: `PutMetricData at ${where(settings.cloudwatchEndpoint)}`,
+        right: "cloudwatch:PutMetricData, or set aws.enable-cloudwatch=false",
+        whenMissing: "correct aws.cloudwatch-endpoint",
+        fixedKeys: settings.accessKey !== undefined,
+      });
+    }
+  }
+
   async #publish(data: readonly Datum[], limitMs: number): Promise<void> {
     const { log, metrics } = this.#runtime;
     try {
-      for (let i = 0; i < data.length; i += BATCH) await this.#put(data.slice(i, i + BATCH), limitMs);
+      for (let i = 0; i < data.length; i += BATCH) await this.#put(data.slice(i, i + BATCH), limitMs, NEVER);
       if (this.#failed) log.info("metrics reach CloudWatch again");
       this.#failed = false;
     } catch (error) {
@@ -118,11 +145,11 @@ export class CloudWatchPublisher {
     }
   }
 
-  async #put(data: readonly Datum[], limitMs: number): Promise<void> {
+  async #put(data: readonly Datum[], limitMs: number, signal: AbortSignal): Promise<void> {
     const { settings, region, credentials, fetchHandler, clock, serverTimeMs, where } = this.#connection;
     const what = `PutMetricData at ${where(settings.cloudwatchEndpoint)}`;
     const nowMs = clock.now();
-    const limit = { what, limitMs, clock, signal: new AbortController().signal };
+    const limit = { what, limitMs, clock, signal };
     await withTimeLimit(limit, async (signal) => {
       const request = signedQuery({
         endpoint: settings.cloudwatchEndpoint ?? serviceEndpoint("monitoring", region),

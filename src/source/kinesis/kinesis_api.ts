@@ -67,6 +67,8 @@ export interface KinesisApi {
   listShards(signal: AbortSignal, timestampMs?: number): Promise<Shard[]>;
   getIterator(shardId: string, place: IteratorPlace, signal: AbortSignal): Promise<string>;
   getRecords(iterator: string, limit: number | undefined, signal: AbortSignal): Promise<RecordsPage>;
+  /** The state of this application's registration as a consumer; undefined when there is none. `subscribe` works then. */
+  findConsumer(name: string, signal: AbortSignal): Promise<string | undefined>;
   /** Sees that this application is registered as a consumer of the stream (enhanced fan-out); before `subscribe`. */
   registerConsumer(name: string, signal: AbortSignal): Promise<void>;
   /**

@@ -8,4 +8,6 @@ export interface KinesisPorts {
   readonly store: LeaseStore;
   /** Publishes metrics until the signal aborts; undefined when nobody wants them. Never rejects. */
   publish?(origin: MetricsOrigin, signal: AbortSignal): Promise<void>;
+  /** Tries whether it could publish, and publishes nothing; present with `publish`. @throws what is in the way. */
+  checkPublish?(signal: AbortSignal): Promise<void>;
 }

@@ -48,6 +48,7 @@ export class SdkKinesisApi implements KinesisApi {
   readonly #client: KinesisClient;
   readonly #stream: { readonly StreamName: string } | { readonly StreamARN: string };
   readonly #name: string;
+  #streamArn: string | undefined;
   #consumerArn: string | undefined;
 
   constructor(connection: AwsConnection) {
@@ -120,15 +121,26 @@ export class SdkKinesisApi implements KinesisApi {
     };
   }
 
+  async findConsumer(name: string, signal: AbortSignal): Promise<string | undefined> {
+    const StreamARN = await this.#arn(signal);
+    const command = new DescribeStreamConsumerCommand({ StreamARN, ConsumerName: name });
+    const send = (abortSignal: AbortSignal) => this.#client.send(command, { abortSignal });
+    try {
+      const { ConsumerDescription: found } = await this.#try("DescribeStreamConsumer", signal, send);
+      this.#consumerArn = found?.ConsumerARN;
+      return found?.ConsumerStatus;
+    } catch (error) {
+      if (readFailure((error as Error).cause).code === "ResourceNotFoundException") return undefined;
+      throw error;
+    }
+  }
+
   async registerConsumer(name: string, signal: AbortSignal): Promise<void> {
-    const StreamARN = this.#connection.settings.streamArn ?? (await this.describeStream(signal)).arn;
+    const StreamARN = await this.#arn(signal);
     for (let polls = 0; polls < MAX_CONSUMER_POLLS; polls++) {
-      const found = await this.#describeConsumer(StreamARN, name, signal);
-      if (found?.ConsumerStatus === "ACTIVE") {
-        this.#consumerArn = found.ConsumerARN;
-        return;
-      }
-      if (found === undefined) {
+      const status = await this.findConsumer(name, signal);
+      if (status === "ACTIVE") return;
+      if (status === undefined) {
         const command = new RegisterStreamConsumerCommand({ StreamARN, ConsumerName: name });
         await this.#try("RegisterStreamConsumer", signal, (abortSignal) => this.#client.send(command, { abortSignal }));
       }
@@ -173,15 +185,8 @@ export class SdkKinesisApi implements KinesisApi {
     }
   }
 
-  async #describeConsumer(StreamARN: string, ConsumerName: string, signal: AbortSignal) {
-    const command = new DescribeStreamConsumerCommand({ StreamARN, ConsumerName });
-    try {
-      const send = (abortSignal: AbortSignal) => this.#client.send(command, { abortSignal });
-      return (await this.#try("DescribeStreamConsumer", signal, send)).ConsumerDescription;
-    } catch (error) {
-      if (readFailure((error as Error).cause).code === "ResourceNotFoundException") return undefined;
-      throw error;
-    }
+  async #arn(signal: AbortSignal): Promise<string> {
+    return this.#streamArn ??= this.#connection.settings.streamArn ?? (await this.describeStream(signal)).arn;
   }
 
   serverTimeMs(): number | undefined {

@@ -16,5 +16,9 @@ export async function openSdkPorts(
   const ports = { api: new SdkKinesisApi(connection), store: new DynamoLeaseStore(connection) };
   if (!settings.enableCloudwatch) return ports;
   const publisher = new CloudWatchPublisher(connection, runtime);
-  return { ...ports, publish: (origin, signal) => publisher.run(origin, signal) };
+  return {
+    ...ports,
+    publish: (origin, signal) => publisher.run(origin, signal),
+    checkPublish: (signal) => publisher.check(signal),
+  };
 }

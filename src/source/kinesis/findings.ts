@@ -1,0 +1,36 @@
+import type { CheckResult } from "../source.ts";
+
+/** What `collector check` has found so far. */
+export class Findings {
+  readonly results: CheckResult[] = [];
+  readonly signal: AbortSignal;
+
+  constructor(signal: AbortSignal) {
+    this.signal = signal;
+  }
+
+  add(what: string, detail: string): void {
+    this.results.push({ ok: true, what, detail });
+  }
+
+  fail(what: string, detail: string): void {
+    this.results.push({ ok: false, what, detail });
+  }
+
+  /** Notes what came of it. Undefined when it failed; rejects only when the signal has aborted. */
+  async try<T>(what: string, ask: () => Promise<T>, detail: (found: T) => string): Promise<T | undefined> {
+    try {
+      const found = await ask();
+      this.add(what, detail(found));
+      return found;
+    } catch (error) {
+      this.signal.throwIfAborted();
+      this.fail(what, said(error));
+      return undefined;
+    }
+  }
+}
+
+export function said(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
