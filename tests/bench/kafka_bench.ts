@@ -1,7 +1,7 @@
 /**
  * From a local broker to files or S3, beside a plain collector in one isolate, in the same run:
  *
- *     deno task bench:kafka [--small N] [--large N] [--rounds N] [--variants gzip:6,gzip:6:s3,gzip:3,zstd:3]
+ *     deno task bench:kafka [--small N] [--large N] [--huge N] [--memory 300MB] [--rounds N] [--variants gzip:6,gzip:6:s3,gzip:3,zstd:3]
  *
  * Every side has a process of its own; the broker measures, from a group's first fetch to the commit of its last record.
  * `ratio` is by the plain collector with gzip at level 6. The best of the rounds counts; peak is the resident memory.
@@ -61,7 +61,7 @@ function script(name: string, args: readonly string[]): Deno.Command {
   });
 }
 
-async function startBroker(rows: number, size: string): Promise<Broker> {
+async function startBroker(rows: number, size: KafkaBenchOptions["size"]): Promise<Broker> {
   const child = script("tests/support/kafka_bench_broker.ts", [String(rows), size, String(PARTITIONS)]).spawn();
   const output = lines(child.stdout);
   const ready = JSON.parse((await output.next()).value as string) as Pick<Broker, "port" | "s3Port" | "byteLength">;
@@ -140,7 +140,11 @@ function s3Settings({ s3Port }: Broker): Record<string, string> {
 }
 
 /** `variant` is compression:level, and :s3 when it doesn't go to files. */
-function ours(broker: Broker, groupId: string, variant: string, directory: string): Deno.Command {
+function ours(
+  broker: Broker,
+  groupId: string,
+  { variant, memory, directory }: { variant: string; memory: string; directory: string },
+): Deno.Command {
   const [compression, level, target] = variant.split(":");
   const config: Record<string, string> = {
     "stream.source": "kafka",
@@ -156,7 +160,8 @@ function ours(broker: Broker, groupId: string, variant: string, directory: strin
     "middleware.max-flush-duration": "500ms",
     "target.compression": compression,
     "target.compression.level": level,
-    "memory.limit": "300MB",
+    "memory.limit": memory,
+    "source.max-record-size": "16MB",
   };
   return script(
     "tests/support/kafka_bench_collector.ts",
@@ -175,9 +180,12 @@ async function best(rounds: number, run: (round: number) => Promise<Side>): Prom
 
 export interface KafkaBenchOptions {
   readonly rows: number;
-  readonly size: "small" | "large";
+  /** "huge" ones have 10 MB each. */
+  readonly size: "small" | "large" | "huge";
   readonly rounds: number;
   readonly variants: readonly string[];
+  /** For memory.limit. */
+  readonly memory: string;
 }
 
 export interface KafkaBenchResult {
@@ -194,7 +202,9 @@ export interface KafkaBenchResult {
 }
 
 /** The plain collector first, then each of our variants. */
-export async function benchKafka({ rows, size, rounds, variants }: KafkaBenchOptions): Promise<KafkaBenchResult[]> {
+export async function benchKafka(
+  { rows, size, rounds, variants, memory }: KafkaBenchOptions,
+): Promise<KafkaBenchResult[]> {
   await using broker = await startBroker(rows, size);
   const work = await Deno.makeTempDir({ prefix: "kafka-bench-" });
   try {
@@ -214,7 +224,9 @@ export async function benchKafka({ rows, size, rounds, variants }: KafkaBenchOpt
     for (const variant of variants) {
       const side = await best(rounds, (round) => {
         const groupId = `ours-${variant.replaceAll(":", "-")}-${round}`;
-        return measure(broker, groupId, ours(broker, groupId, variant, join(work, groupId)), { reports: true });
+        return measure(broker, groupId, ours(broker, groupId, { variant, memory, directory: join(work, groupId) }), {
+          reports: true,
+        });
       });
       const result = resultOf(`collector ${variant}`, side, plain, { rows, broker });
       results.push({ ...result, stages: roundAll(side.work!.stages), wall: wallOf(side, source.ms) });
@@ -260,15 +272,18 @@ if (import.meta.main) {
     options: {
       small: { type: "string", default: "1500000" },
       large: { type: "string", default: "400000" },
+      huge: { type: "string", default: "0" },
+      memory: { type: "string", default: "300MB" },
       rounds: { type: "string", default: "1" },
       variants: { type: "string", default: "gzip:6,gzip:6:s3,gzip:3,zstd:3" },
     },
   });
   const print = (text: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
-  for (const size of ["small", "large"] as const) {
+  for (const size of ["small", "large", "huge"] as const) {
     const rows = Number(values[size]);
     if (rows === 0) continue;
-    const options = { rows, size, rounds: Number(values.rounds), variants: values.variants.split(",") };
+    const { memory } = values;
+    const options = { rows, size, memory, rounds: Number(values.rounds), variants: values.variants.split(",") };
     for (const result of await benchKafka(options)) print(JSON.stringify({ size, rows, ...result }));
   }
 }

@@ -9,12 +9,28 @@ import { ApiKey } from "../../src/source/kafka/protocol/api.ts";
 import { type EventOptions, generateEvents } from "../bench/events.ts";
 import { FakeKafka } from "./kafka_broker.ts";
 import { startFauxqs } from "fauxqs";
+import { SeededRandom } from "../../src/runtime/random.ts";
+import type { RecordBatch } from "../../src/source/source.ts";
 
-const [rows, size, partitions] = [Number(Deno.args[0]), Deno.args[1] as EventOptions["size"], Number(Deno.args[2])];
+const [rows, size, partitions] = [
+  Number(Deno.args[0]),
+  Deno.args[1] as EventOptions["size"] | "huge",
+  Number(Deno.args[2]),
+];
 /** About what a producer with batch.size=64kB sends. */
 const BATCH_BYTE_LENGTH = 64 << 10;
 /** Rows are generated once and repeated: what repeats is far apart in the output. */
 const DISTINCT_ROWS = 100_000;
+
+/** One of 10 MB, of text that compresses somewhat. */
+function hugeEvent(): Pick<RecordBatch, "bytes" | "offsets" | "rowCount"> {
+  const random = new SeededRandom(1);
+  let text = "";
+  while (text.length < 10_000_000) text += `${Math.floor(random.next() * 2 ** 32).toString(16)} `;
+  const properties = { _time: 1_700_000_000_000, text };
+  const bytes = new TextEncoder().encode(JSON.stringify({ project: "shop", collection: "order", properties }));
+  return { bytes, offsets: Uint32Array.of(0, bytes.length), rowCount: 1 };
+}
 
 function say(message: Record<string, string | number>): void {
   Deno.stdout.writeSync(new TextEncoder().encode(`${JSON.stringify(message)}\n`));
@@ -22,7 +38,9 @@ function say(message: Record<string, string | number>): void {
 
 const cluster = new FakeKafka();
 const logs = cluster.createTopic("events", partitions);
-const events = generateEvents({ rowCount: Math.min(rows, DISTINCT_ROWS), layout: "RAKAM", size });
+const events = size === "huge"
+  ? hugeEvent()
+  : generateEvents({ rowCount: Math.min(rows, DISTINCT_ROWS), layout: "RAKAM", size });
 const perBatch = Math.max(1, Math.floor(BATCH_BYTE_LENGTH / (events.bytes.length / events.rowCount)));
 let byteLength = 0;
 for (let row = 0, batch = 0; row < rows; batch++) {
