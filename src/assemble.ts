@@ -2,7 +2,7 @@
 import { Collector, type CollectorLimits } from "./collector.ts";
 import type { CollectorConfig } from "./config/resolve.ts";
 import { compressionLevelOf, fileExtensionOf } from "./encode/options.ts";
-import { limitsOf, threadsOf, workersOf } from "./limits.ts";
+import { limitsOf, threadsOf, withMaxAge, workersOf } from "./limits.ts";
 import { limitsOfPart, type Loop, together } from "./loops.ts";
 import { InlinePort } from "./pipeline/inline_port.ts";
 import type { WorkerConfig } from "./pipeline/pipeline_worker.ts";
@@ -130,10 +130,11 @@ export function assemble(
   { runtime, machine, stdout }: Surroundings,
   substitutes: Substitutes = {},
 ): Assembled {
-  const limits = limitsOf(config, machine);
   const threads = threadsOf(config.pipeline, machine);
   const parts = substitutes.source === undefined ? config.source.parts() : null;
   const target = substitutes.target ?? config.target.create({ runtime, stdout });
+  const maxAgeMs = target.kind === "pages" ? target.maxAgeMs : undefined;
+  const limits = withMaxAge(limitsOf(config, machine), maxAgeMs ?? Infinity);
   const directory = deadLetterDirectoryOf(config, target.kind);
   const collector = parts === null
     ? createLoop(config, {

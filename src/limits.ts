@@ -56,6 +56,15 @@ export function limitsOf({ source, pipeline, objects, process }: LimitsConfig, m
   };
 }
 
+/** The same, for a target that doesn't wait longer than this. */
+export function withMaxAge(limits: CollectorLimits, maxAgeMs: number): CollectorLimits {
+  return {
+    ...limits,
+    streamMaxAgeMs: Math.min(limits.streamMaxAgeMs, maxAgeMs),
+    unitMaxAgeMs: Math.min(limits.unitMaxAgeMs, maxAgeMs),
+  };
+}
+
 /** What buffers may fill: `memory.limit`, or the share of `memory.heap-ratio` that the process itself leaves. */
 function bufferByteLength(pipeline: PipelineConfig, workers: number, machine: Machine): number {
   const total = machine.memoryByteLength ?? ASSUMED_MEMORY_BYTES;

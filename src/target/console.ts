@@ -23,6 +23,7 @@ const WRITE_BYTES = 64 * 1024;
  */
 class ConsoleTarget implements PageTarget {
   readonly kind = "pages";
+  readonly maxAgeMs = 1000;
   readonly #encoder: Encoder;
   readonly #output: OutputStream | undefined;
   /** The last commit in line: they take turns, so that tables don't mix. Never rejects. */
@@ -91,7 +92,9 @@ function outputError(error: unknown): FatalError {
 
 /** Rows on standard output. */
 export const consoleTarget: TargetComponent<ConsoleTargetConfig> = {
-  doc: "Writes rows to standard output as NDJSON, one JSON object a line. Logs go to standard error.",
+  doc:
+    "Writes rows to standard output as NDJSON, one JSON object a line, within a second or two. Logs go to standard " +
+    "error.",
   options,
   create: (config, context) => new ConsoleTarget(config, context),
   check: () => Promise.resolve([{ ok: true, what: "standard output", detail: "rows will be written there" }]),

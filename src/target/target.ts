@@ -44,6 +44,8 @@ export interface Inserter {
  */
 export interface PageTarget {
   readonly kind: "pages";
+  /** Rows come to it within this time, ms, even if the config lets them wait longer: somebody watches. */
+  readonly maxAgeMs?: number;
   open(signal: AbortSignal): Promise<void>;
   insert(table: TableName, unit: FlushUnit): Inserter;
   close(): Promise<void>;

@@ -258,6 +258,25 @@ Deno.test("collector whose output is closed ends quietly", () =>
     assert(!collector.stderr.includes("ERROR"), collector.stderr);
   }));
 
+Deno.test("collector shows rows on the console as they come, not when the buffers are due", () =>
+  inScratchDirectory(async (cwd) => {
+    await Deno.writeTextFile(join(cwd, "in.ndjson"), events(0, 3));
+    const config = {
+      "stream.source": "file",
+      "file.path": "in.ndjson",
+      "file.follow": "true",
+      "target": "console",
+      "stream.max-flush-duration": "1h",
+      "middleware.max-flush-duration": "1h",
+    };
+    await using collector = new CollectorProcess(settings(config), { cwd });
+    const reader = collector.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    let text = "";
+    while (text.split("\n").length < 4) text += (await reader.read()).value;
+    assertEquals(text.trimEnd().split("\n").map((line) => JSON.parse(line).id).sort(), [0, 1, 2]);
+    await reader.cancel();
+  }));
+
 Deno.test("collector check prints the config in effect and tries its parts", () =>
   inScratchDirectory(async (cwd) => {
     await Deno.mkdir(join(cwd, "in"));
