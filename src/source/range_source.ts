@@ -67,9 +67,9 @@ export interface RangeSource {
   /**
    * The next records of a split that was begun, waiting for some; "end" once everything up to its end was returned.
    * The batches follow each other without a gap, from `position` to the end exactly, in `epoch` RANGE_EPOCH, and hold the
-   * same records whenever they are read; where one ends may differ, but where a batch with records ends (`next`) depends
-   * on its last record alone, not on what was read or came afterwards. The limit may be 0 bytes; one record larger than
-   * the limit still comes, alone. Rejects with the signal's reason as soon as it aborts, and loses nothing by that.
+   * same records whenever they are read; where one ends may differ. But one that is full (it has `maxRows`, or a record
+   * larger than `maxBytes`), and the last one when `end` is null, end (`next`) where their last record alone decides, not
+   * what was read or came behind it. The limit may be 0 bytes; one record larger than it still comes, alone. Rejects with the signal's reason as soon as it aborts, and loses nothing by that.
    */
   read(split: SplitId, limit: PollLimit, signal: AbortSignal): Promise<RecordBatch | "end">;
   /** How much of a split that was begun has been returned, 0 to 1. */
