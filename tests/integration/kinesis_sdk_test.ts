@@ -2,9 +2,11 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { FatalError, RetriableError } from "../../src/runtime/errors.ts";
 import { connectToAws } from "../../src/source/kinesis/connect.ts";
-import { ExpiredIteratorError, ShardGoneError } from "../../src/source/kinesis/kinesis_api.ts";
+import { ExpiredIteratorError, type PushedPage, ShardGoneError } from "../../src/source/kinesis/kinesis_api.ts";
 import { SdkKinesisApi } from "../../src/source/kinesis/sdk_kinesis.ts";
 import type { KinesisSettings } from "../../src/source/kinesis/settings.ts";
+import { pushedEvent } from "../support/event_stream.ts";
+import { concat } from "../support/kpl.ts";
 import { sharedServers } from "../support/kinesis_harness.ts";
 import { testRuntime } from "../support/stored_object.ts";
 
@@ -79,7 +81,7 @@ test("shards are listed over all pages", async () => {
 });
 
 test("refusals are told apart by what is to be done", async () => {
-  const cases: [string, string, "getIterator" | "getRecords", new (...args: never[]) => Error][] = [
+  const cases: [string, string, "getIterator" | "getRecords" | "subscribe", new (...args: never[]) => Error][] = [
     ["ExpiredIteratorException", "Iterator expired.", "getRecords", ExpiredIteratorError],
     ["ProvisionedThroughputExceededException", "Rate exceeded for shard", "getRecords", RetriableError],
     ["KMSThrottlingException", "slow", "getRecords", RetriableError],
@@ -87,13 +89,17 @@ test("refusals are told apart by what is to be done", async () => {
     ["AccessDeniedException", "not authorized", "getRecords", FatalError],
     ["ResourceNotFoundException", "Shard x in stream events does not exist", "getIterator", ShardGoneError],
     ["ResourceNotFoundException", "Stream events not found", "getIterator", FatalError],
+    ["ResourceInUseException", "Another active subscription exists for this consumer", "subscribe", RetriableError],
+    ["LimitExceededException", "Rate exceeded", "subscribe", RetriableError],
+    ["ResourceNotFoundException", "Shard x in stream events does not exist", "subscribe", ShardGoneError],
+    ["ResourceNotFoundException", "Consumer c of stream events not found", "subscribe", FatalError],
   ];
   for (const [__type, message, method, expected] of cases) {
     await withApi(() => json({ __type, message }, 400), async (api) => {
       const ask = (): Promise<unknown> =>
         method === "getRecords"
           ? api.getRecords("iterator", undefined, NEVER)
-          : api.getIterator("x", { type: "TRIM_HORIZON" }, NEVER);
+          : api[method]("x", { type: "TRIM_HORIZON" }, NEVER);
       assert((await ask().catch((error) => error)) instanceof expected, `${__type}: ${message}`);
     });
   }
@@ -138,4 +144,25 @@ test("a stream's ARN is what is sent when it is given", async () => {
     StartingSequenceNumber: "7",
   });
   assertEquals(asked[1], { StreamARN: streamArn, ShardIterator: "i" });
+});
+
+test("a subscription that another one takes over gives what came before, and can be tried again", async () => {
+  const record = { SequenceNumber: "5", PartitionKey: "k", ApproximateArrivalTimestamp: 1.5, Data: "aGk=" };
+  const page = { Records: [record], ContinuationSequenceNumber: "5", MillisBehindLatest: 7 };
+  const messages = [
+    pushedEvent("event", "initial-response", {}),
+    pushedEvent("event", "SubscribeToShardEvent", page),
+    pushedEvent("exception", "ResourceInUseException", { message: "Another active subscription exists" }),
+  ];
+  const headers = { "content-type": "application/vnd.amazon.eventstream" };
+  const pages: PushedPage[] = [];
+  await withApi(() => new Response(concat(...messages), { headers }), async (api) => {
+    const error = await assertRejects(async () => {
+      for await (const page of await api.subscribe("x", { type: "TRIM_HORIZON" }, NEVER)) pages.push(page);
+    }, RetriableError);
+    assert((error as Error).message.includes("ResourceInUseException: Another active"), (error as Error).message);
+  });
+  assertEquals(pages.map(({ records, ...rest }) => ({ ...rest, sequences: records.map(({ sequence }) => sequence) })), [
+    { continuation: "5", behindLatestMs: 7, sequences: ["5"] },
+  ]);
 });

@@ -73,3 +73,19 @@ Deno.test("a leader that moves shards of workers that fail loses nothing", async
 Deno.test("LATEST stays where it was through crashes", async () => {
   await simulate({ initialPosition: "LATEST", crash: 0.05, network: BAD_NETWORK });
 });
+
+Deno.test("workers whose records are pushed, and who take subscriptions over from each other, lose nothing", async () => {
+  const results = await simulate({
+    fanOut: true,
+    crash: 0.03,
+    restart: 0.05,
+    reshard: 0.05,
+    network: { error: 0.03, lostAnswer: 0.03, slow: 0.02 },
+  });
+  assert(sum(results, "refused") > 0, "no subscription came too early");
+  assert(sum(results, "takenOver") > 0, "no subscription was taken over");
+});
+
+Deno.test("pushed records come once when workers stop one after the other", async () => {
+  await simulate({ fanOut: true, workerCount: 1, restart: 0.05, reshard: 0.05, duplicates: false });
+});

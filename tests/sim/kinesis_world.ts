@@ -39,6 +39,8 @@ export interface KinesisWorldOptions {
   readonly move: number;
   readonly assignment: "take" | "leader";
   readonly initialPosition?: KinesisSettings["initialPosition"];
+  /** The records are pushed. */
+  readonly fanOut?: boolean;
   /** Whether a record may be stored twice. */
   readonly duplicates: boolean;
 }
@@ -61,6 +63,9 @@ export interface KinesisWorldResult {
   readonly writes: number;
   readonly simulatedMs: number;
   readonly deaths: number;
+  /** Subscriptions that an older one kept from beginning, and older ones that were ended by a new one. */
+  readonly refused: number;
+  readonly takenOver: number;
 }
 
 export class KinesisWorld {
@@ -163,7 +168,7 @@ export class KinesisWorld {
   }
 
   #start(): void {
-    const { assignment, initialPosition } = this.#options;
+    const { assignment, initialPosition, fanOut = false } = this.#options;
     const crash = new AbortController();
     const random = new SeededRandom(Math.floor(this.#random.next() * 2 ** 32));
     const clock = new SimClock(this.#time, crash.signal, {
@@ -174,6 +179,7 @@ export class KinesisWorld {
     const config = defaultConfig<KinesisConfig>(kinesisOptions, {
       stream: "sim",
       assignment,
+      enhancedFanOut: fanOut,
       failoverTimeMs: FAILOVER_MS,
       initialPosition: initialPosition ?? "TRIM_HORIZON",
     });
@@ -355,6 +361,7 @@ export class KinesisWorld {
       writes: this.#table.writes,
       simulatedMs: this.#time.nowMs,
       deaths: this.#deaths,
+      ...this.#stream.counts,
     };
   }
 }

@@ -4,6 +4,7 @@ import {
   ExpiredIteratorError,
   type IteratorPlace,
   type KinesisApi,
+  type PushedPage,
   type RecordsPage,
   type Shard,
   type StreamInfo,
@@ -31,12 +32,20 @@ export interface Network {
   readonly rates: FaultRates;
 }
 
-const ITERATOR_LIFE_MS = 300_000;
+interface Subscription {
+  readonly sinceMs: number;
+  ended: boolean;
+}
+
+const ITERATOR_LIFE_MS = 300_000, SUBSCRIPTION_LIFE_MS = 300_000;
 const encoder = new TextEncoder();
 
 /** A stream whose shards take records, split and merge. Hash keys are numbers below 2^20. */
 export class SimStream {
   readonly shards: SimShard[] = [];
+  /** The newest of each shard. */
+  readonly subscriptions = new Map<string, Subscription>();
+  readonly counts = { refused: 0, takenOver: 0 };
   readonly #nowMs: () => number;
   #records = 0;
 
@@ -129,17 +138,17 @@ export class SimKinesisApi implements KinesisApi {
   }
 
   getIterator(shardId: string, place: IteratorPlace, signal: AbortSignal): Promise<string> {
-    return this.#call(signal, () => {
-      const { records } = this.#stream.get(shardId);
-      let index = 0;
-      if (place.type === "LATEST") index = records.length;
-      // Where times are out of order, whatever may pass for the place: here the last one that does.
-      else if (place.type === "AT_TIMESTAMP") index = records.findLastIndex((r) => r.arrivalMs < place.timestampMs) + 1;
-      else if ("sequence" in place) {
-        index = records.filter(({ sequence }) => compareDecimals(sequence, place.sequence) < 0).length;
-      }
-      return `${shardId} ${index} ${this.#nowMs()}`;
-    });
+    return this.#call(signal, () => `${shardId} ${this.#indexOf(shardId, place)} ${this.#nowMs()}`);
+  }
+
+  #indexOf(shardId: string, place: IteratorPlace): number {
+    const { records } = this.#stream.get(shardId);
+    if (place.type === "LATEST") return records.length;
+    // Where times are out of order, whatever may pass for the place: here the last one that does.
+    if (place.type === "AT_TIMESTAMP") return records.findLastIndex((r) => r.arrivalMs < place.timestampMs) + 1;
+    if (!("sequence" in place)) return 0;
+    const most = place.type === "AT_SEQUENCE_NUMBER" ? -1 : 0;
+    return records.filter(({ sequence }) => compareDecimals(sequence, place.sequence) <= most).length;
   }
 
   getRecords(iterator: string, limit: number | undefined, signal: AbortSignal): Promise<RecordsPage> {
@@ -171,8 +180,47 @@ export class SimKinesisApi implements KinesisApi {
     return Promise.resolve();
   }
 
-  subscribe(): Promise<never> {
-    return Promise.reject(new Error("not simulated"));
+  /** As the service does it: a new subscription takes an older one's place, but not within its first 5 s. */
+  subscribe(shardId: string, place: IteratorPlace, signal: AbortSignal): Promise<AsyncIterable<PushedPage>> {
+    return this.#call(signal, () => {
+      const { subscriptions } = this.#stream;
+      const before = subscriptions.get(shardId);
+      if (before !== undefined && this.#nowMs() - before.sinceMs < 5_000) {
+        this.#stream.counts.refused++;
+        throw new RetriableError("simulated: ResourceInUseException");
+      }
+      if (before !== undefined && !before.ended) this.#stream.counts.takenOver++;
+      const subscription = { sinceMs: this.#nowMs(), ended: false };
+      subscriptions.set(shardId, subscription);
+      return this.#push(this.#stream.get(shardId), this.#indexOf(shardId, place), subscription, signal);
+    });
+  }
+
+  async *#push(
+    shard: SimShard,
+    start: number,
+    subscription: Subscription,
+    signal: AbortSignal,
+  ): AsyncGenerator<PushedPage, void> {
+    const { clock, random, rates } = this.#network;
+    try {
+      for (let next = start; this.#nowMs() - subscription.sinceMs < SUBSCRIPTION_LIFE_MS;) {
+        await clock.sleep(next < shard.records.length ? random.next() * 300 : 2_000, signal);
+        if (this.#stream.subscriptions.get(shard.id) !== subscription) {
+          throw new RetriableError("simulated: another subscription has taken the place");
+        }
+        if (random.next() < rates.error / 2) throw new RetriableError("simulated: the connection broke");
+        this.#onRead(shard);
+        const records = shard.records.slice(next, next + 50);
+        next += records.length;
+        const ended = !shard.open && next === shard.records.length;
+        const last = shard.records[next - 1]?.sequence ?? "1";
+        yield { records, continuation: ended ? undefined : last, behindLatestMs: 0 };
+        if (ended) return;
+      }
+    } finally {
+      subscription.ended = true;
+    }
   }
 
   serverTimeMs(): number {

@@ -17,7 +17,7 @@ function field(number: number, bytes: Uint8Array): Uint8Array {
   return concat(Uint8Array.from([...varint(number * 8 + 2), ...varint(bytes.length)]), bytes);
 }
 
-export function concat(...parts: readonly Uint8Array[]): Uint8Array {
+export function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const part of parts) {
