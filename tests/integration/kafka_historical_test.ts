@@ -261,6 +261,7 @@ historicalTest("the parts of a historical worker share the topics, and start whe
     await live.start();
     await live.until("everything", () => live.values.length === 3);
     await historical.until("its own", () => historical.values.length >= 2);
+    assertEquals(cluster.group("readers").members.size, 2);
     assertEquals([...live.owned.keys()].sort(), ["events-a/0", "events-a/1", "events-b/0"]);
     assertEquals([...historical.owned.keys()].sort(), ["events-late/0", "events-late/1"]);
     assertEquals([live.values.toSorted(), new Set(historical.values)], [["new", "old", "old"], new Set(["late"])]);
