@@ -84,9 +84,14 @@ function inTopic({ splits, records: count }: { splits: number; records: number }
     requestTimeoutMs: 1000,
     isolationLevel: "read_committed",
   });
+  const fetchSizes = [1 << 20, 1, 700, 2500];
+  let made = 0;
   return Promise.resolve({
     records,
-    create: () => kafkaSource.ranges!(config, context()),
+    create: () => {
+      const partitionMaxByteLength = fetchSizes[made++ % fetchSizes.length];
+      return kafkaSource.ranges!({ ...config, partitionMaxByteLength }, context());
+    },
     append: () => {
       logs.forEach((log, split) => log.values([later(split)]));
       return Promise.resolve();
