@@ -8,7 +8,9 @@ import { ApiKey } from "../../src/source/kafka/protocol/api.ts";
 import { ErrorCode } from "../../src/source/kafka/protocol/errors.ts";
 import { publishOffsets } from "../../src/source/kafka/published_offsets.ts";
 import type { PlannedSplit, RangeEdge, RangeSource } from "../../src/source/range_source.ts";
-import type { SourceContext } from "../../src/source/source.ts";
+import type { PollLimit, SourceContext } from "../../src/source/source.ts";
+import { crc32c } from "../../src/source/kafka/records/crc32c.ts";
+import { writeRecordBatch } from "../../src/source/kafka/records/record_batch_writer.ts";
 import { FakeKafka, type FakeKafkaOptions } from "../support/kafka_broker.ts";
 import { type PartitionLog, recordOf } from "../support/kafka_log.ts";
 import { testRuntime } from "../support/stored_object.ts";
@@ -319,6 +321,41 @@ rangesTest("adjacent ranges have every record once, and limits are kept to", asy
     }
   }
   assertEquals(seen, values);
+});
+
+rangesTest("a full batch ends behind its last record, whatever is fetched with it", async ({ cluster, ranges }) => {
+  const [log] = cluster.createTopic("events", 1);
+  const open = { attributes: 16, producerId: 7n };
+  log.values(["aa", "bb"]);
+  log.values(["x", "y"], open);
+  log.endTransaction(7n, false);
+  log.values(["cc", "", "dd", "gone"]);
+  log.values(["gone too"]);
+  log.values(["ee"]);
+  // Compaction took the last record of a batch, and all of the next.
+  const [, , , cut] = log.batches;
+  log.batches[3] = {
+    ...cut,
+    bytes: writeRecordBatch({ records: ["cc", "", "dd"].map((value) => recordOf(value)), baseOffset: 5n }),
+  };
+  const view = new DataView(log.batches[3].bytes.buffer, log.batches[3].bytes.byteOffset);
+  view.setInt32(23, 3);
+  view.setUint32(17, crc32c(log.batches[3].bytes, 21, log.batches[3].bytes.length));
+  log.compact((base) => base !== 9);
+  const nexts = async (partitionMaxByteLength: number, limit: PollLimit) => {
+    const source = ranges({ partitionMaxByteLength });
+    const { splits: [planned] } = await source.plan(WHOLE, soon());
+    await source.open([planned], soon());
+    source.begin(planned, planned.start);
+    const { batches } = await readToEnd(source, planned, limit);
+    return batches.filter(({ rowCount }) => rowCount > 0).map((batch) => [valuesOf(batch).join(), batch.next]);
+  };
+  for (const partitionMaxByteLength of [1, 1 << 20]) {
+    const alone = [["aa", "1"], ["bb", "2"], ["cc", "6"], ["", "7"], ["dd", "8"], ["ee", "11"]];
+    assertEquals(await nexts(partitionMaxByteLength, { maxBytes: 1 << 20, maxRows: 1 }), alone);
+    assertEquals(await nexts(partitionMaxByteLength, { maxBytes: 1, maxRows: 10 }), alone);
+    assertEquals((await nexts(partitionMaxByteLength, { maxBytes: 4, maxRows: 10 }))[0], ["aa,bb", "2"]);
+  }
 });
 
 rangesTest("goes on where an earlier process got to", async ({ cluster, ranges }) => {

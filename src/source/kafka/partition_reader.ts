@@ -61,11 +61,12 @@ export class PartitionReader {
       partition.rewind();
       return;
     }
-    if (!reader.done) {
-      partition.position = reader.position;
-      return;
-    }
-    partition.position = Math.min(Math.max(reader.position, next), partition.end);
+    const read = reader.done ? Math.max(reader.position, next) : reader.position;
+    // A full batch ends with its last record, whatever of the gap behind it happens to be here: read again, it is the
+    // same. The next batch begins with the gap.
+    const exact = builder.isFull && read > builder.nextOffset;
+    partition.position = Math.min(exact ? builder.nextOffset : read, partition.end);
+    if (!reader.done || exact) return;
     partition.shift();
     this.#count(reader.counts);
   }

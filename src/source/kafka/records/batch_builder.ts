@@ -74,8 +74,19 @@ export class BatchBuilder {
   /** Whether a value of this length still fits; the first one always does. */
   fits(byteLength: number): boolean {
     return this.rowCount === 0 ||
-      this.rowCount < this.#limit.maxRows &&
-        this.#length + Math.min(byteLength, this.#maxValueByteLength) <= this.#limit.maxBytes;
+      !this.isFull && this.#length + Math.min(byteLength, this.#maxValueByteLength) <= this.#limit.maxBytes;
+  }
+
+  /** Whether nothing more fits, however small. */
+  get isFull(): boolean {
+    const { maxRows, maxBytes } = this.#limit;
+    return this.rowCount > 0 && (this.rowCount >= maxRows || this.#length >= maxBytes);
+  }
+
+  /** The offset behind the last record's. */
+  get nextOffset(): number {
+    const last = 2 * this.rowCount - 2;
+    return this.#positions[last] + this.#positions[last + 1] * 0x1_0000_0000 + 1;
   }
 
   /** Adds `data[start, end)`, received at `timestamp` (epoch ms). */
