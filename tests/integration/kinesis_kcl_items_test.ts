@@ -1,7 +1,10 @@
 /** Items of the lease table as KCL workers of each version write them: taken over, worked on, and given back whole. */
 import { assert, assertEquals } from "@std/assert";
 import type { Item } from "../../src/source/kinesis/lease_store.ts";
+import { WorkerRow } from "../../src/source/kinesis/worker_row.ts";
+import type { Clock } from "../../src/runtime/clock.ts";
 import { SilentWorld } from "../support/kinesis_table.ts";
+import { testRuntime } from "../support/stored_object.ts";
 
 const SEQUENCE = "49680478795460188555212863115272971761237870900905246722";
 const LATER = "49680478795460188555212863115272971761237870900905246999";
@@ -48,8 +51,12 @@ const OTHERS: readonly Item[] = [
     checkpoint: { S: "TRIM_HORIZON" },
     leaseCounter: { N: "0" },
   },
-  { leaseKey: { S: "worker-1" }, entityType: { S: "WORKER_METRIC_STATS" }, wid: { S: "worker-1" }, lut: { N: "1" } },
-  { leaseKey: { S: "table" }, entityType: { S: "TABLE_MIGRATION" } },
+  { leaseKey: { S: "worker-1" }, entityType: { S: "WORKER_METRIC_STATS" }, sts: { M: {} }, lut: { N: "1" } },
+  {
+    leaseKey: { S: "TableMigration3.5" },
+    entityType: { S: "TABLE_MIGRATION" },
+    tm: { S: "TABLE_MIGRATION_STATUS_COMPLETE" },
+  },
   { leaseKey: { S: "nonsense" }, leaseCounter: { N: "1" }, checkpoint: { S: "YESTERDAY" } },
 ];
 
@@ -161,4 +168,26 @@ test("a leader's handoff is noticed, finished under its own conditions, and then
   assertEquals(after.leaseCounter, { N: String(done.counter + 1n) });
   assertEquals(await table.renew(done, store.signal), undefined);
   assertEquals(await table.endHandoff(done, store.signal), false);
+});
+
+test("a worker's row is where the fleet has its own, with what a leader looks at", async () => {
+  const clock = { ...testRuntime().clock, now: () => 1_790_000_000_999 };
+  const runtime = testRuntime({ clock: clock as Clock });
+  // As of 3.5: in the lease table. (What stands in the table of its own before that is tested beside a leader.)
+  const { store, read, table } = await SilentWorld.with(OTHERS);
+  const row = new WorkerRow(store, { workerId: "me:1", runtime });
+  const expected = {
+    leaseKey: { S: "me:1" },
+    entityType: { S: "WORKER_METRIC_STATS" },
+    lut: { N: "1790000000" },
+    sts: { M: {} },
+    opr: { M: {} },
+    collector: { S: "1" },
+  };
+  await row.put(store.signal);
+  assertEquals(await read("me:1"), expected);
+  clock.now = () => 1_790_000_031_000;
+  await row.put(store.signal);
+  assertEquals(await read("me:1"), { ...expected, lut: { N: "1790000031" } });
+  assertEquals(await table.list(store.signal), []); // it is no lease
 });

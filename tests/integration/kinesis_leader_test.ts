@@ -46,9 +46,9 @@ Deno.test({
       return Item;
     };
     await until(async () => (await row().catch(() => undefined)) !== undefined);
-    const { lut, sts, opr } = (await row())!;
+    const { lut, ...rest } = (await row())!;
     assert(Math.abs(Number(lut.N) - new SystemClock().now() / 1000) < 60);
-    assertEquals([sts, opr], [{ M: {} }, { M: {} }]);
+    assertEquals(rest, { wid: { S: "first" }, sts: { M: {} }, opr: { M: {} }, collector: { S: "1" } });
 
     const [lease] = await servers.items(settings.leaseTable);
     assertEquals(lease.leaseOwner, undefined); // nobody takes by himself

@@ -102,6 +102,14 @@ export class SimLeaseStore implements LeaseStore {
     return Promise.resolve(true);
   }
 
+  workerRows(): Promise<Item[]> {
+    return Promise.resolve([]);
+  }
+
+  coordinatorState(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
   close(): void {}
 
   #write<T>(signal: AbortSignal, effect: () => T): Promise<T> {

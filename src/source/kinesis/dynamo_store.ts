@@ -79,23 +79,12 @@ export class DynamoLeaseStore implements LeaseStore {
     }
   }
 
-  async scan(signal: AbortSignal): Promise<Item[]> {
-    const items: Item[] = [];
-    let from: SdkItem | undefined;
-    for (let pages = 0; pages < MAX_PAGES; pages++) {
-      const command = new ScanCommand({ TableName: this.#table, ConsistentRead: true, ExclusiveStartKey: from });
-      const page = await this.#send("Scan", signal, (abortSignal) => this.#client.send(command, { abortSignal }));
-      for (const item of page.Items ?? []) items.push(item as unknown as Item);
-      from = page.LastEvaluatedKey;
-      if (from === undefined) return items;
-    }
-    throw new FatalError(`lease table ${this.#table} has more than ${MAX_PAGES} MB: is it another table?`);
+  scan(signal: AbortSignal): Promise<Item[]> {
+    return this.#scan(this.#table, signal);
   }
 
   async get(key: string, signal: AbortSignal): Promise<Item | undefined> {
-    const command = new GetItemCommand({ TableName: this.#table, Key: { leaseKey: { S: key } }, ConsistentRead: true });
-    const { Item } = await this.#send("GetItem", signal, (abortSignal) => this.#client.send(command, { abortSignal }));
-    return Item as unknown as Item | undefined;
+    return await this.#get(this.#table, { leaseKey: { S: key } }, signal);
   }
 
   put(item: Item, signal: AbortSignal): Promise<boolean> {
@@ -136,19 +125,50 @@ export class DynamoLeaseStore implements LeaseStore {
   }
 
   async putWorkerRow(row: Item, signal: AbortSignal): Promise<boolean> {
-    const TableName = `${this.#table}-WorkerMetricStats`;
+    const TableName = this.#workerTable;
     const command = new PutItemCommand({ TableName, Item: row as unknown as SdkItem });
-    try {
-      await this.#send("PutItem", signal, (abortSignal) => this.#client.send(command, { abortSignal }));
+    const put = async () => {
+      await this.#send("PutItem", signal, (abortSignal) => this.#client.send(command, { abortSignal }), TableName);
       return true;
-    } catch (error) {
-      if (isNamed(error, "ResourceNotFoundException")) return false;
-      throw error;
-    }
+    };
+    return await ifThere(put) ?? false;
+  }
+
+  async workerRows(signal: AbortSignal): Promise<Item[]> {
+    return await ifThere(() => this.#scan(this.#workerTable, signal)) ?? [];
+  }
+
+  async coordinatorState(key: string, signal: AbortSignal): Promise<Item | undefined> {
+    return await ifThere(() => this.#get(`${this.#table}-CoordinatorState`, { key: { S: key } }, signal));
   }
 
   close(): void {
     this.#client.destroy();
+  }
+
+  get #workerTable(): string {
+    return `${this.#table}-WorkerMetricStats`;
+  }
+
+  async #scan(table: string, signal: AbortSignal): Promise<Item[]> {
+    const items: Item[] = [];
+    let from: SdkItem | undefined;
+    for (let pages = 0; pages < MAX_PAGES; pages++) {
+      const command = new ScanCommand({ TableName: table, ConsistentRead: true, ExclusiveStartKey: from });
+      const send = (abortSignal: AbortSignal) => this.#client.send(command, { abortSignal });
+      const page = await this.#send("Scan", signal, send, table);
+      for (const item of page.Items ?? []) items.push(item as unknown as Item);
+      from = page.LastEvaluatedKey;
+      if (from === undefined) return items;
+    }
+    throw new FatalError(`table ${table} has more than ${MAX_PAGES} MB: is it another table?`);
+  }
+
+  async #get(table: string, Key: SdkItem, signal: AbortSignal): Promise<Item | undefined> {
+    const command = new GetItemCommand({ TableName: table, Key, ConsistentRead: true });
+    const send = (abortSignal: AbortSignal) => this.#client.send(command, { abortSignal });
+    const { Item } = await this.#send("GetItem", signal, send, table);
+    return Item as unknown as Item | undefined;
   }
 
   async #conditional(
@@ -165,9 +185,14 @@ export class DynamoLeaseStore implements LeaseStore {
     }
   }
 
-  async #send<T>(operation: Operation, signal: AbortSignal, send: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async #send<T>(
+    operation: Operation,
+    signal: AbortSignal,
+    send: (signal: AbortSignal) => Promise<T>,
+    table = this.#table,
+  ): Promise<T> {
     const { settings, clock, where, onTableCall } = this.#connection;
-    const what = `${operation} of table ${this.#table} at ${where(settings.dynamodbEndpoint)}`;
+    const what = `${operation} of table ${table} at ${where(settings.dynamodbEndpoint)}`;
     onTableCall(operation);
     try {
       return await withTimeLimit({ what, limitMs: this.#timeoutMs, clock, signal }, send);
@@ -180,6 +205,16 @@ export class DynamoLeaseStore implements LeaseStore {
         fixedKeys: settings.accessKey !== undefined,
       });
     }
+  }
+}
+
+/** Undefined when there is no such table. */
+async function ifThere<T>(ask: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (isNamed(error, "ResourceNotFoundException")) return undefined;
+    throw error;
   }
 }
 

@@ -25,6 +25,7 @@ import {
   type SplitId,
   splitPart,
 } from "../source.ts";
+import { AssignmentWatch } from "./assignment.ts";
 import { Background } from "./background.ts";
 import { EndedShards } from "./ended_shards.ts";
 import type { HeldLease } from "./held_lease.ts";
@@ -172,26 +173,29 @@ export class KinesisSource implements Source {
 
   async #start(handler: SourceHandler, signal: AbortSignal): Promise<void> {
     const { runtime } = this.#context;
-    const { streamName, assignment, shardSyncIntervalMs } = this.#settings;
+    const { streamName, shardSyncIntervalMs } = this.#settings;
     const ports = this.#ports = await this.#connect(signal);
     if (this.#closing.signal.aborted) this.#closePorts();
     this.#closing.signal.throwIfAborted();
     const table = new LeaseTable(ports.store, this.workerId, runtime);
     const sync = await prepareStream(ports, { table, settings: this.#settings, runtime, signal });
-    const { coordinator } = this.#opened = this.#assemble(ports, table, handler);
+    const assignment = new AssignmentWatch(ports.store, runtime, this.#settings.assignment);
+    await persistently("kinesis look at the fleet", () => assignment.look(signal), { runtime, signal });
+    const { coordinator } = this.#opened = this.#assemble(ports, { table, handler, assignment });
     runtime.log.info("kinesis worker started", { stream: streamName, workerId: this.workerId });
     await persistently("kinesis take leases", () => coordinator.start(signal), { runtime, signal });
     this.#background.run(sync.loop(shardSyncIntervalMs, this.#closing.signal));
     this.#background.run(this.#meter.loop(() => this.#shards.readers(), this.#closing.signal));
-    if (assignment === "leader") {
-      const row = new WorkerRow(ports.store, { workerId: this.workerId, runtime });
-      this.#background.run(row.publish(this.#closing.signal));
-    }
+    const row = new WorkerRow(ports.store, { workerId: this.workerId, runtime });
+    this.#background.run(row.publish(() => assignment.current, this.#closing.signal));
+    this.#background.run(assignment.loop(this.#closing.signal));
     if (ports.publish !== undefined) this.#background.run(ports.publish(this, this.#closing.signal));
   }
 
-  #assemble(ports: KinesisPorts, table: LeaseTable, handler: SourceHandler): Opened {
-    const { api } = ports;
+  #assemble(
+    { api }: KinesisPorts,
+    { table, handler, assignment }: { table: LeaseTable; handler: SourceHandler; assignment: AssignmentWatch },
+  ): Opened {
     const { runtime } = this.#context;
     const settings = this.#settings, shards = this.#shards;
     const gate = new ParentGate(table, runtime.clock, this.#tuning.parentPollMs);
@@ -201,7 +205,7 @@ export class KinesisSource implements Source {
       workerId: this.workerId,
       failoverTimeMs: settings.failoverTimeMs,
       maxLeases: settings.maxLeases ?? Infinity,
-      assignment: settings.assignment,
+      assignment: () => assignment.current,
       listener: {
         taken: (held) => this.#background.run(serving.serve(shards.add(held))),
         lost: (held) => this.#onLost(held),

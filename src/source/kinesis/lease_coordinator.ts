@@ -10,6 +10,7 @@
  *                               held --giveUp (shard end, close)--> gone
  */
 import type { Runtime } from "../../runtime/runtime.ts";
+import type { Assignment } from "./assignment.ts";
 import { eachLimited, sleepUntilAborted } from "./concurrency.ts";
 import { HeldLease } from "./held_lease.ts";
 import { isEnded, type Lease } from "./lease.ts";
@@ -31,7 +32,8 @@ export interface CoordinatorOptions {
   readonly workerId: string;
   readonly failoverTimeMs: number;
   readonly maxLeases: number;
-  readonly assignment: "take" | "leader";
+  /** Looked at before each round: it may change. */
+  assignment(): Assignment;
   readonly listener: LeaseListener;
 }
 
@@ -139,7 +141,7 @@ export class LeaseCoordinator {
     const stuck = leases.filter((lease) =>
       lease.owner === workerId && lease.checkpointOwner !== undefined && observer.isAvailable(lease) && !isEnded(lease)
     );
-    const take = (assignment === "take" ? choice.take : stuck).filter(({ key }) => !this.#held.has(key));
+    const take = (assignment() === "take" ? choice.take : stuck).filter(({ key }) => !this.#held.has(key));
     await eachLimited(take, CONCURRENCY, (lease) => this.#begin(lease));
     this.counts.held = this.#held.size;
   }
@@ -166,7 +168,7 @@ export class LeaseCoordinator {
     const last = this.#epochs.get(taken.key) ?? 0n;
     const epoch = taken.counter > last ? taken.counter : last + 1n;
     this.#epochs.set(taken.key, epoch);
-    const reportsThroughput = this.#options.assignment === "leader";
+    const reportsThroughput = this.#options.assignment() === "leader";
     const held = new HeldLease(taken, { table, clock, failoverTimeMs, sentMs, epoch, reportsThroughput });
     this.#held.set(held.key, held);
     if (this.#closing.signal.aborted) return; // given up with the others

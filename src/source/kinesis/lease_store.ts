@@ -41,7 +41,11 @@ export interface LeaseStore {
   /** Leaves all other attributes as they are. False when the conditions don't hold (or there is no such item). */
   update(key: string, change: ItemChange, signal: AbortSignal): Promise<boolean>;
   delete(key: string, when: Conditions, signal: AbortSignal): Promise<boolean>;
-  /** Rows of the fleet's workers (KCL 3), in a table of their own; undefined when there is no such table. */
+  /** Writes a row among those of the fleet's workers (KCL 3), in a table of their own. False when there is no such table. */
   putWorkerRow(row: Item, signal: AbortSignal): Promise<boolean>;
+  /** All rows there; none when there is no such table. */
+  workerRows(signal: AbortSignal): Promise<Item[]>;
+  /** A row of the fleet's coordinator (KCL 3), in a table of its own; undefined when there is no such row or table. */
+  coordinatorState(key: string, signal: AbortSignal): Promise<Item | undefined>;
   close(): void;
 }

@@ -72,10 +72,11 @@ export const kinesisOptions = {
     whenUnset: "no limit",
     doc: "The most shards that this collector takes.",
   }),
-  assignment: option.enumeration("kinesis.lease-assignment", ["take", "leader"], {
-    default: "take",
+  assignment: option.enumeration("kinesis.lease-assignment", ["auto", "take", "leader"], {
+    default: "auto",
     doc: "How shards are shared: take counts the workers and takes its part, as KCL 1, 2 and 3 in its 2.x-compatible " +
-      "mode do; leader waits for what the leader of a KCL 3 fleet assigns.",
+      "mode do; leader waits for what the leader of a KCL 3 fleet assigns. auto is leader while such a fleet is alive, " +
+      "as its tables say, and take otherwise.",
   }),
   shardSyncIntervalMs: option.duration("kinesis.shard-sync-interval", {
     default: "60s",

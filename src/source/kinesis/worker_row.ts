@@ -1,5 +1,7 @@
 import type { Runtime } from "../../runtime/runtime.ts";
 import { sleepUntilAborted } from "./concurrency.ts";
+import type { Assignment } from "./assignment.ts";
+import { COLLECTOR_MARK, keepsRowsInLeaseTable, WORKER_ROW_TYPE } from "./fleet.ts";
 import type { Item, LeaseStore } from "./lease_store.ts";
 
 /** A leader of KCL 3 takes a worker for dead whose row is older than 60 s. */
@@ -17,47 +19,31 @@ export class WorkerRow {
     this.#runtime = runtime;
   }
 
-  /** Keeps the row fresh until the signal aborts. Never rejects. */
-  async publish(signal: AbortSignal): Promise<void> {
+  /** Keeps the row fresh while a leader assigns, until the signal aborts. Never rejects. */
+  async publish(assignment: () => Assignment, signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#runtime;
     do {
+      if (assignment() === "take") continue;
       try {
-        if (!await this.#put(signal)) {
-          log.error(
-            "no leader will assign shards to this worker: the fleet keeps no table of worker metrics; set " +
-              "kinesis.lease-assignment=take, or start a KCL 3 worker first",
-          );
-        }
+        await this.put(signal);
       } catch (error) {
         if (!signal.aborted) log.warn("could not publish this worker's row; trying again", {}, error);
       }
     } while (await sleepUntilAborted(clock, PERIOD_MS, signal));
   }
 
-  /** False when the fleet has no place for such rows. */
-  async #put(signal: AbortSignal): Promise<boolean> {
+  /** Writes the row where the fleet's workers have theirs: see fleet.ts. */
+  async put(signal: AbortSignal): Promise<void> {
     const row: Item = {
-      wid: { S: this.#workerId },
       lut: { N: String(Math.floor(this.#runtime.clock.now() / 1000)) },
       sts: { M: {} },
       opr: { M: {} },
+      [COLLECTOR_MARK]: { S: "1" },
     };
-    if (await this.#store.putWorkerRow(row, signal)) return true;
-    const item = await this.#inLeaseTable(signal);
-    if (item === undefined) return false;
-    const key = item.leaseKey!.S!;
-    const update = { when: {}, set: { ...row, entityType: { S: "WORKER_METRIC_STATS" } } };
-    if (await this.#store.update(key, update, signal)) return true;
-    return await this.#store.put({ leaseKey: { S: key }, ...update.set }, signal);
-  }
-
-  /** Newer fleets keep the rows in the lease table: our key is theirs with another worker's name in it. */
-  async #inLeaseTable(signal: AbortSignal): Promise<Item | undefined> {
-    for (const item of await this.#store.scan(signal)) {
-      const key = item.leaseKey?.S, worker = item.wid?.S;
-      if (item.entityType?.S !== "WORKER_METRIC_STATS" || key === undefined || worker === undefined) continue;
-      if (key.endsWith(worker)) return { leaseKey: { S: key.slice(0, -worker.length) + this.#workerId } };
-    }
-    return undefined;
+    const inLeaseTable = await keepsRowsInLeaseTable(this.#store, signal);
+    if (!inLeaseTable && await this.#store.putWorkerRow({ ...row, wid: { S: this.#workerId } }, signal)) return;
+    const set = { ...row, entityType: { S: WORKER_ROW_TYPE } };
+    if (await this.#store.update(this.#workerId, { when: {}, set }, signal)) return;
+    await this.#store.put({ leaseKey: { S: this.#workerId }, ...set }, signal);
   }
 }
