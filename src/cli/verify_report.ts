@@ -27,6 +27,7 @@ const TITLES: Readonly<Record<FindingKind, readonly [string, string]>> = {
   "newer-manifest": ["manifest is of a later version", "manifests are of a later version"],
   "no-manifests": ["nothing to verify", "nothing to verify"],
   "committed-unreachable": ["source can't be asked", "sources can't be asked"],
+  "pending-gap": ["gap is not behind yet", "gaps are not behind yet"],
   "overlap": ["range is there twice", "ranges are there twice"],
   "unlisted-object": ["object is in no manifest", "objects are in no manifest"],
   "committed-unknown": ["committed position is not known", "committed positions are not known"],

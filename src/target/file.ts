@@ -33,6 +33,8 @@ class FileTarget implements ReadableObjectTarget {
   /** Writes that go on after their signal aborted, until they have tidied up after themselves. */
   readonly #running = new Set<Promise<void>>();
   #tree: { readonly root: string; readonly directories: DirectoryTree } | undefined;
+  /** Found by the first reader that found it. */
+  #readRoot: string | null = null;
   #writes = 0;
   readonly #instance: string;
 
@@ -107,13 +109,14 @@ class FileTarget implements ReadableObjectTarget {
     if (tree !== undefined) await removeTemporaryDirectory(tree.root);
   }
 
-  /** The directory's real path; null while there is no such directory. */
+  /** The directory's real path, for readers; null while there is no such directory. */
   async #root(action: string): Promise<string | null> {
     try {
+      if (this.#readRoot !== null) return this.#readRoot;
       const info = await unlessGone(Deno.stat(this.#directory));
       if (info === null) return null;
       if (!info.isDirectory) throw new FatalError(`cannot ${action}: ${this.#directory} is not a directory`);
-      return await unlessGone(Deno.realPath(this.#directory));
+      return this.#readRoot = await unlessGone(Deno.realPath(this.#directory));
     } catch (error) {
       throw fileError(action, error, "reading");
     }

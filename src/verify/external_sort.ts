@@ -108,7 +108,9 @@ export class ExternalSort {
 
   #reserve(byteLength: number): void {
     if (byteLength <= this.#bytes.length) return;
-    const bytes = new Uint8Array(Math.max(byteLength, 2 * this.#bytes.length));
+    // Up to the limit and one record, but not twice that.
+    const doubled = Math.min(2 * this.#bytes.length, this.#options.memoryByteLength + FIRST_BYTE_LENGTH);
+    const bytes = new Uint8Array(Math.max(byteLength, doubled));
     bytes.set(this.#bytes.subarray(0, this.#used));
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer);

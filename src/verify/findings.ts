@@ -24,6 +24,7 @@ export const FINDING_KINDS = {
   "newer-manifest": "undone",
   "no-manifests": "undone",
   "committed-unreachable": "undone",
+  "pending-gap": "warning",
   "overlap": "warning",
   "unlisted-object": "warning",
   "committed-unknown": "warning",

@@ -79,6 +79,9 @@ export interface S3Server {
   get(key: string, bucket?: string): Promise<Uint8Array | undefined>;
   /** An object's headers, or undefined. */
   head(key: string, bucket?: string): Promise<Headers | undefined>;
+  /** Stores and removes objects behind the back of whoever is tested. */
+  put(key: string, bytes: Uint8Array, bucket?: string): Promise<void>;
+  remove(key: string, bucket?: string): Promise<void>;
   /** The unfinished uploads, by key. */
   uploads(bucket?: string): { readonly key: string; readonly partCount: number }[];
   close(): Promise<void>;
@@ -315,7 +318,10 @@ async function forward(request: S3Request, origin: string): Promise<RawAnswer> {
   return { status: response.status, headers: Object.fromEntries(kept), body };
 }
 
-function inspection(origin: string, defaultBucket: string): Pick<S3Server, "list" | "get" | "head"> {
+function inspection(
+  origin: string,
+  defaultBucket: string,
+): Pick<S3Server, "list" | "get" | "head" | "put" | "remove"> {
   const object = (bucket: string, key: string) =>
     `${origin}/${bucket}/${key.split("/").map(encodeURIComponent).join("/")}`;
   const keys = (xml: string) => [...xml.matchAll(/<Key>([^<]*)<\/Key>/g)].map(([, key]) => decodeXml(key)).sort();
@@ -334,6 +340,15 @@ function inspection(origin: string, defaultBucket: string): Pick<S3Server, "list
       const response = await fetch(object(bucket, key));
       const body = new Uint8Array(await response.arrayBuffer());
       return response.status === 200 ? body : undefined;
+    },
+    async put(key, bytes, bucket = defaultBucket) {
+      const response = await fetch(object(bucket, key), { method: "PUT", body: bytes.slice() });
+      await response.body?.cancel();
+      if (response.status !== 200) throw new Error(`cannot put ${key}: status ${response.status}`);
+    },
+    async remove(key, bucket = defaultBucket) {
+      const response = await fetch(object(bucket, key), { method: "DELETE" });
+      await response.body?.cancel();
     },
     async head(key, bucket = defaultBucket) {
       const response = await fetch(object(bucket, key), { method: "HEAD" });

@@ -59,27 +59,31 @@ class Walk {
   async enter(path: string, key: string, above: readonly Level[]): Promise<Level | null> {
     const real = await unlessGone(Deno.realPath(path));
     if (real === null || !isInside(this.#root, real) || above.some((level) => level.path === real)) return null;
-    const names: string[] = [];
-    const entries = Deno.readDir(real)[Symbol.asyncIterator]();
-    for (let entry = await unlessGone(entries.next()); entry !== null && !entry.done;) {
-      const name = await this.#nameOf(real, key, entry.value);
-      if (name !== null) names.push(name);
-      entry = await unlessGone(entries.next());
-    }
+    const names = await unlessGone(this.#namesIn(real, key)) ?? [];
     return { path: real, key, names: names.sort(compareKeys), next: 0 };
   }
 
-  /** How the entry stands in the order of keys; null for what is no object, or none that was asked for. */
-  async #nameOf(directory: string, key: string, entry: Deno.DirEntry): Promise<string | null> {
-    const name = entry.isDirectory ? `${entry.name}/` : entry.name;
-    if (!this.#mayMatch(key + name) && !(entry.isSymlink && this.#mayMatch(`${key}${name}/`))) return null;
-    if (key === "" && isTemporary(entry.name)) return null;
-    if (!entry.isSymlink) return entry.isDirectory || entry.isFile ? name : null;
-    const path = join(directory, name);
-    const real = await unlessGone(Deno.realPath(path));
-    if (real === null || !isInside(this.#root, real)) return null;
-    const { isDirectory, isFile } = await unlessGone(Deno.stat(real)) ?? {};
-    return isDirectory ? `${name}/` : isFile ? name : null;
+  /** How the directory's entries stand in the order of keys, those that were asked for. */
+  async #namesIn(directory: string, key: string): Promise<string[]> {
+    const names: string[] = [];
+    for await (const { name, isDirectory, isFile, isSymlink } of Deno.readDir(directory)) {
+      if (key === "" && isTemporary(name)) continue;
+      const found = isDirectory || isFile
+        ? { isDirectory, isFile }
+        : isSymlink
+        ? await this.#follow(directory, name)
+        : {};
+      const sorted = found.isDirectory ? `${name}/` : name;
+      if ((found.isDirectory || found.isFile) && this.#mayMatch(key + sorted)) names.push(sorted);
+    }
+    return names;
+  }
+
+  /** What a link within the root leads to. */
+  async #follow(directory: string, name: string): Promise<{ isDirectory?: boolean; isFile?: boolean }> {
+    const real = await unlessGone(Deno.realPath(join(directory, name)));
+    if (real === null || !isInside(this.#root, real)) return {};
+    return await unlessGone(Deno.stat(real)) ?? {};
   }
 
   /** Keys that begin with `key` may begin with the prefix. */

@@ -154,6 +154,25 @@ Deno.test("coverage is kept apart by split, and compared with what is committed"
   assertEquals(sweep(ranges).findings, []);
 });
 
+Deno.test("a gap that nothing is committed behind is pending, any other is a gap", () => {
+  const ranges = [range("a/0", "0", "10"), range("a/0", "20", "30"), range("a/0", "40", "50")];
+  const cases: [string, string[]][] = [
+    ["0", ["pending-gap 10", "pending-gap 30"]],
+    ["10", ["pending-gap 10", "pending-gap 30"]],
+    ["11", ["gap 10", "pending-gap 30"]],
+    ["30", ["gap 10", "pending-gap 30"]],
+    ["40", ["gap 10", "gap 30"]],
+  ];
+  for (const [position, expected] of cases) {
+    const { findings, splits: [split] } = sweep(ranges, { committed: new Map([["a/0", position]]) });
+    assertEquals(findings.map(({ kind, start }) => `${kind} ${start}`), expected, position);
+    const pending = expected.filter((text) => text.startsWith("pending")).length;
+    assertEquals([split.gaps, split.pendingGaps], [2 - pending, pending]);
+  }
+  const elsewhere = sweep(ranges, { committed: new Map([["a/1", "0"]]) });
+  assertEquals(elsewhere.findings.map(({ kind }) => kind), ["gap", "gap"], "of a split that nobody knows it of");
+});
+
 Deno.test("a split with many gaps is reported with the first parts and all counts", () => {
   const ranges = Array.from({ length: 2000 }, (_, i) => range("a/0", String(3 * i), String(3 * i + 2)));
   const { splits: [split], findings } = sweep(ranges);
