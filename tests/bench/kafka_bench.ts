@@ -1,7 +1,7 @@
 /**
  * From a local broker to files or S3, beside a plain collector in one isolate, in the same run:
  *
- *     deno task bench:kafka [--small N] [--large N] [--huge N] [--memory 300MB] [--rounds N] [--variants gzip:6,gzip:6:s3,gzip:3,zstd:3]
+ *     deno task bench:kafka [--set KEY=VALUE]... [--small N] [--large N] [--huge N] [--memory 300MB] [--rounds N] [--variants gzip:6,gzip:6:s3,gzip:3,zstd:3]
  *
  * Every side has a process of its own; the broker measures, from a group's first fetch to the commit of its last record.
  * `ratio` is by the plain collector with gzip at level 6. The best of the rounds counts; peak is the resident memory.
@@ -143,7 +143,10 @@ function s3Settings({ s3Port }: Broker): Record<string, string> {
 function ours(
   broker: Broker,
   groupId: string,
-  { variant, memory, directory }: { variant: string; memory: string; directory: string },
+  { variant, memory, sets, directory }: Pick<KafkaBenchOptions, "memory" | "sets"> & {
+    variant: string;
+    directory: string;
+  },
 ): Deno.Command {
   const [compression, level, target] = variant.split(":");
   const config: Record<string, string> = {
@@ -163,10 +166,8 @@ function ours(
     "memory.limit": memory,
     "source.max-record-size": "16MB",
   };
-  return script(
-    "tests/support/kafka_bench_collector.ts",
-    Object.entries(config).map(([key, value]) => `${key}=${value}`),
-  );
+  const settings = Object.entries(config).map(([key, value]) => `${key}=${value}`);
+  return script("tests/support/kafka_bench_collector.ts", [...settings, ...sets]);
 }
 
 async function best(rounds: number, run: (round: number) => Promise<Side>): Promise<Side> {
@@ -186,6 +187,8 @@ export interface KafkaBenchOptions {
   readonly variants: readonly string[];
   /** For memory.limit. */
   readonly memory: string;
+  /** More of our config, KEY=VALUE. */
+  readonly sets: readonly string[];
 }
 
 export interface KafkaBenchResult {
@@ -203,7 +206,7 @@ export interface KafkaBenchResult {
 
 /** The plain collector first, then each of our variants. */
 export async function benchKafka(
-  { rows, size, rounds, variants, memory }: KafkaBenchOptions,
+  { rows, size, rounds, variants, memory, sets }: KafkaBenchOptions,
 ): Promise<KafkaBenchResult[]> {
   await using broker = await startBroker(rows, size);
   const work = await Deno.makeTempDir({ prefix: "kafka-bench-" });
@@ -224,9 +227,14 @@ export async function benchKafka(
     for (const variant of variants) {
       const side = await best(rounds, (round) => {
         const groupId = `ours-${variant.replaceAll(":", "-")}-${round}`;
-        return measure(broker, groupId, ours(broker, groupId, { variant, memory, directory: join(work, groupId) }), {
-          reports: true,
-        });
+        return measure(
+          broker,
+          groupId,
+          ours(broker, groupId, { variant, memory, sets, directory: join(work, groupId) }),
+          {
+            reports: true,
+          },
+        );
       });
       const result = resultOf(`collector ${variant}`, side, plain, { rows, broker });
       results.push({ ...result, stages: roundAll(side.work!.stages), wall: wallOf(side, source.ms) });
@@ -274,6 +282,7 @@ if (import.meta.main) {
       large: { type: "string", default: "400000" },
       huge: { type: "string", default: "0" },
       memory: { type: "string", default: "300MB" },
+      set: { type: "string", multiple: true, default: [] },
       rounds: { type: "string", default: "1" },
       variants: { type: "string", default: "gzip:6,gzip:6:s3,gzip:3,zstd:3" },
     },
@@ -282,8 +291,8 @@ if (import.meta.main) {
   for (const size of ["small", "large", "huge"] as const) {
     const rows = Number(values[size]);
     if (rows === 0) continue;
-    const { memory } = values;
-    const options = { rows, size, memory, rounds: Number(values.rounds), variants: values.variants.split(",") };
+    const { memory, set: sets } = values;
+    const options = { rows, size, memory, sets, rounds: Number(values.rounds), variants: values.variants.split(",") };
     for (const result of await benchKafka(options)) print(JSON.stringify({ size, rows, ...result }));
   }
 }

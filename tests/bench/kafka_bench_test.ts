@@ -6,7 +6,14 @@ Deno.test({
   sanitizeOps: false,
   sanitizeResources: false,
   async fn() {
-    const results = await benchKafka({ rows: 2000, size: "small", rounds: 1, variants: ["gzip:6"], memory: "300MB" });
+    const results = await benchKafka({
+      rows: 2000,
+      size: "small",
+      rounds: 1,
+      variants: ["gzip:6"],
+      memory: "300MB",
+      sets: [],
+    });
     assertEquals(results.map(({ name }) => name), ["plain gzip:6", "source only", "collector gzip:6"]);
     assertEquals(Object.keys(results[2].stages!).sort(), ["compress", "decode", "encode"]);
     assert(["compress", "decode", "encode", "source", "waiting"].includes(results[2].wall!), results[2].wall);
