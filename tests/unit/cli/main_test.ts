@@ -14,7 +14,7 @@ async function run(options: FakeHostOptions, prepare: (host: FakeHost) => void =
 const CONSOLE = ["--set", "stream.source=file", "--set", "file.path=missing/*.ndjson", "--set", "target=console"];
 
 Deno.test("main() prints help and version on standard output", async () => {
-  for (const args of [["--help"], ["run", "--help"], ["check", "-h"]]) {
+  for (const args of [["--help"], ["run", "--help"], ["check", "-h"], ["verify", "--help"]]) {
     const { code, stdout, stderr } = await run({ args });
     assertEquals([code, stderr], [0, ""]);
     assertStringIncludes(stdout, "Exit codes:");
