@@ -45,8 +45,7 @@ looked at. Records that are there twice, and objects that no manifest lists, are
     { name: "skip-committed", doc: "don't ask the source for its committed positions" },
     {
       name: "accept-uncovered",
-      doc:
-        "take it for right when a split is committed and in no manifest (idle since it was begun at its latest record)",
+      doc: "take it for right when a split is committed and in no manifest (idle since it began)",
     },
     { name: "hour-markers", doc: "write _complete/<parent>/dt=.../hour=....json for each hour that is complete" },
     {
