@@ -6,12 +6,12 @@ import { events, hashes, idsIn, logged, range, ReplayWorld, reportsIn } from "..
 import { type S3Server, startS3 } from "../support/s3_server.ts";
 import type { Objects } from "../support/replay_world.ts";
 
-const COUNT = 36_000;
+const COUNT = 20_000;
 const FILES = {
-  "a.ndjson": events(0, 12_000),
-  "b.ndjson.gz": gzipSync(events(12_000, 12_000)),
-  "c.ndjson.zst": zstdCompressSync(events(24_000, 6000)),
-  "d.ndjson": events(30_000, 6000) + "{oops\n",
+  "a.ndjson": events(0, 6000),
+  "b.ndjson.gz": gzipSync(events(6000, 6000)),
+  "c.ndjson.zst": zstdCompressSync(events(12_000, 4000)),
+  "d.ndjson": events(16_000, 4000) + "{oops\n",
 };
 
 /** Kills the process when so many things have happened in a directory: anywhere in the writing of a unit. */
@@ -39,13 +39,13 @@ Deno.test("replay that is killed again and again comes to the objects of one tha
   assertEquals(idsIn(expected), range(0, COUNT));
   const [{ totals, units }] = reportsIn(expected);
   assertEquals([totals.rows, totals.deadLetters, totals.records], [COUNT, 1, COUNT + 1]);
-  assertGreater(units.length, 8);
+  assertGreater(units.length, 4);
 
   const random = new SeededRandom(11);
   const codes: number[] = [];
   while (codes.at(-1) !== 0 && codes.length < 30) {
     const directory = random.next() < 0.5 ? "jobs/j" : "killed";
-    codes.push(await killAfterChanges(world, directory, 1 + Math.floor(random.next() * 40), ["--job", "j"]));
+    codes.push(await killAfterChanges(world, directory, 1 + Math.floor(random.next() * 60), ["--job", "j"]));
   }
   assertEquals(codes.filter((code) => code !== 137 && code !== 0), []);
   assertGreater(codes.length, 3, "it was hardly killed");
@@ -70,7 +70,7 @@ Deno.test("replay to S3 that is killed in its requests comes to the objects of o
     const expected = await objectsOf(server, "whole/");
     assertEquals(idsIn(expected), range(0, COUNT));
     const flags = ["--prefix", "killed", "--job", "killed"];
-    for (const [requests, fault] of [[2, "hang"], [9, "do and hang"], [8, "lose answer"]] as const) {
+    for (const [requests, fault] of [[2, "hang"], [9, "do and hang"]] as const) {
       const reached = Promise.withResolvers<void>();
       let left = requests;
       server.faults.always(({ operation }) => {
@@ -98,7 +98,7 @@ Deno.test("replay to S3 that is killed in its requests comes to the objects of o
 
 Deno.test("replay runs once at a time, waits when told to, stops with 5 at SIGTERM, and the next goes on", async () => {
   await using world = await ReplayWorld.make(FILES);
-  await using first = world.start(["--job", "j", "--rate", "5MB"]);
+  await using first = world.start(["--job", "j", "--rate", "3MB"]);
   await first.logs("replaying");
   const second = await world.run(["--job", "j"]);
   assertEquals([second.code, second.stdout], [3, ""]);
