@@ -167,7 +167,9 @@ export class Collector implements SourceHandler {
     const held = this.#tracker.epochOf(split);
     if (held !== undefined && this.#open?.has(split)) this.#flush("lost");
     this.#tracker.assign(split, epoch, start);
-    this.#runtime.log.info("split assigned", { split, epoch, start, committed: options.committed });
+    // Of a replay, which reads very many one after the other, its own lines say enough.
+    const level = this.#cuts ? "debug" : "info";
+    this.#runtime.log[level]("split assigned", { split, epoch, start, committed: options.committed });
     if (!options.committed) await this.#source.commit(split, epoch, start, this.#kill.signal);
   }
 
