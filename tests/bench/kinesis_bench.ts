@@ -6,13 +6,15 @@
  *  - read: GetRecords answers of a server in this process -> the SDK -> chunks -> batches, one shard after the other in
  *    one isolate, plain records and KPL aggregates; MB are the records' own bytes;
  *  - emulated: four shards of kinesalite in this process, which is what limits it;
- *  - calls: requests a minute of simulated time, of one worker with so many idle shards and a commit of each a minute.
+ *  - calls: requests a minute of simulated time, of one worker with so many idle shards and a commit of each a minute;
+ *  - read ahead: bytes that were read and not taken, with many full shards and a loop that is slower than they are.
  */
 import { parseArgs } from "node:util";
 import { SeededRandom } from "../../src/runtime/random.ts";
 import { connectToAws } from "../../src/source/kinesis/connect.ts";
 import { DEFAULT_TUNING, KinesisSource } from "../../src/source/kinesis/kinesis_source.ts";
 import { type KinesisConfig, kinesisOptions } from "../../src/source/kinesis/options.ts";
+import type { RecordsPage } from "../../src/source/kinesis/kinesis_api.ts";
 import { RecordChunk } from "../../src/source/kinesis/record_chunk.ts";
 import { SdkKinesisApi } from "../../src/source/kinesis/sdk_kinesis.ts";
 import { kinesisSettings } from "../../src/source/kinesis/settings.ts";
@@ -121,78 +123,136 @@ export async function benchEmulated(recordCount: number, shardCount: number): Pr
   return { records, byteLength, ms };
 }
 
-/** Requests a minute, by kind, with the default timings. */
-export async function countCalls(shardCount: number, minutes: number): Promise<Readonly<Record<string, number>>> {
-  const time = new SimTime();
-  const stream = new SimStream(shardCount, () => time.nowMs);
-  const clock = new SimClock(time, NEVER, { skewMs: 0, drift: 1 });
-  const random = new SeededRandom(1);
-  const network = { clock, random, rates: { error: 0, lostAnswer: 0, slow: 0 } };
-  const calls = new Map<string, number>();
-  const counted = <T extends object>(port: T): T =>
-    new Proxy(port, {
-      get(target, name) {
+/** A worker of a simulated stream, all of whose time is simulated. */
+class SimWorker {
+  readonly time = new SimTime();
+  readonly stream: SimStream;
+  readonly source: KinesisSource;
+  /** By kind. */
+  readonly calls = new Map<string, number>();
+  /** Bytes of the pages that were read. */
+  readByteLength = 0;
+
+  constructor(shardCount: number, config: Partial<KinesisConfig> = {}) {
+    const { time } = this;
+    const stream = this.stream = new SimStream(shardCount, () => time.nowMs);
+    const clock = new SimClock(time, NEVER, { skewMs: 0, drift: 1 });
+    const random = new SeededRandom(1);
+    const network = { clock, random, rates: { error: 0, lostAnswer: 0, slow: 0 } };
+    const api = new SimKinesisApi(stream, { network, nowMs: () => time.nowMs, onRead() {}, maxPageRecords: 10_000 });
+    const full = defaultConfig<KinesisConfig>(kinesisOptions, { stream: "s", ...config });
+    const context = {
+      runtime: testRuntime({ clock, random }),
+      wants: { keys: false, headers: false },
+      maxRecordByteLength: 1 << 20,
+    };
+    const store = new SimLeaseStore(new SimTable(), network, time);
+    this.source = new KinesisSource(kinesisSettings(full), context, {
+      workerId: "worker",
+      tuning: DEFAULT_TUNING,
+      connect: () => Promise.resolve({ api: this.#counted(api), store: this.#counted(store) }),
+    });
+  }
+
+  async open(): Promise<void> {
+    await this.time.drive(this.source.open(handlerOf(() => this.source), NEVER));
+  }
+
+  async run(untilMs: number): Promise<void> {
+    while (this.time.nowMs < untilMs) {
+      await turn();
+      this.time.step();
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.time.drive(this.source.close());
+  }
+
+  #counted<T extends object>(port: T): T {
+    return new Proxy(port, {
+      get: (target, name) => {
         const member = Reflect.get(target, name, target);
         if (typeof member !== "function") return member;
         return (...args: unknown[]) => {
-          calls.set(String(name), (calls.get(String(name)) ?? 0) + 1);
-          return member.apply(target, args);
+          this.calls.set(String(name), (this.calls.get(String(name)) ?? 0) + 1);
+          const result = member.apply(target, args);
+          if (name === "getRecords") result.then((page: RecordsPage) => this.#countBytes(page), () => {});
+          return result;
         };
       },
     });
-  const api = new SimKinesisApi(stream, { network, nowMs: () => time.nowMs, onRead() {} });
-  const config = defaultConfig<KinesisConfig>(kinesisOptions, { stream: "s" } as Partial<KinesisConfig>);
-  const runtime = testRuntime({ clock, random });
-  const context = { runtime, wants: { keys: false, headers: false }, maxRecordByteLength: 1 << 20 };
-  const source: KinesisSource = new KinesisSource(kinesisSettings(config), context, {
-    workerId: "worker",
-    tuning: DEFAULT_TUNING,
-    connect: () =>
-      Promise.resolve({ api: counted(api), store: counted(new SimLeaseStore(new SimTable(), network, time)) }),
-  });
-  let open = false;
-  const opened = source.open(handlerOf(() => source), NEVER).then(() => open = true);
+  }
+
+  #countBytes({ records }: RecordsPage): void {
+    for (const { data } of records) this.readByteLength += data.length;
+  }
+}
+
+/** Requests a minute, by kind, with the default timings. */
+export async function countCalls(shardCount: number, minutes: number): Promise<Readonly<Record<string, number>>> {
+  const worker = new SimWorker(shardCount);
+  const { time, stream, source, calls } = worker;
+  await worker.open();
   const poll = async () => {
-    await opened;
-    const last = new Map<string, { epoch: bigint; next: string; ms: number }>();
+    const last = new Map<string, number>();
     for (;;) {
       const batch = await source.poll(LIMIT, NEVER);
       if (batch === "end") return;
-      const before = last.get(batch.split);
-      if (before !== undefined && time.nowMs - before.ms < 55_000) continue;
-      last.set(batch.split, { epoch: batch.epoch, next: batch.next, ms: time.nowMs });
+      if (time.nowMs - (last.get(batch.split) ?? -Infinity) < 55_000) continue;
+      last.set(batch.split, time.nowMs);
       await source.commit(batch.split, batch.epoch, batch.next, NEVER);
     }
   };
   void poll().catch(() => {});
-  const run = async (untilMs: number) => {
-    while (time.nowMs < untilMs) {
-      await turn();
-      time.step();
-    }
-  };
-  while (!open) {
-    await turn();
-    time.step();
-  }
-  await run(time.nowMs + 60_000);
+  await worker.run(time.nowMs + 60_000);
   calls.clear();
   for (let i = 0; i < minutes; i++) {
     for (const shard of stream.openShards()) stream.put(shard);
-    await run(time.nowMs + 60_000);
+    await worker.run(time.nowMs + 60_000);
   }
-  let closed = false;
-  void source.close().then(() => closed = true);
-  while (!closed) {
-    await turn();
-    time.step();
-  }
-  const names: Record<string, string> = { update: "UpdateItem", scan: "Scan", get: "GetItem", put: "PutItem" };
+  await worker.close();
+  const names: Record<string, string> = {
+    update: "UpdateItem",
+    scan: "Scan",
+    get: "GetItem",
+    coordinatorState: "GetItem of the fleet's table",
+    put: "PutItem",
+  };
   return Object.fromEntries(
     [...calls].filter(([name]) => name !== "serverTimeMs" && name !== "close").map((
       [name, count],
     ) => [names[name] ?? name, Math.round(count / minutes)]),
   );
+}
+
+/**
+ * The most bytes that were read and not taken, while a loop that is slower than the shards takes everything; each shard
+ * has `recordCount` records of `recordByteLength`, which share their bytes.
+ */
+export async function measureReadAhead(
+  shardCount: number,
+  { recordCount, recordByteLength }: { recordCount: number; recordByteLength: number },
+): Promise<{ maxByteLength: number; reads: number; simulatedMs: number }> {
+  const worker = new SimWorker(shardCount);
+  const { time, stream, source } = worker;
+  const data = new Uint8Array(recordByteLength);
+  for (const shard of stream.openShards()) {
+    for (let i = 0; i < recordCount; i++) stream.put(shard, undefined, data);
+  }
+  await worker.open();
+  let takenByteLength = 0, maxByteLength = 0;
+  const startMs = time.nowMs;
+  for (const total = shardCount * recordCount * recordByteLength; takenByteLength < total;) {
+    await worker.run(time.nowMs + 20); // 50 MB a second at the most
+    maxByteLength = Math.max(maxByteLength, worker.readByteLength - takenByteLength);
+    const batch = await time.drive(source.poll(LIMIT, NEVER));
+    if (batch === "end") break;
+    takenByteLength += batch.bytes.length;
+  }
+  const result = { maxByteLength, reads: worker.calls.get("getRecords") ?? 0, simulatedMs: time.nowMs - startMs };
+  await worker.close();
+  return result;
 }
 
 function print(text: string): void {
@@ -215,8 +275,18 @@ if (import.meta.main) {
   report("read, plain records", await benchRead(5000, 1, rounds));
   report("read, aggregates of 100", await benchRead(5000, 100, rounds));
   report("emulated, 4 shards", await benchEmulated(Number(values.records), 4), 4);
-  for (const shards of [8, 200]) {
+  for (const shards of [8, 300]) {
     print(`calls a minute, ${shards} shards: ${JSON.stringify(await countCalls(shards, 2))}`);
+  }
+  for (const recordByteLength of [500, 50_000]) {
+    const recordCount = 4_000_000 / recordByteLength;
+    const { maxByteLength, reads, simulatedMs } = await measureReadAhead(300, { recordCount, recordByteLength });
+    print(
+      `300 shards with 4 MB each, records of ${recordByteLength} bytes: at most ${
+        (maxByteLength / 2 ** 20).toFixed(1)
+      } MB ` +
+        `read ahead (kinesis.prefetch-size is 32 MB), ${reads} reads, ${Math.round(simulatedMs / 1000)} s`,
+    );
   }
   Deno.exit(0);
 }

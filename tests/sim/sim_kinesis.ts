@@ -105,11 +105,18 @@ export class SimKinesisApi implements KinesisApi {
   readonly #network: Network;
   readonly #nowMs: () => number;
   readonly #onRead: (shard: SimShard) => void;
+  readonly #maxPageRecords: number;
 
   constructor(
     stream: SimStream,
-    { network, nowMs, onRead }: { network: Network; nowMs: () => number; onRead: (shard: SimShard) => void },
+    { network, nowMs, onRead, maxPageRecords = 50 }: {
+      network: Network;
+      nowMs: () => number;
+      onRead: (shard: SimShard) => void;
+      maxPageRecords?: number;
+    },
   ) {
+    this.#maxPageRecords = maxPageRecords;
     this.#stream = stream;
     this.#network = network;
     this.#nowMs = nowMs;
@@ -161,7 +168,7 @@ export class SimKinesisApi implements KinesisApi {
       const shard = this.#stream.get(shardId);
       this.#onRead(shard);
       const first = Math.max(Number(index), shard.trimmed);
-      const records = shard.records.slice(first, first + Math.min(limit ?? 10_000, 50));
+      const records = shard.records.slice(first, first + Math.min(limit ?? 10_000, this.#maxPageRecords));
       const next = first + records.length;
       const ended = !shard.open && next === shard.records.length;
       return {

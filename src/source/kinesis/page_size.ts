@@ -1,7 +1,7 @@
 /** The most that the service gives at a time. */
 const MAX_RECORDS = 10_000;
-/** What is asked for before anything is known of a shard's records: one page of it is no burden, however large they are. */
-const FIRST_RECORDS = 100;
+/** What is asked for before anything is known of a shard's records: aggregates, of 50 kB mostly, stay below FIRST_BYTES. */
+const FIRST_RECORDS = 10;
 const MIN_BYTES = 64 << 10, FIRST_BYTES = 1 << 20;
 /** A page has no more bytes. */
 export const MAX_PAGE_BYTES = 10 << 20;

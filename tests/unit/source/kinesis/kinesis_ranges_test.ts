@@ -198,7 +198,7 @@ Deno.test("a read that can't be mended ends the job, and one that is broken off 
   assertEquals(await reading.catch((error) => error), stop.signal.reason);
   const batch = await world.time.drive(world.ranges.read(planned.split, LIMIT, NEVER));
   assert(batch !== "end");
-  assertEquals([batch.start, batch.rowCount], [planned.start, 50]);
+  assertEquals([batch.start, batch.rowCount], [planned.start, 10]);
   broken = true;
   const rest = async () => {
     while (await world.ranges.read(planned.split, LIMIT, NEVER) !== "end");

@@ -3,7 +3,7 @@ import { PageSize } from "../../../../src/source/kinesis/page_size.ts";
 
 Deno.test("a page's size follows the pages before, within its bounds", () => {
   const size = new PageSize(undefined, 4 << 20);
-  assertEquals([size.expectedBytes, size.recordLimit], [1 << 20, 100]);
+  assertEquals([size.expectedBytes, size.recordLimit], [1 << 20, 10]);
   const cases: [number, number, number, number][] = [
     // records, bytes -> expected bytes, records to ask for
     [100, 100_000, 200_000, 200],
