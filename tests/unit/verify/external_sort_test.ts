@@ -69,3 +69,22 @@ Deno.test("ExternalSort keeps its runs in the directory it is told, and leaves n
     await Deno.remove(directory).catch(() => {});
   }
 });
+
+Deno.test({
+  name: "ExternalSort keeps few files open, however often it spills",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    const openFiles = () => [...Deno.readDirSync("/proc/self/fd")].length;
+    const before = openFiles();
+    const sort = new ExternalSort({ memoryByteLength: 1 });
+    for (let i = 0; i < 200; i++) {
+      sort.add(String(i * 77 % 200).padStart(3, "0"));
+      await sort.spill();
+      assert(openFiles() - before <= 70, `${openFiles() - before} files are open`);
+    }
+    const sorted = await Array.fromAsync(sort.sorted(), (record) => Number(new TextDecoder().decode(record)));
+    assertEquals(sorted, Array.from({ length: 200 }, (_, i) => i));
+    sort.close();
+    assertEquals(openFiles(), before);
+  },
+});

@@ -198,6 +198,15 @@ Deno.test("an audit tells what no manifest lists, but not what isn't rows", asyn
   assertEquals((await stray.audit({ strict: true })).outcome, "incomplete");
 });
 
+Deno.test("an audit takes nothing for a manifest that isn't named like one", async () => {
+  const strange = world();
+  for (const key of ["_manifests/.collector-check", "_manifests/a/u1.json.tmp", "_manifests/README"]) {
+    strange.putText(key, "not a manifest");
+  }
+  const report = await strange.audit();
+  assertEquals([kinds(report), report.manifests], [[], 2]);
+});
+
 Deno.test("an audit leaves objects to the prefix that has manifests of them", async () => {
   const shared = world();
   for (const [key, bytes] of [...world().target.objects]) {
