@@ -11,8 +11,8 @@ import type { LogFields, Logger } from "../runtime/log.ts";
 import { Metrics } from "../runtime/metrics.ts";
 import { retry, RETRY_UNTIL_STOPPED } from "../runtime/retry.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { RangePlan, RangeSource } from "../source/range_source.ts";
-import { comparePositions, type Position, type SplitId } from "../source/source.ts";
+import type { RangePlan, RangeRequest, RangeSource } from "../source/range_source.ts";
+import { comparePositions } from "../source/source.ts";
 import { prefixedTarget } from "../target/prefixed_target.ts";
 import type { ObjectTarget, Target } from "../target/target.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
@@ -39,7 +39,9 @@ export interface JobRequest {
   readonly toText: string | null;
   /** Whether another run of the same command asks for the same range. */
   readonly fixed: boolean;
-  /** Whether the job begins where its last run ended, and notes where it is for others to see. */
+  /** Whether the job begins where its last run ended. */
+  readonly resumes: boolean;
+  /** Whether the next run may begin where this one ends, which is noted for others to see. */
   readonly incremental: boolean;
   readonly wait: boolean;
   readonly dryRun: boolean;
@@ -56,7 +58,11 @@ export interface JobKind {
   /** The config of a run: this one's, or an unfinished one's that differs in these. */
   configOf(plan: Pick<JobPlan, "historical">): Config;
   ranges(config: Config, runtime: Runtime): RangeSource;
-  plan(ranges: RangeSource, resume: ReadonlyMap<SplitId, Position>, signal: AbortSignal): Promise<RangePlan>;
+  plan(
+    ranges: RangeSource,
+    earlier: Pick<RangeRequest, "resume" | "known">,
+    signal: AbortSignal,
+  ): Promise<RangePlan>;
   /** Called when everything is durable; may come again after a crash. */
   finished?(plan: JobPlan, surroundings: { runtime: Runtime; signal: AbortSignal }): Promise<void>;
 }
@@ -170,16 +176,16 @@ async function planOf(
   { job, ranges, config }: { job: JobFile | null; ranges: RangeSource; config: Config },
   { host, stop }: JobSurroundings,
 ): Promise<JobPlan> {
-  const { name, prefix, historical, fromText, toText, incremental } = request;
-  const resume = new Map(incremental ? job?.last : []);
-  if (incremental) {
+  const { name, prefix, historical, fromText, toText, resumes, incremental } = request;
+  const resume = new Map(resumes ? job?.last.positions : []);
+  if (resumes) {
     // Another machine may have gone on in between; or this one may have ended before others could see how far it was.
     for (const [split, position] of await ranges.published?.(name, stop) ?? []) {
       const own = resume.get(split);
       if (own === undefined || comparePositions(own, position) < 0) resume.set(split, position);
     }
   }
-  const range = await plan(ranges, resume, stop);
+  const range = await plan(ranges, { resume, known: job?.last.details }, stop);
   const { memoryByteLength } = limitsOf(config, host.machine);
   return {
     id: rangeId(range),
@@ -187,6 +193,7 @@ async function planOf(
     to: toText,
     prefix,
     historical,
+    incremental,
     unitByteLength: unitByteLengthOf(config.replay, memoryByteLength),
     range,
   };
@@ -216,7 +223,7 @@ async function run(
     rate: kind.request.rate === null ? null : new RateLimit(kind.request.rate, runtime.clock),
     save: async (progress, signal) => {
       await job.save(progress);
-      if (kind.request.incremental) await ranges.publish?.(job.name, progress.positions, signal);
+      if (plan.incremental) await ranges.publish?.(job.name, progress.positions, signal);
     },
   });
   const assembled = assemble(config, { runtime, machine: host.machine, stdout: output }, {

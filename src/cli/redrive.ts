@@ -33,6 +33,7 @@ async function redrive(args: Arguments, host: Host): Promise<ExitCode> {
       fromText: null,
       toText: null,
       fixed: false,
+      resumes: false,
       incremental: false,
       ...waysOf(args),
     },
@@ -40,7 +41,7 @@ async function redrive(args: Arguments, host: Host): Promise<ExitCode> {
     ranges: (config, runtime) => {
       return new DeadLetterRanges(deadLetterStoreOf(config, { runtime }), { runtime, alone: namesFiles(config) });
     },
-    plan: (ranges, resume, signal) => ranges.plan({ from: null, to: null, resume, historical: false }, signal),
+    plan: (ranges, earlier, signal) => ranges.plan({ from: null, to: null, ...earlier, historical: false }, signal),
     finished: async ({ range }, { runtime, signal }) => {
       const store = deadLetterStoreOf(config, { runtime });
       await store.open(signal);

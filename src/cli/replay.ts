@@ -57,7 +57,9 @@ async function replay(args: Arguments, host: Host): Promise<ExitCode> {
     request: requestOf(args, range, historical),
     configOf: (plan) => plan.historical ? byDay(config) : config,
     ranges: (config, runtime) => ranges(sourceContextOf(config, runtime)),
-    plan: (ranges, resume, signal) => ranges.plan({ from: range.from, to: range.to, resume, historical }, signal),
+    plan: (ranges, earlier, signal) => {
+      return ranges.plan({ from: range.from, to: range.to, ...earlier, historical }, signal);
+    },
   }, host);
 }
 

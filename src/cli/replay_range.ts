@@ -22,6 +22,8 @@ export interface AskedRange {
   /** Null: the end as it is when the range is fixed. */
   readonly to: RangeEdge | null;
   /** Whether to begin where the job's last run ended. */
+  readonly resumes: boolean;
+  /** Whether the next run may begin where this one ends. */
   readonly incremental: boolean;
   /** As it is kept and shown: ISO 8601 in UTC, or positions; null: the earliest, the end. */
   readonly fromText: string | null;
@@ -101,15 +103,18 @@ export function rangeOf(args: Arguments, { nowMs, whole, historical }: {
     const edge = (positions?: string) => positions === undefined ? null : { positions };
     const [from, to] = [edge(fromOffset), edge(toOffset)];
     const texts = { fromText: fromOffset ?? null, toText: toOffset ?? null };
-    return { from, to, ...texts, incremental: false, fixed: toOffset !== undefined };
+    return { from, to, ...texts, resumes: false, incremental: false, fixed: toOffset !== undefined };
   }
   const from = timeOf(args, "from", nowMs), to = timeOf(args, "to", nowMs);
   if (from !== null && to !== null && from >= to) throw new UsageError("--from must be before --to");
   if (from !== null || to !== null) {
     if (to === null && !args.has("until-now")) throw new UsageError("--from needs --to TIME or --until-now");
-    return asked(from, to, { fixed: to !== null });
+    // From a time until now: how a job begins that goes on from there each time.
+    return { ...asked(from, to, { fixed: to !== null }), incremental: to === null };
   }
-  if (args.has("until-now") || historical) return { ...asked(null, null, { fixed: false }), incremental: true };
+  if (args.has("until-now") || historical) {
+    return { ...asked(null, null, { fixed: false }), resumes: true, incremental: true };
+  }
   if (!whole) throw new UsageError("say what to replay: --from TIME --to TIME, --last 24h or --until-now");
   return asked(null, null, { fixed: true });
 }
@@ -117,7 +122,8 @@ export function rangeOf(args: Arguments, { nowMs, whole, historical }: {
 function asked(fromMs: number | null, toMs: number | null, { fixed }: { fixed: boolean }): AskedRange {
   const edge = (timestampMs: number | null) => timestampMs === null ? null : { timestampMs };
   const text = (timestampMs: number | null) => timestampMs === null ? null : new Date(timestampMs).toISOString();
-  return { from: edge(fromMs), to: edge(toMs), fromText: text(fromMs), toText: text(toMs), incremental: false, fixed };
+  const texts = { fromText: text(fromMs), toText: text(toMs) };
+  return { from: edge(fromMs), to: edge(toMs), ...texts, resumes: false, incremental: false, fixed };
 }
 
 function checkTogether(args: Arguments): void {

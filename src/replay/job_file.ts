@@ -5,10 +5,11 @@
  *     plan.json       the range of the run that isn't finished; there is none when nothing is left to do
  *     progress.json   how far that run got
  *     units.ndjson    the manifests of the units that it stored, one a line
- *     last.json       where the last finished run ended
+ *     last.json       where the last run ended whose end another one may begin at
  */
 import { join } from "node:path";
 import { createHash } from "node:crypto";
+import type { SplitDetails } from "../checkpoint/checkpoint_file.ts";
 import { type FileLock, lockFile, replaceFile } from "../runtime/durable_file.ts";
 import { FatalError } from "../runtime/errors.ts";
 import type { RangePlan } from "../source/range_source.ts";
@@ -26,6 +27,8 @@ export interface JobPlan {
   /** Below the target's root; "" for the root itself. */
   readonly prefix: string;
   readonly historical: boolean;
+  /** Whether the job's next run may begin where this one ends. */
+  readonly incremental: boolean;
   readonly unitByteLength: number;
   readonly range: RangePlan;
 }
@@ -47,6 +50,18 @@ export const MAX_JOB_NAME_LENGTH = 100;
 
 export const NO_PROGRESS: JobProgress = { positions: new Map(), rotation: { ended: [], open: [] } };
 
+/** Where runs ended. */
+export interface JobEnds {
+  readonly positions: ReadonlyMap<SplitId, Position>;
+  /** Of splits that were read to the end of their plans, as these had them. */
+  readonly details: ReadonlyMap<SplitId, SplitDetails>;
+}
+
+interface KeptEnds {
+  readonly positions: Readonly<Record<SplitId, Position>>;
+  readonly details: Readonly<Record<SplitId, SplitDetails>>;
+}
+
 interface KeptProgress {
   readonly id: string;
   readonly positions: Readonly<Record<SplitId, Position>>;
@@ -67,7 +82,7 @@ export class JobFile {
   #lock: FileLock | null;
   #plan: JobPlan | null = null;
   #progress: JobProgress = NO_PROGRESS;
-  #last: ReadonlyMap<SplitId, Position> = new Map();
+  #last: JobEnds = { positions: new Map(), details: new Map() };
 
   private constructor(name: string, directory: string, lock: FileLock) {
     this.name = name;
@@ -108,7 +123,7 @@ export class JobFile {
   }
 
   /** Where earlier runs ended. */
-  get last(): ReadonlyMap<SplitId, Position> {
+  get last(): JobEnds {
     return this.#last;
   }
 
@@ -156,21 +171,28 @@ export class JobFile {
     return [...units.values()].sort((a, b) => a.unit < b.unit ? -1 : 1);
   }
 
-  /** The run is done: nothing is left to do, and the next one may begin where it ended. */
+  /** The run is done. When it is incremental, the next one may begin at these ends. */
   async finish(ends: ReadonlyMap<SplitId, Position>): Promise<void> {
-    const last = new Map([...this.#last, ...ends]);
-    await this.#guard("write", async () => {
-      await this.#replace("last.json", { version: VERSION, positions: Object.fromEntries(last) });
-    });
-    this.#last = last;
-    await this.discard();
+    const { incremental, range } = this.#plan ?? { incremental: false, range: { splits: [] } };
+    const details = new Map(range.splits.map(({ split, details }) => [split, details]));
+    await this.#end(incremental ? { positions: ends, details } : null);
   }
 
-  /** Gives up the run that isn't finished: its units stay where they are, and nobody goes on with it. */
+  /** Gives the run up: what it stored stays, and when it is incremental, the next one may begin behind that. */
   async discard(): Promise<void> {
+    const { positions } = this.#progress;
+    await this.#end(this.#plan?.incremental ? { positions, details: new Map() } : null);
+  }
+
+  async #end(ends: JobEnds | null): Promise<void> {
+    const last = ends === null ? this.#last : laterEnds(this.#last, ends);
     await this.#guard("write", async () => {
+      const { positions, details } = last;
+      const contents = { positions: Object.fromEntries(positions), details: Object.fromEntries(details) };
+      if (ends !== null) await this.#replace("last.json", { version: VERSION, ...contents });
       for (const name of ["plan.json", ...RUN_FILES]) await Deno.remove(this.#path(name)).catch(ignoreMissing);
     });
+    this.#last = last;
     this.#plan = null;
     this.#progress = NO_PROGRESS;
   }
@@ -191,8 +213,11 @@ export class JobFile {
   }
 
   async #restore(): Promise<void> {
-    const last = await this.#parse<{ positions: Record<string, string> }>("last.json", ["positions"]);
-    if (last !== null) this.#last = new Map(Object.entries(last.positions));
+    const last = await this.#parse<KeptEnds>("last.json", ["positions", "details"]);
+    if (last !== null) {
+      const { positions, details } = last;
+      this.#last = { positions: new Map(Object.entries(positions)), details: new Map(Object.entries(details)) };
+    }
     this.#plan = await this.#parse<JobPlan>("plan.json", ["id", "unitByteLength", "range"]);
     if (this.#plan === null) return;
     const progress = await this.#parse<KeptProgress>("progress.json", ["id", "positions", "rotation"]);
@@ -234,6 +259,12 @@ export class JobFile {
       });
     }
   }
+}
+
+function laterEnds(last: JobEnds, { positions, details }: JobEnds): JobEnds {
+  const others = [...last.details].filter(([split]) => !positions.has(split));
+  const own = [...details].filter(([split]) => positions.has(split));
+  return { positions: new Map([...last.positions, ...positions]), details: new Map([...others, ...own]) };
 }
 
 function nullIfMissing(error: unknown): null {

@@ -16,6 +16,8 @@ export interface RangeRequest {
   readonly to: RangeEdge | null;
   /** Where the last run of the same job ended: these splits begin there, whatever `from` says. Empty mostly. */
   readonly resume: ReadonlyMap<SplitId, Position>;
+  /** The details of splits in `resume` that were read to the end of their plan, as this had them. */
+  readonly known?: ReadonlyMap<SplitId, SplitDetails>;
   /** Whether the historical topic is read in place of the source's own. */
   readonly historical: boolean;
 }

@@ -59,7 +59,7 @@ export class FileRanges implements RangeSource {
       const planned = await planFile(found, known);
       if (planned !== null) splits.push(planned);
     }
-    return { splits: splits.flatMap((planned) => resumed(planned, request.resume)), weightUnit: "bytes", missing: [] };
+    return { splits: splits.flatMap((planned) => resumed(planned, request)), weightUnit: "bytes", missing: [] };
   }
 
   open(): Promise<void> {
@@ -150,14 +150,18 @@ async function planFile(found: FoundFile, known: KnownFiles): Promise<PlannedSpl
   const file = await TrackedFile.discover(look, generation);
   const { size, mtimeMs, compression } = file;
   const packed = compression === "gzip" || compression === "zstd";
-  const details = { ...file.details(), mtimeMs };
+  const details = { ...file.details(), mtimeMs, size };
   return plan(split, { end: packed ? null : String(size), weight: size, details });
 }
 
-function resumed(planned: PlannedSplit, resume: RangeRequest["resume"]): PlannedSplit[] {
+function resumed(planned: PlannedSplit, { resume, known }: RangeRequest): PlannedSplit[] {
   const start = resume.get(planned.split);
   if (start === undefined) return [planned];
-  const { end } = planned;
+  const { end, details } = planned, before = known?.get(planned.split);
+  // Packed, it would have to be unpacked to see that there is nothing more.
+  if (end === null && before !== undefined && before.size === details.size && before.mtimeMs === details.mtimeMs) {
+    return [];
+  }
   if (end !== null && BigInt(start) >= BigInt(end)) return [];
   return [{ ...planned, start, weight: end === null ? planned.weight : Number(BigInt(end) - BigInt(start)) }];
 }

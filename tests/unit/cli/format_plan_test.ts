@@ -13,6 +13,7 @@ const PLAN: JobPlan = {
   to: null,
   prefix: "",
   historical: false,
+  incremental: false,
   unitByteLength: 256 << 20,
   range: { splits: [split("events/0"), split("events/10", { start: "250" })], weightUnit: "records", missing: [] },
 };

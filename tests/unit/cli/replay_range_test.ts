@@ -124,7 +124,7 @@ const time = (iso: string) => ({ timestampMs: Date.parse(iso) });
 const positions = (text: string) => ({ positions: text });
 
 Deno.test("rangeOf() understands each way to say a range", () => {
-  const plain = { incremental: false, fixed: true };
+  const plain = { resumes: false, incremental: false, fixed: true };
   assertEquals(asked("--from 2026-11-01 --to 2026-11-02T00:00+02:00"), {
     from: time("2026-11-01T00:00:00Z"),
     to: time("2026-11-01T22:00:00Z"),
@@ -132,7 +132,7 @@ Deno.test("rangeOf() understands each way to say a range", () => {
     toText: "2026-11-01T22:00:00.000Z",
     ...plain,
   });
-  const toNow = { to: null, toText: null, incremental: false, fixed: false };
+  const toNow = { to: null, toText: null, resumes: false, incremental: false, fixed: false };
   assertEquals(asked("--last 24h"), {
     from: { timestampMs: NOW - 86_400_000 },
     fromText: "2026-11-22T05:30:00.123Z",
@@ -143,10 +143,11 @@ Deno.test("rangeOf() understands each way to say a range", () => {
     from: time("2026-11-01T00:00:00Z"),
     fromText: "2026-11-01T00:00:00.000Z",
     ...toNow,
+    incremental: true,
   });
   const nothing = { from: null, to: null, fromText: null, toText: null };
-  assertEquals(asked("--until-now"), { ...nothing, incremental: true, fixed: false });
-  assertEquals(asked("", { historical: true }), { ...nothing, incremental: true, fixed: false });
+  assertEquals(asked("--until-now"), { ...nothing, resumes: true, incremental: true, fixed: false });
+  assertEquals(asked("", { historical: true }), { ...nothing, resumes: true, incremental: true, fixed: false });
   assertEquals(asked("", { whole: true }), { ...nothing, ...plain });
   assertEquals(asked("--to 2026-11-01"), {
     ...nothing,
@@ -165,6 +166,7 @@ Deno.test("rangeOf() understands each way to say a range", () => {
     ...nothing,
     from: positions("5"),
     fromText: "5",
+    resumes: false,
     incremental: false,
     fixed: false,
   });

@@ -18,6 +18,7 @@ function planOf(fields: Partial<JobPlan> = {}): JobPlan {
     to: null,
     prefix: "",
     historical: false,
+    incremental: true,
     unitByteLength: 1 << 20,
     range: RANGE,
     ...fields,
@@ -60,7 +61,7 @@ function namesIn(directory: string): string[] {
 
 jobTest("has nothing to do when it is new", async (directory) => {
   await withJob(join(directory, "not", "there"), async (job) => {
-    assertEquals([job.name, job.plan, job.last.size], ["nightly", null, 0]);
+    assertEquals([job.name, job.plan, job.last.positions.size], ["nightly", null, 0]);
     assertEquals([job.progress, await job.units()], [NO_PROGRESS, []]);
   });
 });
@@ -93,21 +94,38 @@ jobTest("forgets the run when it is finished, and knows where it ended", async (
   });
   assertEquals(namesIn(directory), ["last.json", "lock"]);
   await withJob(directory, (job) => {
-    assertEquals([...job.last], [["a/0", "2"], ["a/1", "7"], ["b/0", "3"]]);
+    assertEquals([...job.last.positions], [["a/0", "2"], ["a/1", "7"], ["b/0", "3"]]);
+    assertEquals([...job.last.details], [["a/0", {}], ["a/1", {}]]);
     assertEquals([job.plan, job.progress], [null, NO_PROGRESS]);
   });
 });
 
-jobTest("gives a run up and forgets nothing else", async (directory) => {
+jobTest("keeps how far a run got that is given up, so that none of it is read twice", async (directory) => {
   await withJob(directory, async (job) => {
-    await job.finish(new Map([["a/0", "2"]]));
     await job.start(planOf());
-    await job.save(PROGRESS);
+    await job.finish(new Map([["a/0", "0"], ["a/1", "1"]]));
+    await job.start(planOf());
+    await job.save({ ...PROGRESS, positions: new Map([["a/0", "1"]]) });
     await job.discard();
     assertEquals([job.plan, job.progress], [null, NO_PROGRESS]);
   });
+  await withJob(directory, (job) => {
+    assertEquals([...job.last.positions], [["a/0", "1"], ["a/1", "1"]]);
+    assertEquals([...job.last.details], [["a/1", {}]], "nobody knows that a/0 is read to its end");
+  });
+});
+
+jobTest("keeps no end of a run that none goes on from", async (directory) => {
+  await withJob(directory, async (job) => {
+    await job.start(planOf());
+    await job.finish(new Map([["a/0", "2"]]));
+    await job.start(planOf({ incremental: false }));
+    await job.save(PROGRESS);
+    await job.finish(new Map([["a/0", "1"], ["a/1", "1"]]));
+    assertEquals([job.plan, job.progress], [null, NO_PROGRESS]);
+  });
   assertEquals(namesIn(directory), ["last.json", "lock"]);
-  await withJob(directory, (job) => assertEquals([job.plan, [...job.last]], [null, [["a/0", "2"]]]));
+  await withJob(directory, (job) => assertEquals([job.plan, [...job.last.positions]], [null, [["a/0", "2"]]]));
 });
 
 jobTest("begins at the start of a range that was read before and whose files a crash left", async (directory) => {
@@ -170,7 +188,8 @@ const DAMAGED: [string, string, string][] = [
   ["plan.json", "null", "its version is undefined, not 1"],
   ["plan.json", '{"version":2}', "its version is 2, not 1"],
   ["plan.json", '{"version":1,"id":"7","unitByteLength":1}', "it has no range"],
-  ["last.json", '{"version":1}', "it has no positions"],
+  ["last.json", '{"version":1,"details":{}}', "it has no positions"],
+  ["last.json", '{"version":1,"positions":{}}', "it has no details"],
   ["last.json", "{]", "JSON"],
   ["progress.json", '{"version":1,"id":"x","positions":{}}', "it has no rotation"],
   ["progress.json", "\0\0\0", "JSON"],

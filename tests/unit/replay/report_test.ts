@@ -12,6 +12,7 @@ const PLAN: JobPlan = {
   to: "2026-11-02T00:00:00.000Z",
   prefix: "again",
   historical: false,
+  incremental: false,
   unitByteLength: 1 << 20,
   range: {
     splits: fakePlan([

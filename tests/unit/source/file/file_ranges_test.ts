@@ -190,6 +190,19 @@ rangesTest("reads what came since the last run, file by file", async ({ files, r
   assertEquals(await readAll(ranges("*"), { resume }), { "a.log": ["three"], "b.gz": [], "c.log": ["four"] });
 });
 
+rangesTest("doesn't unpack a file again that is as it was when it was read to its end", async ({ files, ranges }) => {
+  await files.write("a.gz", gzipSync("one\n"));
+  await files.write("b.log", "one\n");
+  const { splits } = await plan(ranges("*"));
+  const known = new Map(splits.map(({ split, details }) => [split, details]));
+  const resume = new Map(splits.map(({ split }) => [split, "4"]));
+  assertEquals((await plan(ranges("*"), { resume, known })).splits, []);
+  const [{ split }] = splits;
+  assertEquals((await plan(ranges("*"), { resume })).splits.map(({ split }) => split), [split]);
+  await Deno.writeFile(files.path("a.gz"), gzipSync("two\n"), { append: true });
+  assertEquals(await readAll(ranges("*"), { resume, known }), { "a.gz": ["two"] });
+});
+
 rangesTest("knows a file that was short in the last run, and has grown since", async ({ files, ranges }) => {
   const resume = new Map<string, string>();
   const texts: string[] = [];
