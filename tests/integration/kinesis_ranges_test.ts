@@ -69,8 +69,9 @@ class World {
     }
   }
 
+  /** Up to now unless the request says up to when. */
   async read(request: Partial<RangeRequest>): Promise<{ plan: RangePlan; read: Map<SplitId, ReadSplit> }> {
-    const plan = await this.plan(request);
+    const plan = await this.plan({ to: { timestampMs: await this.pause() }, ...request });
     return { plan, read: await this.readPlan(plan) };
   }
 
@@ -229,7 +230,8 @@ test("a job goes on where the last one ended", async () => {
   await world.put(30);
   const first = await world.read({});
   const resume = new Map(Array.from(first.read, ([split, { end }]) => [split, end]));
-  assertEquals((await world.plan({ resume })).splits, []);
+  const to = { timestampMs: await world.pause() };
+  assertEquals((await world.plan({ resume, to })).splits, []);
   const next = await world.put(30);
   await servers.split(stream, (await servers.openShards(stream))[0]);
   await world.put(30);
