@@ -161,3 +161,30 @@ test("check tries whether metrics can be published, without publishing any", asy
   assert(bodies.every((body) => body.includes("PutMetricData") && !body.includes("MetricName")), bodies.join());
   await service.shutdown();
 });
+
+test("check says who assigns shards, and when the config contradicts that", async () => {
+  const servers = await sharedServers();
+  const stream = await servers.createStream(1);
+  const settings = servers.settings(stream);
+  const source = createSource(settings);
+  await source.open({ assigned: async () => {}, revoking: async () => {}, lost() {} }, NEVER);
+  await source.close();
+  const look = async (assignment: KinesisSettings["assignment"]) => {
+    const results = await check({ ...settings, assignment });
+    return [find(results, "who assigns").detail, ...results.filter(({ ok }) => !ok).map(({ detail }) => detail)];
+  };
+  const alone = ["each worker takes its part"];
+  const [auto, leader] = await Promise.all([look("auto"), look("leader")]);
+  assertEquals([auto, leader], [alone, ["nobody", "is leader, but nobody could lead: leave it out"]]);
+  const lut = { N: String(Math.floor(Date.now() / 1000)) };
+  const put = (item: Parameters<typeof servers.putItem>[1]) => servers.putItem(settings.leaseTable, item);
+  await put({
+    leaseKey: { S: "Migration3.0" },
+    entityType: { S: "CLIENT_VERSION_MIGRATION" },
+    cv: { S: "CLIENT_VERSION_3X" },
+  });
+  await put({ leaseKey: { S: "kcl-1" }, entityType: { S: "WORKER_METRIC_STATS" }, lut });
+  const led = "the leader of a KCL 3 fleet (workers alive: 1)";
+  const [auto2, take2] = await Promise.all([look("auto"), look("take")]);
+  assertEquals([auto2, take2], [[led], [led, "is take, but a leader takes that back: leave it out"]]);
+});

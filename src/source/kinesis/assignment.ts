@@ -1,6 +1,6 @@
 import type { Runtime } from "../../runtime/runtime.ts";
 import { sleepUntilAborted } from "./concurrency.ts";
-import { type Fleet, lookAtFleet } from "./fleet.ts";
+import { type Fleet, isLed, lookAtFleet } from "./fleet.ts";
 import type { LeaseStore } from "./lease_store.ts";
 
 /** How shards come to a worker: it takes its part, or a leader assigns them. */
@@ -31,7 +31,7 @@ export class AssignmentWatch {
   /** One look at what the fleet says of itself. */
   async look(signal: AbortSignal): Promise<void> {
     const fleet = await lookAtFleet(this.#store, this.#runtime, signal);
-    const led = fleet.leads && fleet.workerCount > 0;
+    const led = isLed(fleet);
     if (this.#configured === "auto") this.#current = led ? "leader" : "take";
     this.#say(fleet, led);
   }

@@ -3,10 +3,12 @@ import type { Runtime } from "../../runtime/runtime.ts";
 import { isSentinel } from "./checkpoint.ts";
 import { eachLimited } from "./concurrency.ts";
 import type { Findings } from "./findings.ts";
+import { type Fleet, isLed, lookAtFleet } from "./fleet.ts";
 import { type IteratorPlace, type Shard, ShardGoneError } from "./kinesis_api.ts";
 import type { KinesisPorts } from "./kinesis_ports.ts";
 import { isEnded, type Lease, parseLease } from "./lease.ts";
 import type { Item } from "./lease_store.ts";
+import { kinesisOptions } from "./options.ts";
 import type { KinesisSettings } from "./settings.ts";
 
 /** Shards whose lag is asked for: each costs two calls of the shard's five a second. */
@@ -14,6 +16,8 @@ const MAX_LAGS = 100;
 const CONCURRENCY = 8;
 /** Between two looks at the table, to see which leases are renewed. */
 const LOOK_AGAIN_MS = 2_000;
+
+const ASSIGNMENT_KEY = kinesisOptions.assignment.key;
 
 /** Says how many leases there are, whose, and how far behind. */
 export class LeaseCheck {
@@ -42,9 +46,24 @@ export class LeaseCheck {
       ...(others > 0 ? [`${others} rows are no leases`] : []),
     ];
     this.#findings.add("leases", detail.join(", "));
+    if (items.length > 0) await this.#assignment();
     if (active.length === 0) return;
     await this.#owners(active);
     await this.#lag(shards, active);
+  }
+
+  async #assignment(): Promise<void> {
+    const { assignment } = this.#settings;
+    const look = () => lookAtFleet(this.#ports.store, this.#runtime, this.#findings.signal);
+    const fleet = await this.#findings.try("who assigns shards", look, (fleet) => describeFleet(fleet, assignment));
+    if (fleet === undefined) return;
+    const led = isLed(fleet);
+    if (assignment === "leader" && !led) {
+      this.#findings.fail(ASSIGNMENT_KEY, "is leader, but nobody could lead: leave it out");
+    }
+    if (assignment === "take" && led) {
+      this.#findings.fail(ASSIGNMENT_KEY, "is take, but a leader takes that back: leave it out");
+    }
   }
 
   /** Who owns how many, and whether they are renewed: only a second look can tell. */
@@ -93,6 +112,12 @@ export class LeaseCheck {
     const iterator = await this.#ports.api.getIterator(key, place, this.#findings.signal);
     return (await this.#ports.api.getRecords(iterator, 1, this.#findings.signal)).behindLatestMs;
   }
+}
+
+function describeFleet(fleet: Fleet, assignment: KinesisSettings["assignment"]): string {
+  if (isLed(fleet)) return `the leader of a KCL 3 fleet (workers alive: ${fleet.workerCount})`;
+  const past = fleet.leads ? "; none of the KCL 3 workers is alive that did so before" : "";
+  return assignment === "leader" ? `nobody${past}` : `each worker takes its part${past}`;
 }
 
 function owners(before: readonly Lease[], items: readonly Item[]): string {

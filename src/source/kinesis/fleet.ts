@@ -26,6 +26,11 @@ export interface Fleet {
   readonly workerCount: number;
 }
 
+/** Whether a leader assigns now. */
+export function isLed({ leads, workerCount }: Fleet): boolean {
+  return leads && workerCount > 0;
+}
+
 /** Looks who shares the shards out. What it may not read counts as not being there. */
 export async function lookAtFleet(store: LeaseStore, runtime: Runtime, signal: AbortSignal): Promise<Fleet> {
   const state = await store.get(MIGRATION_KEY, signal) ??

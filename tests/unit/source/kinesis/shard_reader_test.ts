@@ -202,6 +202,27 @@ Deno.test("a reader backs off while it is throttled, and loses nothing", async (
   await world.stop();
 });
 
+Deno.test("a reader says when the record of its checkpoint has left the stream", async () => {
+  const cases: [number[], number][] = [[[7, 8], 0], [[9], 1], [[], 0]];
+  for (const [sequences, skips] of cases) {
+    const world = new World({
+      reads: [page(records()), page(records(...sequences)), page(records())],
+      checkpoint: "7",
+    });
+    await world.until(5000);
+    assertEquals([world.reader.skips, world.metrics.total("collector_kinesis_skips_total")], [skips, skips]);
+    await world.stop();
+  }
+});
+
+Deno.test("a reader that is far behind goes on at once after a page without records", async () => {
+  const behind = { ...page(records()), behindLatestMs: 60_000 };
+  const world = new World({ reads: [behind, behind, behind, page(records(1)), page(records())] });
+  assertEquals(await world.until(1500), ["1:1"]);
+  assertEquals(world.times.slice(0, 4), [0, 200, 400, 600]);
+  await world.stop();
+});
+
 Deno.test("a reader that is paused asks for nothing more, and gives nothing", async () => {
   const world = new World({ reads: [page(records(1)), page(records(2)), page(records(3))] });
   await world.until(100);
