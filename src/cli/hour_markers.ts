@@ -30,14 +30,13 @@ export async function markHours(
   known: Omit<Completeness, "ends">,
   { target, findings, runtime, signal }: MarkerSurroundings,
 ): Promise<HourMarkersReport> {
-  const positions = askedPositions(known);
-  let ends: SourceEnds | null = null;
+  let ends: SourceEnds;
   try {
-    ends = await askEnds(config, positions, runtime, signal);
+    ends = await askEnds(config, askedPositions(known), runtime, signal);
   } catch (error) {
-    const message = "where the source ends isn't known, so splits without newer records hold hours back: " +
-      (error as Error).message;
+    const message = `where the source ends isn't known, so no hour is marked: ${(error as Error).message}`;
     findings.add({ kind: "ends-unknown", message });
+    return { written: 0, parents: [] };
   }
   const complete = completeHours({ ...known, ends });
   let written = 0;

@@ -240,6 +240,9 @@ export interface SourceComponent<Config> {
   parts?(config: Config): readonly SourcePart[] | null;
   /** The same source, read by ranges; absent when nothing of it can be read again. */
   ranges?(config: Config, context: SourceContext): RangeSource;
-  /** Up to where the live collector has committed each split; absent when nobody else can know. Takes no ownership. */
+  /**
+   * Up to where the live collector has committed each split, "0" where nothing is committed yet; absent when nobody else
+   * can know. Takes no ownership.
+   */
   committed?(config: Config, context: SourceContext, signal: AbortSignal): Promise<ReadonlyMap<SplitId, Position>>;
 }

@@ -53,8 +53,8 @@ export interface SplitReport {
 export interface Reach {
   readonly split: SplitId;
   readonly next: Position;
-  /** Nothing is covered behind `next`. */
-  readonly isEnd: boolean;
+  /** Where everything that is covered ends: `next`, when there is no gap. */
+  readonly end: Position;
   /** The earliest arrival of all its records, epoch ms; NaN when none is known. */
   readonly minTimestamp: number;
   /** The latest arrival of the records up to `next`, epoch ms; NaN when none is known. */
@@ -211,7 +211,7 @@ class SplitSweep {
     return {
       split: this.split,
       next: this.#firstGap ?? this.#end,
-      isEnd: this.#firstGap === null,
+      end: this.#end,
       minTimestamp: this.#minTimestamp,
       maxTimestamp: this.#maxTimestampBeforeGap,
     };

@@ -8,7 +8,8 @@
  *     or it is covered up to its end: the source had nothing behind that when it was asked, which was after the hour's end.
  *
  * "After" allows for records that stand behind later ones: `latenessMs` more. What isn't known holds the hour back: a split
- * that is committed but in no manifest, a manifest that can't be read, a source that can't be asked about its ends.
+ * that nobody has read yet, or that is committed and in no manifest, or a manifest that can't be read. Without the source's
+ * answer there are no markers at all, since it knows which splits there are.
  */
 import { createHash } from "node:crypto";
 import { retry, type RetryPolicy } from "../runtime/retry.ts";
@@ -40,8 +41,7 @@ export interface Completeness {
   readonly committed: ReadonlyMap<SplitId, Position>;
   /** Whether splits that are committed and in no manifest are all right: then they begin where they are committed. */
   readonly acceptUncovered: boolean;
-  /** Null when it could not be asked. */
-  readonly ends: SourceEnds | null;
+  readonly ends: SourceEnds;
   readonly losses: Losses;
   /** How far a record may stand behind ones that arrived later. */
   readonly latenessMs: number;
@@ -51,7 +51,7 @@ export interface Completeness {
 export function askedPositions(
   { reaches, committed }: Pick<Completeness, "reaches" | "committed">,
 ): Map<SplitId, Position> {
-  return new Map([...committed, ...reaches.map(({ split, next }) => [split, next] as const)]);
+  return new Map([...committed, ...reaches.map(({ split, end }) => [split, end] as const)]);
 }
 
 /** The hours of a parent that are complete. */
@@ -75,7 +75,7 @@ export function completeHours(known: Completeness): CompleteHours[] {
     splits.set(parent, siblings);
   };
   for (const reach of known.reaches) addSplit(reach.split, reach);
-  for (const split of [...known.committed.keys(), ...known.ends?.unread ?? []]) addSplit(split, null);
+  for (const split of [...known.committed.keys(), ...known.ends.unread]) addSplit(split, null);
   return [...splits].sort(([a], [b]) => a < b ? -1 : 1).map(([parent, reaches]) => hoursOf(parent, reaches, known));
 }
 
@@ -105,9 +105,10 @@ function hoursOf(parent: string, reaches: ReadonlyMap<SplitId, Reach | null>, kn
 function completeUntil(split: SplitId, reach: Reach | null, known: Completeness): number {
   const { committed, ends, acceptUncovered } = known;
   const position = committed.get(split);
-  const covered = reach?.next ?? (acceptUncovered ? position : undefined) ?? "0";
+  const covered = reach?.end ?? (acceptUncovered ? position : undefined) ?? "0";
   const isBeyond = position !== undefined && comparePositions(position, covered) > 0;
-  const isAtEnd = ends !== null && !ends.unread.has(split) && !isBeyond && (reach === null || reach.isEnd);
+  const hasGap = reach !== null && reach.end !== reach.next;
+  const isAtEnd = !ends.unread.has(split) && !isBeyond && !hasGap;
   if (isAtEnd) return ends.askedMs;
   return reach === null || Number.isNaN(reach.maxTimestamp) ? -Infinity : reach.maxTimestamp;
 }

@@ -182,21 +182,21 @@ Deno.test("a split with many gaps is reported with the first parts and all count
 });
 
 Deno.test("a split reaches as far as it is covered without a gap", () => {
-  const cases: [ListedRange[], string, boolean, number, number][] = [
-    [[range("a/0", "0", "5", [100, 200])], "5", true, 100, 200],
-    [[range("a/0", "0", "5", [100, 200]), range("a/0", "5", "9", [150, 180])], "9", true, 100, 200],
-    [[range("a/0", "0", "5", [100, 200]), range("a/0", "6", "9", [50, 300])], "5", false, 50, 200],
-    [[range("a/0", "0", "5"), range("a/0", "5", "9", [1, 2])], "9", true, 1, 2],
+  const cases: [ListedRange[], string, string, number, number][] = [
+    [[range("a/0", "0", "5", [100, 200])], "5", "5", 100, 200],
+    [[range("a/0", "0", "5", [100, 200]), range("a/0", "5", "9", [150, 180])], "9", "9", 100, 200],
+    [[range("a/0", "0", "5", [100, 200]), range("a/0", "6", "9", [50, 300])], "5", "9", 50, 200],
+    [[range("a/0", "0", "5"), range("a/0", "5", "9", [1, 2])], "9", "9", 1, 2],
     [
       [range("a/0", "0", "5", [1, 2]), range("a/0", "3", "9", [3, 4]), range("a/0", "20", "30", [5, 6])],
       "9",
-      false,
+      "30",
       1,
       4,
     ],
-    [[range("a/0", "0", "5")], "5", true, NaN, NaN],
+    [[range("a/0", "0", "5")], "5", "5", NaN, NaN],
   ];
-  for (const [ranges, next, isEnd, minTimestamp, maxTimestamp] of cases) {
-    assertEquals(sweep(ranges).reaches, [{ split: "a/0", next, isEnd, minTimestamp, maxTimestamp }]);
+  for (const [ranges, next, end, minTimestamp, maxTimestamp] of cases) {
+    assertEquals(sweep(ranges).reaches, [{ split: "a/0", next, end, minTimestamp, maxTimestamp }]);
   }
 });

@@ -23,12 +23,13 @@ function at(time: string): number {
 }
 
 function reach(split: string, first: string, last: string, options: Partial<Reach> = {}): Reach {
-  return { split, next: "10", isEnd: true, minTimestamp: at(first), maxTimestamp: at(last), ...options };
+  return { split, next: "10", end: "10", minTimestamp: at(first), maxTimestamp: at(last), ...options };
 }
 
 function known(reaches: readonly Reach[], options: Partial<Completeness> = {}): Completeness {
   return {
-    ...{ reaches, committed: new Map(), acceptUncovered: false, ends: null, losses: new Losses(), latenessMs: 0 },
+    ...{ reaches, committed: new Map(), acceptUncovered: false, losses: new Losses(), latenessMs: 0 },
+    ends: ends("23:00", ...reaches.map(({ split }) => split)), // none is at its end
     ...options,
   };
 }
@@ -61,9 +62,9 @@ const CASES: Record<string, [Completeness, number[]]> = {
     3,
     4,
   ]],
-  "a gap": [known([reach("t/0", "03:10", "05:00", { isEnd: false })]), [3, 4]],
+  "a gap": [known([reach("t/0", "03:10", "05:00", { end: "20" })]), [3, 4]],
   "a gap, and a source that has nothing more": [
-    known([reach("t/0", "03:10", "05:00", { isEnd: false })], { ends: ends("09:00") }),
+    known([reach("t/0", "03:10", "05:00", { end: "20" })], { ends: ends("09:00") }),
     [3, 4],
   ],
   "an idle split that is at its end": [
@@ -80,8 +81,8 @@ const CASES: Record<string, [Completeness, number[]]> = {
     known([reach("t/0", "03:10", "06:00")], { ends: ends("07:30", "t/0", "u/1") }),
     [3, 4, 5],
   ],
-  "a split that is committed at its beginning, with nothing known of its end": [
-    known([reach("t/0", "03:10", "06:00")], { committed: committed(["t/1", "0"]) }),
+  "a split that is committed at its beginning, and has something": [
+    known([reach("t/0", "03:10", "06:00")], { committed: committed(["t/1", "0"]), ends: ends("07:30", "t/0", "t/1") }),
     [],
   ],
   "a split that is committed at its beginning and empty": [
@@ -132,9 +133,9 @@ Deno.test("hours further back than a month are left alone", () => {
 });
 
 Deno.test("the source is asked from where splits are covered, or committed", () => {
-  const reaches = [reach("t/0", "01:00", "02:00"), reach("t/1", "01:00", "02:00", { next: "7" })];
+  const reaches = [reach("t/0", "01:00", "02:00"), reach("t/1", "01:00", "02:00", { next: "7", end: "9" })];
   const asked = askedPositions({ reaches, committed: committed(["t/0", "3"], ["t/2", "5"]) });
-  assertEquals(asked, new Map([["t/0", "10"], ["t/2", "5"], ["t/1", "7"]]));
+  assertEquals(asked, new Map([["t/0", "10"], ["t/2", "5"], ["t/1", "9"]]));
 });
 
 Deno.test("hours are those of UTC, whatever the machine's time zone does", () => {
