@@ -224,9 +224,9 @@ export async function benchKafka(
       resultOf("plain gzip:6", plain, plain, { rows, broker }),
       resultOf("source only", source, plain, { rows, broker }),
     ];
-    for (const variant of variants) {
+    for (const [i, variant] of variants.entries()) {
       const side = await best(rounds, (round) => {
-        const groupId = `ours-${variant.replaceAll(":", "-")}-${round}`;
+        const groupId = `ours-${i}-${variant.replaceAll(":", "-")}-${round}`;
         return measure(
           broker,
           groupId,
