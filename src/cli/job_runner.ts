@@ -269,7 +269,7 @@ async function finish(
     surroundings: JobSurroundings;
   },
 ): Promise<ExitCode> {
-  const report = reportOf(job.name, job.plan!, await job.units());
+  const report = reportOf(job.name, job.plan!, { units: await job.units(), ends: job.progress.positions });
   const target = targetOf(config, job.plan!, { runtime, output: new RowOutput(host.stdout, terminal) });
   if (target.kind === "objects" && config.objects.manifest) {
     const key = await storeReport(report, target, { runtime, signal: stop });
@@ -302,6 +302,7 @@ async function describe(kind: JobKind, directory: string, surroundings: JobSurro
   const { request } = kind;
   const known = await Deno.stat(join(directory, request.name)).then(() => true, () => false);
   const job = known ? await JobFile.open(directory, request.name) : null;
+  await job?.release(); // it was read: a run that cron starts meanwhile must not be refused
   if (known && job === null) log.warn("another run of the same job is under way", { job: request.name });
   const config = kind.configOf(request);
   const ranges = kind.ranges(config, runtimeOf(surroundings));
@@ -317,6 +318,5 @@ async function describe(kind: JobKind, directory: string, surroundings: JobSurro
     return plan.range.missing.length > 0 ? EXIT.incomplete : EXIT.done;
   } finally {
     await ranges.close();
-    await job?.release();
   }
 }

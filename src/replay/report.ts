@@ -1,6 +1,6 @@
 /** What a finished replay leaves in the target: everything that it read and wrote, in one object. */
 import { createHash } from "node:crypto";
-import { comparePositions, type Position, type SplitId } from "../source/source.ts";
+import type { Position, SplitId } from "../source/source.ts";
 import { addCounts, type Manifest } from "../target/manifest.ts";
 import type { StoredObject } from "../target/target.ts";
 import type { JobPlan } from "./job_file.ts";
@@ -31,11 +31,18 @@ export interface ReplayReport {
   readonly units: readonly Manifest[];
 }
 
-/** The report of a run whose units all are stored, and where its splits ended. Depends on them alone. */
-export function reportOf(job: string, { id, from, to, range }: JobPlan, units: readonly Manifest[]): ReplayReport {
+/** What a run came to. */
+export interface JobOutcome {
+  /** All of them, sorted. */
+  readonly units: readonly Manifest[];
+  /** Where its splits ended; those that aren't here had nothing to read. */
+  readonly ends: ReadonlyMap<SplitId, Position>;
+}
+
+/** The report of a run of which all is stored. The same range has the same report. */
+export function reportOf(job: string, { id, from, to, range }: JobPlan, { units, ends }: JobOutcome): ReplayReport {
   const totals = { records: 0, recordBytes: 0, rows: 0, deadLetters: 0, objects: 0, objectBytes: 0 };
   const dropped: Record<string, number> = {};
-  const ends = endsOf(units);
   for (const { ranges, objects } of units) {
     for (const counts of ranges) {
       totals.records += counts.records;
@@ -49,16 +56,6 @@ export function reportOf(job: string, { id, from, to, range }: JobPlan, units: r
   }
   const ranges = range.splits.map(({ split, start, end }) => ({ split, start, next: end ?? ends.get(split) ?? start }));
   return { version: 1, job, id, from, to, missing: range.missing, ranges, totals: { ...totals, dropped }, units };
-}
-
-/** The furthest of each split. */
-function endsOf(units: readonly Manifest[]): Map<SplitId, Position> {
-  const ends = new Map<SplitId, Position>();
-  for (const { split, next } of units.flatMap(({ ranges }) => ranges)) {
-    const end = ends.get(split);
-    if (end === undefined || comparePositions(end, next) < 0) ends.set(split, next);
-  }
-  return ends;
 }
 
 export function reportObject(report: ReplayReport): StoredObject {

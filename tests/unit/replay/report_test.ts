@@ -57,11 +57,13 @@ function unit(name: string, ranges: readonly (readonly [string, number, number])
   };
 }
 
-// The second was stored before the first: their writes overlap.
-const UNITS = [unit("u2", [["a/0", 10, 20], ["a/1", 9, 11]]), unit("u1", [["a/0", 0, 10], ["a/1", 0, 9]])];
+const OUTCOME = {
+  units: [unit("u1", [["a/0", 0, 10], ["a/1", 0, 9]]), unit("u2", [["a/0", 10, 20], ["a/1", 9, 11]])],
+  ends: new Map([["a/0", "20"], ["a/1", "11"]]),
+};
 
 Deno.test("reportOf() has the ranges as they were read and the sums of the units", () => {
-  const report = reportOf("nightly", PLAN, UNITS);
+  const report = reportOf("nightly", PLAN, OUTCOME);
   assertEquals(report.ranges, [
     { split: "a/0", start: "0", next: "20" },
     { split: "a/1", start: "0", next: "11" },
@@ -86,12 +88,15 @@ Deno.test("reportOf() has the ranges as they were read and the sums of the units
 });
 
 Deno.test("reportOf() of nothing is a report, too", () => {
-  const { totals, units, ranges } = reportOf("nightly", { ...PLAN, range: { ...PLAN.range, splits: [] } }, []);
+  const { totals, units, ranges } = reportOf("nightly", { ...PLAN, range: { ...PLAN.range, splits: [] } }, {
+    units: [],
+    ends: new Map(),
+  });
   assertEquals([totals.records, totals.objects, units, ranges], [0, 0, [], []]);
 });
 
 Deno.test("reportObject() is named by job and range, with the checksum of its bytes", () => {
-  const report = reportOf("nightly", PLAN, UNITS);
+  const report = reportOf("nightly", PLAN, OUTCOME);
   const object = reportObject(report);
   const bytes = contents(object);
   assertEquals(object.key, "_replays/nightly/0123456789abcdef.json");
