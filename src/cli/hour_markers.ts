@@ -1,7 +1,7 @@
 import { type Config, sourceContextOf } from "../assemble.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { withTimeLimit } from "../runtime/time_limit.ts";
-import type { Position, SplitId } from "../source/source.ts";
+import { type Position, type SplitId, splitParent } from "../source/source.ts";
 import type { ReadableObjectTarget } from "../target/target.ts";
 import type { Findings } from "../verify/findings.ts";
 import {
@@ -63,11 +63,19 @@ async function askEnds(
   const source = ranges(sourceContextOf(config, runtime));
   try {
     const limit = { what: "find out where the source ends", limitMs: ENDS_LIMIT_MS, clock: runtime.clock, signal };
-    const request = { from: null, to: null, resume: positions, historical: false };
-    const { splits, missing } = await withTimeLimit(limit, (signal) => source.plan(request, signal));
+    const ask = (resume: ReadonlyMap<SplitId, Position>) => {
+      const request = { from: null, to: null, resume, historical: false };
+      return withTimeLimit(limit, (signal) => source.plan(request, signal));
+    };
+    const everything = await ask(new Map());
+    const { splits, missing } = await ask(positions);
     // Then a split without anything to read may be one whose records are gone.
     if (missing.length > 0) throw new Error(missing[0]);
-    return { askedMs, unread: new Set(splits.map(({ split }) => split)) };
+    return {
+      askedMs,
+      parents: new Set(everything.splits.map(({ split }) => splitParent(split))),
+      unread: new Set(splits.map(({ split }) => split)),
+    };
   } finally {
     await source.close();
   }

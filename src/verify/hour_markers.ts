@@ -9,7 +9,8 @@
  *
  * "After" allows for records that stand behind later ones: `latenessMs` more. What isn't known holds the hour back: a split
  * that nobody has read yet, or that is committed and in no manifest, or a manifest that can't be read. Without the source's
- * answer there are no markers at all, since it knows which splits there are.
+ * answer there are no markers at all, nor for topics that it doesn't tell of (another collector's, the historical one): it
+ * alone knows which splits there are.
  */
 import { createHash } from "node:crypto";
 import { retry, type RetryPolicy } from "../runtime/retry.ts";
@@ -30,6 +31,8 @@ const PUT_RETRIES: RetryPolicy = { baseDelayMs: 200, maxDelayMs: 5_000, maxAttem
 export interface SourceEnds {
   /** When it was asked, epoch ms. */
   readonly askedMs: number;
+  /** Topics, streams and files that it told of; of others it knows neither the ends nor which splits there are. */
+  readonly parents: ReadonlySet<string>;
   /** Splits with something behind what is covered. */
   readonly unread: ReadonlySet<SplitId>;
 }
@@ -76,7 +79,10 @@ export function completeHours(known: Completeness): CompleteHours[] {
   };
   for (const reach of known.reaches) addSplit(reach.split, reach);
   for (const split of [...known.committed.keys(), ...known.ends.unread]) addSplit(split, null);
-  return [...splits].sort(([a], [b]) => a < b ? -1 : 1).map(([parent, reaches]) => hoursOf(parent, reaches, known));
+  return [...splits].sort(([a], [b]) => a < b ? -1 : 1).map(([parent, reaches]) => {
+    if (known.ends.parents.has(parent)) return hoursOf(parent, reaches, known);
+    return { parent, hours: [], positions: {}, heldBackBy: null };
+  });
 }
 
 function hoursOf(parent: string, reaches: ReadonlyMap<SplitId, Reach | null>, known: Completeness): CompleteHours {

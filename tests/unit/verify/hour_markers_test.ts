@@ -40,7 +40,11 @@ function hours(completeness: Completeness, parent = "t"): number[] {
   return (found?.hours ?? []).map((hour) => hour - START / HOUR_MS);
 }
 
-const ends = (askedAt: string, ...unread: string[]) => ({ askedMs: at(askedAt), unread: new Set(unread) });
+const ends = (askedAt: string, ...unread: string[]) => ({
+  askedMs: at(askedAt),
+  parents: new Set(["t", "u", "v"]),
+  unread: new Set(unread),
+});
 const committed = (...positions: [string, string][]) => new Map(positions);
 
 /** What is known, and the hours that are complete then. */
@@ -102,6 +106,10 @@ const CASES: Record<string, [Completeness, number[]]> = {
   "a split that is committed beyond its manifests": [
     known([reach("t/0", "03:10", "06:00")], { committed: committed(["t/0", "11"]), ends: ends("09:30") }),
     [3, 4, 5],
+  ],
+  "a topic that the source doesn't tell of": [
+    known([reach("t/0", "03:10", "06:00")], { ends: { ...ends("07:30"), parents: new Set(["other"]) } }),
+    [],
   ],
   "records that arrived nobody knows when": [
     known([
