@@ -20,8 +20,8 @@ import type { TimeBound } from "./time_bound.ts";
  * that arrived at or after the moment must be the same one as when it is found by reading on from earlier records.
  */
 export const LOOK_BACK_MS = 5_000;
-/** Asked for at a time, to find one of them. */
-const PAGE_RECORDS = 500;
+/** Records to ask for at a time, to find one: the next, the one behind another, or one after some seconds of others. */
+const PAGE_RECORDS = { oldest: 1, position: 10, time: 500 } as const;
 
 /** Where a shard's part of a range begins. */
 export type RangeBegin =
@@ -62,7 +62,7 @@ export async function findFirstRecord(options: FirstRecordOptions): Promise<Firs
     try {
       const askedMs = api.serverTimeMs() ?? clock.now();
       const done = await calls.acquire(1, signal);
-      const page = await pages.next(place, PAGE_RECORDS, signal).finally(done);
+      const page = await pages.next(place, PAGE_RECORDS[begin.type], signal).finally(done);
       failures.succeeded();
       skipped ||= page.skipped && begin.type === "position";
       const record = page.records.find((record) => belongs(record, begin));

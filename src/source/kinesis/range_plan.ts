@@ -144,18 +144,28 @@ function planSplits(
 ): PlannedSplit[] {
   const byId = new Map(shards.map((shard) => [shard.id, shard]));
   const splitOf = (id: string): SplitId => `${streamName}/${id}`;
-  /** The nearest ancestors that are read: those in between have nothing to read. */
-  const readAncestors = (id: string): string[] =>
-    (byId.get(id)?.parents ?? []).flatMap((parent) => found.has(parent) ? [parent] : readAncestors(parent));
+  const known = new Map<string, ReadonlySet<string>>();
+  /** The nearest ancestors that are read: those in between have nothing to read. Each is looked at once: paths are many. */
+  const readAncestors = (id: string): ReadonlySet<string> => {
+    const before = known.get(id);
+    if (before !== undefined) return before;
+    const parents = byId.get(id)?.parents ?? [];
+    const ancestors = new Set(parents.flatMap((parent) => found.has(parent) ? [parent] : [...readAncestors(parent)]));
+    known.set(id, ancestors);
+    return ancestors;
+  };
+  // Whatever is in a child came after the parent's last record.
+  const lastMs = new Map<string, number>();
+  for (const { shard: { parents }, firstMs } of found.values()) {
+    for (const parent of parents) lastMs.set(parent, Math.min(firstMs, lastMs.get(parent) ?? Infinity));
+  }
   const splits = Array.from(found.values(), ({ shard: { id }, start, firstMs }): PlannedSplit => {
-    // Whatever is in a child came after the parent's last record.
-    const children = shards.filter(({ parents }) => parents.includes(id)).map((child) => found.get(child.id)?.firstMs);
-    const endMs = Math.max(firstMs, Math.min(toMs, ...children.map((ms) => ms ?? Infinity)));
+    const endMs = Math.max(firstMs, Math.min(toMs, lastMs.get(id) ?? Infinity));
     return {
       split: splitOf(id),
       start,
       end: null,
-      after: [...new Set(readAncestors(id))].map(splitOf).sort(),
+      after: Array.from(readAncestors(id), splitOf).sort(),
       weight: Math.max(1, endMs - firstMs),
       details: { firstMs, endMs, toMs },
     };

@@ -228,3 +228,33 @@ Deno.test("progress goes from nothing to all of a split by the records' times", 
   assertEquals([...shares, world.ranges.progress(planned.split)], [0.1, 0.3, 0.5, 0.7, 0.9, 1]);
   await world.ranges.close();
 });
+
+Deno.test("a shard comes after the nearest ancestors with records, however often the stream was resharded in between", async () => {
+  const world = new World(1);
+  const { stream } = world;
+  world.put(1);
+  for (let i = 0; i < 40; i++) {
+    stream.split(stream.openShards()[0]);
+    stream.merge(stream.openShards()[0]);
+  }
+  world.time.nowMs += 5000;
+  world.put(1);
+  world.time.nowMs += 5000;
+  const { splits } = await world.plan(null, START_MS + 10_000);
+  assertEquals(splits.map(({ split, after, weight }) => [split.slice(-3), after.map((id) => id.slice(-3)), weight]), [
+    ["000", [], 10_000],
+    ["120", ["000"], 5000],
+  ]);
+  // What is in a child tells when its parent ended, at the latest.
+  stream.split(stream.openShards()[0]);
+  const childMs = Math.floor(world.time.nowMs);
+  world.put(1);
+  world.time.nowMs += 5000;
+  const later = await world.plan(START_MS + 1000, START_MS + childMs + 3000);
+  assertEquals(later.splits.map(({ split, after, weight }) => [split.slice(-3), after.length, weight]), [
+    ["120", 0, childMs - 5000],
+    ["121", 1, 3000],
+    ["122", 1, 3000],
+  ]);
+  await world.ranges.close();
+});
