@@ -16,7 +16,7 @@ export interface PlanToShow {
 
 /** What a run would read and write, for people. */
 export function formatPlan({ job, unfinished, plan, workers, target, template }: PlanToShow): string {
-  const { range, from, to, prefix, unitByteLength } = plan;
+  const { range, prefix, unitByteLength } = plan;
   const weigh = WEIGHTS[range.weightUnit];
   const total = range.splits.reduce((sum, { weight }) => sum + weight, 0);
   const names = range.splits.map(({ split }) => split.length);
@@ -25,7 +25,7 @@ export function formatPlan({ job, unfinished, plan, workers, target, template }:
     `job      ${job}${
       unfinished === null ? "" : `, which has an unfinished run: ${rangeText(unfinished)} comes first`
     }`,
-    `reads    ${contentsText(rangeText({ from, to }), range.splits.length, weigh(total))}`,
+    `reads    ${contentsText(rangeText(plan), range.splits.length, weigh(total))}`,
     ...cut(
       range.splits.map(({ split, start, end, weight }) =>
         `         ${split.padEnd(width)}  ${start} to ${end ?? "its end"}  ${weigh(weight)}`
@@ -51,8 +51,14 @@ const WEIGHTS: Readonly<Record<JobPlan["range"]["weightUnit"], (weight: number) 
   ms: formatSeconds,
 };
 
-function rangeText({ from, to }: Pick<JobPlan, "from" | "to">): string {
-  return `from ${from ?? "the beginning"} to ${to ?? "the end"}`;
+/** What was asked for. */
+export function edgesText({ from, to, incremental }: JobPlan): { readonly from: string; readonly to: string } {
+  return { from: from ?? (incremental ? "the last run's end, if any," : "the beginning"), to: to ?? "the end" };
+}
+
+function rangeText(plan: JobPlan): string {
+  const { from, to } = edgesText(plan);
+  return `from ${from} to ${to}`;
 }
 
 function cut(lines: readonly string[]): string[] {

@@ -16,7 +16,7 @@ import { comparePositions } from "../source/source.ts";
 import { prefixedTarget } from "../target/prefixed_target.ts";
 import type { ObjectTarget, Target } from "../target/target.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
-import { formatPlan } from "./format_plan.ts";
+import { edgesText, formatPlan } from "./format_plan.ts";
 import { holdBack } from "./held_back.ts";
 import { type Host, print } from "./host.ts";
 import { RowOutput } from "./row_output.ts";
@@ -93,9 +93,10 @@ async function runAloud(kind: JobKind, host: Host): Promise<ExitCode> {
     host.exit(EXIT.failed);
   });
   const surroundings = { host, terminal, log, stop: stopOnSignals(host, log) };
+  let job: JobFile | null = null;
   try {
     if (request.dryRun) return await describe(kind, replay.directory, surroundings);
-    const job = await takeJob(replay.directory, request, surroundings);
+    job = await takeJob(replay.directory, request, surroundings);
     if (job === null) return surroundings.stop.aborted ? EXIT.stopped : EXIT.locked;
     try {
       return await runUnfinishedAndNew(kind, job, surroundings);
@@ -104,7 +105,8 @@ async function runAloud(kind: JobKind, host: Host): Promise<ExitCode> {
     }
   } catch (error) {
     if (surroundings.stop.aborted && error === surroundings.stop.reason) return EXIT.stopped;
-    log.error(FAILED, { job: request.name }, error);
+    const begun = (job?.plan ?? null) !== null;
+    log.error(begun ? FAILED : "failed; nothing was begun", { job: request.name }, error);
     return EXIT.failed;
   }
 }
@@ -163,8 +165,9 @@ async function runUnfinishedAndNew(kind: JobKind, job: JobFile, surroundings: Jo
 }
 
 /** For the log: as asked for. */
-function rangeFields({ from, to }: JobPlan): LogFields {
-  return { from: from ?? "the beginning", to: to ?? "the end" };
+function rangeFields(plan: JobPlan): LogFields {
+  const { from, to } = edgesText(plan);
+  return { from, to };
 }
 
 function runtimeOf({ host, log }: JobSurroundings): Runtime {

@@ -98,7 +98,7 @@ Deno.test("replay to S3 that is killed in its requests comes to the objects of o
 
 Deno.test("replay runs once at a time, waits when told to, stops with 5 at SIGTERM, and the next goes on", async () => {
   await using world = await ReplayWorld.make(FILES);
-  await using first = world.start(["--job", "j", "--rate", "3MB"]);
+  await using first = world.start(["--job", "j", "--rate", "200kB"]);
   await first.logs("replaying");
   const second = await world.run(["--job", "j"]);
   assertEquals([second.code, second.stdout], [3, ""]);
@@ -198,7 +198,7 @@ Deno.test("replay whose file is gone fails until it is told to give the run up, 
   await using world = await ReplayWorld.make({ "a.ndjson": events(0, 12_000), "b.ndjson": events(12_000, 12_000) });
   const flags = ["--until-now", "--job", "j"];
   {
-    await using first = world.start([...flags, "--rate", "3MB"]);
+    await using first = world.start([...flags, "--rate", "1MB"]);
     await first.logs("replaying");
     using watcher = Deno.watchFs(world.path("jobs/j"));
     for await (const { paths } of watcher) if (paths.some((path) => path.endsWith("/progress.json"))) break;

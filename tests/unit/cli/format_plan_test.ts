@@ -66,6 +66,8 @@ Deno.test("formatPlan() cuts long lists, and says so when there is nothing", () 
   );
   assertEquals(lines.length, 2 + 20 + 1 + 1 + 1);
   assertEquals(lines[22], "         and 1,480 more");
+  const since = formatPlan({ ...SHOWN, plan: { ...PLAN, from: null, incremental: true } });
+  assertEquals(since.split("\n")[1], "reads    from the last run's end, if any, to the end: 2 splits, 2,000 records");
   const empty = formatPlan({ ...SHOWN, plan: { ...PLAN, range: { splits: [], weightUnit: "records", missing: [] } } });
   assertEquals(empty.split("\n")[1], "reads    nothing: there is nothing from 2026-11-01T00:00:00.000Z to the end");
 });

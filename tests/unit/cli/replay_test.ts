@@ -42,6 +42,7 @@ Deno.test("replay of files that aren't there fails and says so, quiet or not", a
     const { code, stdout, stderr } = await replay([...CONFIG, ...flags]);
     assertEquals([code, stdout], [1, ""]);
     assertStringIncludes(stderr, "there is no missing/a.ndjson");
+    assertStringIncludes(stderr, "failed; nothing was begun");
   }
 });
 
