@@ -82,9 +82,13 @@ export function neededShards(
     for (const ancestor of missingAncestors(id)) if (!needed.has(ancestor)) needed.set(ancestor, "child");
     needed.set(id, "child");
   };
-  const missingAncestors = (id: string): string[] => {
+  const missingAncestors = (id: string, listed = new Set<string>()): string[] => {
     const parents = byId.get(id)!.parents.filter((parent) => byId.has(parent) && !byKey.has(parent));
-    return parents.flatMap((parent) => [...missingAncestors(parent), parent]);
+    return parents.flatMap((parent) => {
+      if (listed.has(parent)) return []; // there are many ways up through splits and merges
+      listed.add(parent);
+      return [...missingAncestors(parent, listed), parent];
+    });
   };
   for (const shard of shards) if (shard.open) follow(shard);
   return needed;

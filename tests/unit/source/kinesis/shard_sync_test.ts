@@ -80,3 +80,10 @@ Deno.test("an ended lease goes when all its children have begun, or its shard ha
   assertEquals(finished("gone.", "f"), ["gone"]);
   assertEquals(finished("gone", "f"), []);
 });
+
+Deno.test("ancestors without leases are found once, however many ways lead up to them", () => {
+  const texts = ["a", "b0"];
+  for (let i = 0; i < 40; i++) texts.push(`x${i}<b${i}`, `y${i}<b${i}`, `b${i + 1}<x${i},y${i}`);
+  const found = needed(stream(...texts, "m<a,b40"), table("a."));
+  assertEquals([found.length, found[0], found[1], found.at(-1)], [122, "b0 initial", "x0 child", "m child"]);
+});
