@@ -235,42 +235,49 @@ historicalTest("when one of the loops fails, the other writes what it holds", as
   });
 });
 
-historicalTest("the parts of a historical worker share the topics, and start where one member would", async () => {
-  const cluster = new FakeKafka();
-  cluster.createTopic("events-a", 2).forEach((log) => log.values(["old"]));
-  cluster.createTopic("events-late", 2).forEach((log) => log.values(["late"]));
-  const fields: Partial<KafkaConfig> = {
-    nodes: cluster.nodes,
-    topic: "events-.*",
-    offset: "latest",
-    historicalTopic: "events-late",
-    historicalWorker: true,
-    groupInstanceId: "me",
-  };
-  for (const topic of ["events-a", "events-late"]) {
-    for (const partition of [0, 1]) {
-      cluster.group("readers").offsets.set(`${topic}/${partition}`, { offset: 0n, metadata: null });
-    }
-  }
-  // It came while nobody was there: all of it is new, whoever leads the group.
-  cluster.createTopic("events-b", 1)[0].values(["new"]);
-  const historical = new KafkaReader(fields, { part: "historical" }), live = new KafkaReader(fields, { part: "live" });
-  try {
-    await historical.start();
-    await historical.until("it leads", () => historical.owned.size === 2);
-    await live.start();
-    await live.until("everything", () => live.values.length === 3);
-    await historical.until("its own", () => historical.values.length >= 2);
-    assertEquals(cluster.group("readers").members.size, 2);
-    assertEquals([...live.owned.keys()].sort(), ["events-a/0", "events-a/1", "events-b/0"]);
-    assertEquals([...historical.owned.keys()].sort(), ["events-late/0", "events-late/1"]);
-    assertEquals([live.values.toSorted(), new Set(historical.values)], [["new", "old", "old"], new Set(["late"])]);
-    assertEquals([live.source.diversion?.exemptParent, historical.source.diversion], ["events-late", undefined]);
-  } finally {
-    await Promise.all([live.crash(), historical.crash()]);
-    cluster.stop();
-  }
-});
+for (const assignmentStrategy of ["range", "roundrobin", "cooperative-sticky"] as const) {
+  historicalTest(
+    `${assignmentStrategy}: the parts of a historical worker share the topics, and start where one member would`,
+    async () => {
+      const cluster = new FakeKafka();
+      cluster.createTopic("events-a", 2).forEach((log) => log.values(["old"]));
+      cluster.createTopic("events-late", 2).forEach((log) => log.values(["late"]));
+      const fields: Partial<KafkaConfig> = {
+        nodes: cluster.nodes,
+        topic: "events-.*",
+        offset: "latest",
+        historicalTopic: "events-late",
+        historicalWorker: true,
+        groupInstanceId: "me",
+        assignmentStrategy,
+      };
+      for (const topic of ["events-a", "events-late"]) {
+        for (const partition of [0, 1]) {
+          cluster.group("readers").offsets.set(`${topic}/${partition}`, { offset: 0n, metadata: null });
+        }
+      }
+      // It came while nobody was there: all of it is new, whoever leads the group.
+      cluster.createTopic("events-b", 1)[0].values(["new"]);
+      const historical = new KafkaReader(fields, { part: "historical" }),
+        live = new KafkaReader(fields, { part: "live" });
+      try {
+        await historical.start();
+        await historical.until("it leads", () => historical.owned.size === 2);
+        await live.start();
+        await live.until("everything", () => live.values.length === 3);
+        await historical.until("its own", () => historical.values.length >= 2);
+        assertEquals(cluster.group("readers").members.size, 2);
+        assertEquals([...live.owned.keys()].sort(), ["events-a/0", "events-a/1", "events-b/0"]);
+        assertEquals([...historical.owned.keys()].sort(), ["events-late/0", "events-late/1"]);
+        assertEquals([live.values.toSorted(), new Set(historical.values)], [["new", "old", "old"], new Set(["late"])]);
+        assertEquals([live.source.diversion?.exemptParent, historical.source.diversion], ["events-late", undefined]);
+      } finally {
+        await Promise.all([live.crash(), historical.crash()]);
+        cluster.stop();
+      }
+    },
+  );
+}
 
 Deno.test("parseHeaders() reads names that come several times, quotes, nulls and bytes", () => {
   const headers = '{"a":"1","a":"2","q\\"":"x\\"}","n":null,"raw":{"base64":"/w=="},"e":""}';
