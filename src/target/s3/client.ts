@@ -2,10 +2,7 @@ import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
-  DeleteObjectCommand,
-  GetObjectCommand,
   HeadBucketCommand,
-  ListObjectsV2Command,
   PutObjectCommand,
   type S3Client,
   UploadPartCommand,
@@ -19,7 +16,6 @@ import {
   type BucketInfo,
   type ListPage,
   type ObjectBody,
-  ObjectChangedError,
   type ObjectHead,
   type ObjectStore,
   type StoredPart,
@@ -29,6 +25,7 @@ import {
   type WholeObject,
 } from "./object_store.ts";
 import type { S3Settings } from "./options.ts";
+import { ReadRequests } from "./read_requests.ts";
 
 /** How the store reaches its server. */
 export interface Connection {
@@ -52,6 +49,7 @@ export class SdkObjectStore implements ObjectStore {
   readonly #connection: Connection;
   /** The hash of a request's body, which its signature covers; the SDK would compute it once more. */
   readonly #payloadHashes = new WeakMap<object, string>();
+  readonly #reads: ReadRequests;
   #client: S3Client;
 
   constructor(settings: S3Settings, clock: Clock, connection: Connection) {
@@ -59,6 +57,11 @@ export class SdkObjectStore implements ObjectStore {
     this.#clock = clock;
     this.#connection = connection;
     this.#client = this.#connect();
+    this.#reads = new ReadRequests({
+      bucket: settings.bucket,
+      client: () => this.#client,
+      translate: (error, operation, key) => this.#translate(error, operation, key),
+    });
   }
 
   async put(object: WholeObject, signal: AbortSignal): Promise<void> {
@@ -138,44 +141,16 @@ export class SdkObjectStore implements ObjectStore {
     }
   }
 
-  async list(prefix: string, token: string | undefined, signal: AbortSignal): Promise<ListPage> {
-    const command = new ListObjectsV2Command({
-      Bucket: this.#settings.bucket,
-      Prefix: prefix,
-      ContinuationToken: token,
-      EncodingType: "url", // XML can't hold every key
-    });
-    const send = () => this.#client.send(command, { abortSignal: signal });
-    const answer = await this.#try("ListObjectsV2", undefined, send);
-    if (answer.KeyCount === undefined && answer.Name === undefined) throw this.#strange("ListObjectsV2");
-    const decode = (key: string) => answer.EncodingType === "url" ? decodeURIComponent(key.replaceAll("+", " ")) : key;
-    const objects = (answer.Contents ?? []).map(({ Key, Size }) => {
-      if (Key === undefined || Size === undefined) throw this.#strange("ListObjectsV2");
-      return { key: decode(Key), byteLength: Size };
-    });
-    if (answer.IsTruncated && answer.NextContinuationToken === undefined) throw this.#strange("ListObjectsV2");
-    return { objects, token: answer.IsTruncated ? answer.NextContinuationToken : undefined };
+  list(prefix: string, token: string | undefined, signal: AbortSignal): Promise<ListPage> {
+    return this.#reads.list(prefix, token, signal);
   }
 
-  async get(request: BodyRequest, signal: AbortSignal): Promise<ObjectBody | null> {
-    const { key } = request;
-    const plain = await this.#get(request, undefined, signal);
-    if (plain === null || plain.byteLength !== undefined) return plain as ObjectBody | null;
-    // fetch has unpacked what the store calls gzip in Content-Encoding: have it call it something else.
-    await plain.stream.cancel().catch(() => {});
-    const packed = await this.#get(request, "identity", signal);
-    if (packed === null || packed.byteLength !== undefined) return packed as ObjectBody | null;
-    await packed.stream.cancel().catch(() => {});
-    throw this.#translate(new Error("the answer has no Content-Length: a proxy changes it"), "GetObject", key);
+  get(request: BodyRequest, signal: AbortSignal): Promise<ObjectBody | null> {
+    return this.#reads.get(request, signal);
   }
 
-  async delete(key: string, signal: AbortSignal): Promise<void> {
-    const command = new DeleteObjectCommand({ Bucket: this.#settings.bucket, Key: key });
-    try {
-      await this.#client.send(command, { abortSignal: signal });
-    } catch (error) {
-      if (nameOf(error) !== "NoSuchKey") throw this.#translate(error, "DeleteObject", key);
-    }
+  delete(key: string, signal: AbortSignal): Promise<void> {
+    return this.#reads.delete(key, signal);
   }
 
   bodyError(error: unknown, key: string): Error {
@@ -221,40 +196,12 @@ export class SdkObjectStore implements ObjectStore {
     };
   }
 
-  async #get(
-    { key, from, etag }: BodyRequest,
-    encoding: string | undefined,
-    signal: AbortSignal,
-  ): Promise<Omit<ObjectBody, "byteLength"> & { byteLength: number | undefined } | null> {
-    const command = new GetObjectCommand({
-      Bucket: this.#settings.bucket,
-      Key: key,
-      Range: from > 0 ? `bytes=${from}-` : undefined,
-      IfMatch: etag,
-      ResponseContentEncoding: encoding,
-    });
-    try {
-      const { Body, ContentLength, ContentRange, ETag } = await this.#client.send(command, { abortSignal: signal });
-      if (Body === undefined) throw this.#strange("GetObject", key);
-      const stream = Body as unknown as ReadableStream<Uint8Array>;
-      if (from > 0 && !ContentRange?.startsWith(`bytes ${from}-`)) {
-        await stream.cancel().catch(() => {});
-        throw this.#translate(new Error("the store does not answer for a range of bytes"), "GetObject", key);
-      }
-      return { byteLength: ContentLength, etag: this.#mustHave(ETag, "GetObject", key), stream };
-    } catch (error) {
-      if (nameOf(error) === "NoSuchKey") return null;
-      if (nameOf(error) === "PreconditionFailed") throw new ObjectChangedError(key, { cause: error });
-      throw this.#translate(error, "GetObject", key);
-    }
-  }
-
   /** TLS already proves the contents; then a part needs no hash of its own unless its checksum is one. */
   #unsigned(): boolean {
     return this.#settings.checksum !== "SHA256" && !this.#settings.endpoint?.startsWith("http:");
   }
 
-  async #try<T>(operation: Operation, key: string | undefined, send: () => Promise<T>): Promise<T> {
+  async #try<T>(operation: Operation, key: string, send: () => Promise<T>): Promise<T> {
     try {
       return await send();
     } catch (error) {
@@ -286,14 +233,6 @@ export class SdkObjectStore implements ObjectStore {
   /** A success without the usual field came from something else than a store: it proves nothing. */
   #mustHave(value: string | undefined, operation: Operation, key: string): string {
     if (value !== undefined && value !== "") return value;
-    throw this.#strange(operation, key);
+    throw this.#translate(new Error("the answer is not one of S3"), operation, key);
   }
-
-  #strange(operation: Operation, key?: string): Error {
-    return this.#translate(new Error("the answer is not one of S3"), operation, key);
-  }
-}
-
-function nameOf(error: unknown): string {
-  return error instanceof Error ? error.name : "";
 }

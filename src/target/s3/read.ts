@@ -117,10 +117,10 @@ export class Reader {
       };
       try {
         const body = await this.#store.get(request, controller.signal);
-        if (body === null) unlink();
+        if (body === null) end();
         return body === null ? null : { ...body, reader: body.stream.getReader(), end };
       } catch (error) {
-        unlink();
+        end(); // an answer of a stranger has a body, too
         throw error;
       } finally {
         limited.removeEventListener("abort", onLimit);
