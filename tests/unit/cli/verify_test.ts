@@ -1,10 +1,14 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { main } from "../../../src/cli/main.ts";
-import { progressLine } from "../../../src/cli/verify_progress.ts";
+import { Terminal } from "../../../src/cli/terminal.ts";
+import { progressLine, showProgress } from "../../../src/cli/verify_progress.ts";
 import { formatReport } from "../../../src/cli/verify_report.ts";
 import type { Finding } from "../../../src/verify/findings.ts";
 import type { VerifyReport } from "../../../src/verify/report.ts";
+import { newProgress } from "../../../src/verify/progress.ts";
+import { ManualClock } from "../../support/manual_clock.ts";
+import { testRuntime } from "../../support/stored_object.ts";
 import { FakeHost } from "./fake_host.ts";
 
 /** Rows of the demo source in a directory, and how to look at them. */
@@ -147,4 +151,18 @@ Deno.test("the progress line says what is being looked at", () => {
     progressLine({ stage: "objects", manifests: 1, objects: 56_789, readByteLength: 2 ** 30 }),
     "looking at objects: 1 manifests, 56,789 objects, 1 GB read",
   );
+});
+
+Deno.test("progress is shown on a terminal, and taken away at the end", async () => {
+  for (const isTerminal of [true, false]) {
+    const host = new FakeHost({ isTerminal }), clock = new ManualClock();
+    const ended = new AbortController();
+    const options = { terminal: new Terminal(host.stderr), runtime: testRuntime({ clock }) };
+    const showing = showProgress({ ...newProgress(), manifests: 7 }, options, ended.signal);
+    clock.advance(500);
+    while (isTerminal && !host.errors.includes("7 manifests")) await Promise.resolve();
+    ended.abort();
+    await showing;
+    assertEquals(host.errors, isTerminal ? "\r\x1b[2Klooking at manifests: 7 manifests\r\x1b[2K" : "");
+  }
 });
