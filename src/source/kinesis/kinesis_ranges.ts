@@ -19,6 +19,7 @@ import {
   splitParent,
   splitPart,
 } from "../source.ts";
+import { END_POSITION } from "./checkpoint.ts";
 import type { KinesisPorts } from "./kinesis_ports.ts";
 import { MAX_PAGE_BYTES } from "./page_size.ts";
 import { planKinesisRange } from "./range_plan.ts";
@@ -104,6 +105,7 @@ export class KinesisRanges implements RangeSource {
   begin({ split, details }: PlannedSplit, position: Position): void {
     if (this.#opened === null) throw new InvariantError(`${split} was begun before the source was opened`);
     if (this.#readings.has(split)) throw new InvariantError(`${split} was begun twice`);
+    if (position === END_POSITION) throw new InvariantError(`${split} was begun behind its end`);
     const firstMs = Number(details.firstMs), endMs = Number(details.endMs), toMs = Number(details.toMs);
     if (![firstMs, endMs, toMs].every(Number.isFinite)) {
       throw new InvariantError(`the plan of ${split} has no times: ${JSON.stringify(details)}`);

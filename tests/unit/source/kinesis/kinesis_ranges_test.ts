@@ -1,8 +1,9 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
-import { FatalError } from "../../../../src/runtime/errors.ts";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { FatalError, InvariantError } from "../../../../src/runtime/errors.ts";
 import type { LogFields } from "../../../../src/runtime/log.ts";
 import { Metrics } from "../../../../src/runtime/metrics.ts";
 import { SeededRandom } from "../../../../src/runtime/random.ts";
+import { END_POSITION } from "../../../../src/source/kinesis/checkpoint.ts";
 import type { KinesisApi } from "../../../../src/source/kinesis/kinesis_api.ts";
 import { KinesisRanges } from "../../../../src/source/kinesis/kinesis_ranges.ts";
 import { type KinesisConfig, kinesisOptions } from "../../../../src/source/kinesis/options.ts";
@@ -256,5 +257,28 @@ Deno.test("a shard comes after the nearest ancestors with records, however often
     ["121", 1, 3000],
     ["122", 1, 3000],
   ]);
+  await world.ranges.close();
+});
+
+Deno.test("ranges refuse to be begun where there is nothing, twice, or before they are open", async () => {
+  const world = new World(1);
+  world.put(1);
+  world.time.nowMs += 1000;
+  const { splits: [planned] } = await world.plan();
+  const refusals = () => [
+    assertThrows(() => world.ranges.begin(planned, END_POSITION), InvariantError).message,
+    assertThrows(() => world.ranges.begin({ ...planned, details: {} }, planned.start), InvariantError).message,
+  ];
+  const { split } = planned;
+  assertEquals(refusals(), Array(2).fill(`${split} was begun before the source was opened`));
+  await world.time.drive(world.ranges.open([planned], NEVER));
+  assertEquals(refusals(), [`${split} was begun behind its end`, `the plan of ${split} has no times: {}`]);
+  world.ranges.begin(planned, planned.start);
+  assertEquals(
+    assertThrows(() => world.ranges.begin(planned, planned.start), InvariantError).message,
+    `${split} was begun twice`,
+  );
+  await assertRejects(() => world.ranges.read("sim/other", LIMIT, NEVER), InvariantError);
+  await world.ranges.close();
   await world.ranges.close();
 });
