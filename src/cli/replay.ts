@@ -7,7 +7,8 @@ import { checkKeyPrefix } from "../target/prefixed_target.ts";
 import { type Arguments, type Command, type Flag, UsageError } from "./command.ts";
 import type { ExitCode } from "./exit_code.ts";
 import type { Host } from "./host.ts";
-import { type JobRequest, runJob } from "./job_runner.ts";
+import type { JobRequest } from "./job_plan.ts";
+import { runJob } from "./job_runner.ts";
 import { CONFIG_FLAGS, loadConfig } from "./load_config.ts";
 import { type AskedRange, parseRate, RANGE_FLAGS, rangeOf } from "./replay_range.ts";
 
