@@ -1,4 +1,5 @@
 import { type Config, sourceContextOf } from "../assemble.ts";
+import { redactUrls } from "../config/secrets.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { withTimeLimit } from "../runtime/time_limit.ts";
 import { type Position, type SplitId, splitParent } from "../source/source.ts";
@@ -34,7 +35,7 @@ export async function markHours(
   try {
     ends = await askEnds(config, askedPositions(known), runtime, signal);
   } catch (error) {
-    const message = `where the source ends isn't known, so no hour is marked: ${(error as Error).message}`;
+    const message = `where the source ends isn't known, so no hour is marked: ${redactUrls((error as Error).message)}`;
     findings.add({ kind: "ends-unknown", message });
     return { written: 0, parents: [] };
   }

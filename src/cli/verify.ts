@@ -1,4 +1,5 @@
 import { type Config, deadLetterDirectoryOf, sourceContextOf } from "../assemble.ts";
+import { redactUrls } from "../config/secrets.ts";
 import { parseDurationMs } from "../config/units.ts";
 import { withTimeLimit } from "../runtime/time_limit.ts";
 import { Metrics } from "../runtime/metrics.ts";
@@ -202,7 +203,7 @@ async function committedOf(config: Config, { skipCommitted }: Request, runtime: 
   } catch (error) {
     const why =
       `the source can't be asked for its committed positions, so whether something is missing behind the last ` +
-      `manifests isn't known (--skip-committed leaves that out): ${(error as Error).message}`;
+      `manifests isn't known (--skip-committed leaves that out): ${redactUrls((error as Error).message)}`;
     return { kind: "unreachable", why };
   }
 }
