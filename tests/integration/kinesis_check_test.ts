@@ -67,13 +67,18 @@ async function withFronts(
   }
 }
 
-test("check names the right that is missing, for each call that a run needs", async () => {
+/** A stream that was read once: it has a table, with leases that nobody owns. */
+async function streamWithLeases() {
   const servers = await sharedServers();
-  const stream = await servers.createStream(1);
-  const settings = servers.settings(stream);
+  const settings = servers.settings(await servers.createStream(1));
   const source = createSource(settings);
   await source.open({ assigned: async () => {}, revoking: async () => {}, lost() {} }, NEVER);
   await source.close();
+  return { servers, settings };
+}
+
+test("check names the right that is missing, for each call that a run needs", async () => {
+  const { servers, settings } = await streamWithLeases();
   const cases: ["kinesis" | "dynamodb", string, string][] = [
     ["kinesis", "DescribeStreamSummary", "is there"],
     ["kinesis", "ListShards", "can be listed"],
@@ -163,12 +168,7 @@ test("check tries whether metrics can be published, without publishing any", asy
 });
 
 test("check says who assigns shards, and when the config contradicts that", async () => {
-  const servers = await sharedServers();
-  const stream = await servers.createStream(1);
-  const settings = servers.settings(stream);
-  const source = createSource(settings);
-  await source.open({ assigned: async () => {}, revoking: async () => {}, lost() {} }, NEVER);
-  await source.close();
+  const { servers, settings } = await streamWithLeases();
   const look = async (assignment: KinesisSettings["assignment"]) => {
     const results = await check({ ...settings, assignment });
     return [find(results, "who assigns").detail, ...results.filter(({ ok }) => !ok).map(({ detail }) => detail)];
