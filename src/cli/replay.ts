@@ -98,11 +98,13 @@ function prefixOf(args: Arguments): string {
 
 const JOB_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 
-/** As it was given, or one that the same command line has again. */
-export function jobNameOf(args: Arguments, kind: string): string {
+/** As it was given, or one that the same command line has again. A redrive's is never that of a replay. */
+export function jobNameOf(args: Arguments, kind: "replay" | "historical" | "redrive"): string {
   const given = args.value("job");
   if (given !== undefined) {
-    if (JOB_NAME.test(given) && given.length <= MAX_JOB_NAME_LENGTH) return given;
+    if (JOB_NAME.test(given) && given.length <= MAX_JOB_NAME_LENGTH) {
+      return kind === "redrive" ? `redrive-${given}` : given;
+    }
     throw new UsageError(
       `--job: "${given}" is no name: use letters, digits and . _ - (not first), at most ${MAX_JOB_NAME_LENGTH}`,
     );

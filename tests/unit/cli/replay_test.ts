@@ -68,6 +68,11 @@ Deno.test("jobNameOf() is the same for the same job, and another for another one
   assertEquals(nameOf("c.properties --last 24h --job nightly"), "nightly");
 });
 
+Deno.test("jobNameOf() keeps a redrive apart from a replay of the same name", () => {
+  const { args } = parseInvocation(["redrive", "c.properties", "--job", "nightly"], COMMANDS);
+  assertEquals(jobNameOf(args, "redrive"), "redrive-nightly");
+});
+
 Deno.test("jobNameOf() wants a name for a config that comes on standard input", () => {
   assertThrows(() => nameOf("- --last 24h"), UsageError, "a config on standard input needs --job NAME");
   assertEquals(nameOf("- --last 24h --job nightly"), "nightly");
