@@ -1,4 +1,4 @@
-import { Condition } from "../runtime/condition.ts";
+import { withAbort } from "../runtime/abort.ts";
 import { InvariantError } from "../runtime/errors.ts";
 import { emptyBatch, type PlannedSplit, RANGE_EPOCH, type RangeSource } from "../source/range_source.ts";
 import type { Cut, Epoch, PollLimit, Position, RecordBatch, Source, SourceHandler, SplitId } from "../source/source.ts";
@@ -25,6 +25,10 @@ interface CutUnit {
   readonly rotation: RotationState;
   /** Splits whose commit is still to come. */
   readonly waiting: Set<SplitId>;
+  /** Settled when it is durable. */
+  readonly durable: PromiseWithResolvers<void>;
+  /** What its commits wait for, all of them for the same: a unit may have as many splits as there are files. */
+  outcome: Promise<void> | null;
 }
 
 /**
@@ -37,7 +41,6 @@ export class ReplaySource implements Source {
   readonly #options: ReplaySourceOptions;
   readonly #plan: UnitPlan;
   readonly #rotation: Rotation;
-  readonly #changed = new Condition();
   /** How far each split was returned by `poll`. */
   readonly #read = new Map<SplitId, Position>();
   readonly #begun = new Set<SplitId>();
@@ -88,8 +91,7 @@ export class ReplaySource implements Source {
     if (unit === undefined) throw new InvariantError(`commit of ${split} at ${next}, where no unit ends`);
     unit.waiting.delete(split);
     if (unit.waiting.size === 0) this.#settle(unit, signal);
-    while (this.#cutUnits.includes(unit)) await this.#changed.wait(signal);
-    await this.#saving;
+    return await (unit.outcome ??= withAbort(unit.durable.promise, signal));
   }
 
   async close(): Promise<void> {
@@ -150,7 +152,8 @@ export class ReplaySource implements Source {
 
   #cutUnit(): void {
     const positions = new Map(Array.from(this.#moved, (split) => [split, this.#read.get(split)!]));
-    this.#cutUnits.push({ positions, rotation: this.#rotation.state(), waiting: this.#moved });
+    const durable = Promise.withResolvers<void>();
+    this.#cutUnits.push({ positions, rotation: this.#rotation.state(), waiting: this.#moved, durable, outcome: null });
     this.#moved = new Set();
     this.#rotation.restart();
   }
@@ -173,6 +176,6 @@ export class ReplaySource implements Source {
     this.#saving = this.#saving.then(() => this.#options.save(progress, signal));
     this.#saving.catch(() => {}); // whoever waits for it gets the error
     this.#cutUnits.splice(this.#cutUnits.indexOf(unit), 1);
-    this.#changed.notify();
+    unit.durable.resolve(this.#saving);
   }
 }

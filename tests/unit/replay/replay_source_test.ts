@@ -205,6 +205,22 @@ Deno.test("ReplaySource gives a commit up when it is told to, and goes on withou
   assertEquals(reader.saved, []);
 });
 
+Deno.test("ReplaySource waits once for all commits of a unit, however many splits it has", async () => {
+  const splits = Array.from({ length: 50 }, (_, i) => ({ split: `s${i + 10}`, records: [1] }));
+  const reader = new ReplayReader(splits, { unitByteLength: MB, seed: 1 });
+  await reader.open();
+  while (await reader.poll());
+  const { signal } = new AbortController();
+  let listeners = 0;
+  const listen = signal.addEventListener.bind(signal);
+  signal.addEventListener = (...args: Parameters<typeof listen>) => {
+    listeners++;
+    listen(...args);
+  };
+  await Promise.all(splits.map(({ split }) => reader.source.commit(split, 1n, "1", signal)));
+  assertEquals([listeners, reader.saved.length], [1, 1]);
+});
+
 Deno.test("ReplaySource fails the commits of a unit, and those after it, when its progress can't be kept", async () => {
   const reader = await twoUnits();
   reader.saveError = new Error("disk full");
