@@ -1,0 +1,110 @@
+/** Jobs over ranges in memory: where runs of one name begin, and what a run leaves for the next one. */
+import { assertEquals } from "@std/assert";
+import { parseInvocation } from "../../../src/cli/arguments.ts";
+import { COMMANDS } from "../../../src/cli/commands.ts";
+import { type JobRequest, runJob } from "../../../src/cli/job_runner.ts";
+import { loadConfig } from "../../../src/cli/load_config.ts";
+import { SeededRandom } from "../../../src/runtime/random.ts";
+import type { Position, SplitId } from "../../../src/source/source.ts";
+import { FakeRanges, type FakeSplit } from "../replay/fake_ranges.ts";
+import { FakeHost } from "./fake_host.ts";
+
+const REQUEST: JobRequest = {
+  name: "j",
+  prefix: "",
+  historical: false,
+  fromText: null,
+  toText: null,
+  fixed: false,
+  resumes: false,
+  incremental: false,
+  wait: false,
+  dryRun: false,
+  discard: false,
+  quiet: true,
+  rate: null,
+};
+
+class PublishingRanges extends FakeRanges {
+  constructor(splits: readonly FakeSplit[], readonly places: Record<SplitId, Position>[]) {
+    super(splits, new SeededRandom(1));
+  }
+
+  publish(_job: string, positions: ReadonlyMap<SplitId, Position>): Promise<void> {
+    this.places.push(Object.fromEntries(positions));
+    return Promise.resolve();
+  }
+}
+
+/** Runs the job once. Returns its exit code, where it was told to go on, and what it published. */
+async function runOnce(directory: string, { request, splits, fails = false }: {
+  request?: Partial<JobRequest>;
+  splits: readonly FakeSplit[];
+  fails?: boolean;
+}) {
+  const sets = ["stream.source=file", "file.path=x", "target=console", `replay.directory=${directory}`];
+  const more = ["pipeline.workers=0", "dead-letter.policy=drop"];
+  const host = new FakeHost({ args: [] });
+  const { args } = parseInvocation(["replay", ...[...sets, ...more].flatMap((set) => ["--set", set])], COMMANDS);
+  const { config } = await loadConfig(args, host);
+  const published: Record<SplitId, Position>[] = [];
+  let resumed: Record<SplitId, Position> | null = null;
+  const code = await runJob({
+    request: { ...REQUEST, ...request },
+    configOf: () => config,
+    ranges: () => {
+      const ranges = new PublishingRanges(splits, published);
+      if (fails) ranges.onRead = () => Promise.reject(new Error("down"));
+      return ranges;
+    },
+    plan: (ranges, { resume }) => {
+      resumed = Object.fromEntries(resume);
+      return (ranges as PublishingRanges).plan();
+    },
+  }, host);
+  return { code, resumed, published, errors: host.errors };
+}
+
+async function inScratchDirectory(work: (directory: string) => Promise<void>): Promise<void> {
+  const directory = await Deno.makeTempDir({ prefix: "collector-job-" });
+  try {
+    await work(directory);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+const records = (count: number) => Array<number>(count).fill(10);
+
+Deno.test("a job goes on where its last incremental run ended, whatever else ran under its name", async () => {
+  await inScratchDirectory(async (directory) => {
+    const incremental = { request: { resumes: true, incremental: true } };
+    const first = await runOnce(directory, { ...incremental, splits: [{ split: "t/0", records: records(4) }] });
+    assertEquals([first.code, first.resumed, first.published.at(-1)], [0, {}, { "t/0": "4" }], first.errors);
+    const byHand = await runOnce(directory, { splits: [{ split: "t/0", records: records(9) }] });
+    assertEquals([byHand.code, byHand.resumed, byHand.published], [0, {}, []]);
+    const next = await runOnce(directory, { ...incremental, splits: [{ split: "t/0", records: records(9) }] });
+    assertEquals([next.code, next.resumed], [0, { "t/0": "4" }], "records behind 4 would be lost");
+  });
+});
+
+Deno.test("a run by hand that an incremental one finishes doesn't move where that goes on", async () => {
+  await inScratchDirectory(async (directory) => {
+    const incremental = { request: { resumes: true, incremental: true } };
+    await runOnce(directory, { ...incremental, splits: [{ split: "t/0", records: records(4) }] });
+    const splits = [{ split: "t/0", records: records(9) }];
+    assertEquals((await runOnce(directory, { splits, fails: true })).code, 1);
+    const { code, resumed, published, errors } = await runOnce(directory, { ...incremental, splits });
+    assertEquals([code, resumed], [0, { "t/0": "4" }], errors);
+    assertEquals(published.length, 1, "of the incremental run");
+  });
+});
+
+Deno.test("an incremental job goes on behind splits with an open end, also where its target takes pages", async () => {
+  await inScratchDirectory(async (directory) => {
+    const splits = [{ split: "t/0", records: records(4), openEnd: true }, { split: "t/1", records: records(2) }];
+    assertEquals((await runOnce(directory, { splits, request: { incremental: true } })).code, 0);
+    const { resumed } = await runOnce(directory, { request: { resumes: true, incremental: true }, splits: [] });
+    assertEquals(resumed, { "t/0": "4", "t/1": "2" });
+  });
+});
