@@ -183,11 +183,16 @@ function createLoops(config: Config, parts: readonly SourcePart[], whole: Omit<L
   }));
 }
 
-function workerConfigOf({ decode, encode }: Config, kind: Target["kind"], { diversion }: Source): WorkerConfig {
+function workerConfigOf(
+  { decode, encode }: Config,
+  kind: Target["kind"],
+  { diversion, cutsUnits }: Source,
+): WorkerConfig {
   const { needsProject, needsTable, timeUnit } = encode.keyTemplate;
   return {
     decode,
     ...(diversion && { diversion }),
+    ...(cutsUnits && { inBlocks: true }),
     encode: {
       rowFormat: encode.rowFormat,
       compression: encode.compression,

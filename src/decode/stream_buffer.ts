@@ -22,6 +22,9 @@ export const MAX_BUFFERED_ROWS = 2 ** 22;
 /** Bytes with which it wants to be sealed: offsets into a text column have 32 bits. */
 export const MAX_BUFFERED_BYTES = 2 ** 30;
 
+/** Bytes of records, unpacked, with which it is full where the same records must give the same pages. */
+const MAX_CONTENT_BYTES = 2 ** 27;
+
 /** What a buffer held, when it was sealed. */
 export interface SealedBuffer {
   /** One a table, over the buffer's own arrays: valid until `reset`. Sorted by table. */
@@ -73,6 +76,8 @@ export class StreamBuffer {
   readonly #counts = new Map<SplitId, Counts>();
   #rowCount = 0;
   #tableCount = 0;
+  /** Of the records since the last reset, unpacked. */
+  #contentByteLength = 0;
   #isSealed = false;
 
   /** @throws ConfigError when the config asks for a format that can't be read. */
@@ -108,15 +113,27 @@ export class StreamBuffer {
   /**
    * Decodes a batch's records. The batch's arrays are not kept.
    *
+   * @param whenFull seals and resets the buffer; called between two records whenever it is full, at places that the records
+   * since the last reset decide and nothing else, such as where batches end.
    * @throws FatalError for a record that can't become a row, when dead-letter.policy is "fail". Nothing of the batch may be
    * committed then.
    */
-  append(batch: RecordBatch): void {
+  append(batch: RecordBatch, whenFull: (() => void) | null = null): void {
     if (this.#isSealed) throw new InvariantError("a sealed buffer was appended to before its reset");
-    const counts = this.#countsOf(batch.split);
-    this.#appendRecords(batch, counts);
-    counts.recordBytes += batch.offsets[batch.rowCount] - batch.offsets[0];
-    countTimestamps(batch, counts);
+    for (let start = 0;;) {
+      const counts = this.#countsOf(batch.split);
+      const end = this.#appendRecords(batch, counts, { start, untilFull: whenFull !== null });
+      counts.recordBytes += batch.offsets[end] - batch.offsets[start];
+      countTimestamps(batch, counts, { start, end });
+      if (end === batch.rowCount) return;
+      whenFull!();
+      start = end;
+    }
+  }
+
+  get #isFull(): boolean {
+    return this.#tableCount >= this.#config.maxTables || this.#rowCount >= MAX_BUFFERED_ROWS ||
+      this.#contentByteLength >= MAX_CONTENT_BYTES;
   }
 
   /** Takes note of schemas that the batches to come need. */
@@ -144,6 +161,7 @@ export class StreamBuffer {
     this.#counts.clear();
     this.#rowCount = 0;
     this.#tableCount = 0;
+    this.#contentByteLength = 0;
     this.#isSealed = false;
   }
 
@@ -153,10 +171,17 @@ export class StreamBuffer {
     this.#diverter?.begin(batch);
   }
 
-  #appendRecords(batch: RecordBatch, counts: Counts): void {
+  /** The row before which it stopped; rowCount when all are appended. */
+  #appendRecords(
+    batch: RecordBatch,
+    counts: Counts,
+    { start: first, untilFull }: { readonly start: number; readonly untilFull: boolean },
+  ): number {
     this.#begin(batch);
     const { offsets, rowCount } = batch;
-    for (let index = 0; index < rowCount; index++) {
+    let index = first;
+    for (; index < rowCount; index++) {
+      if (untilFull && this.#isFull) break;
       const start = offsets[index], end = offsets[index + 1];
       if (start === end) {
         drop(counts, "empty");
@@ -169,7 +194,8 @@ export class StreamBuffer {
         else this.#appendInner(batch, index, inner);
       }
     }
-    counts.records += rowCount;
+    counts.records += index - first;
+    return index;
   }
 
   /** The records inside of a record count in its place; what can't be read of it is a record too. */
@@ -180,7 +206,7 @@ export class StreamBuffer {
     try {
       for (const records of inner) {
         rowCount += records.rowCount;
-        this.#appendRecords(records, counts);
+        this.#appendRecords(records, counts, { start: 0, untilFull: false });
       }
     } catch (error) {
       if (!(error instanceof Rejection)) throw error;
@@ -194,6 +220,7 @@ export class StreamBuffer {
 
   #appendRecord(batch: RecordBatch, index: number, counts: Counts): void {
     const decoder = this.#decoder;
+    this.#contentByteLength += batch.offsets[index + 1] - batch.offsets[index];
     try {
       if (!decoder.decode(batch.offsets[index], batch.offsets[index + 1], index)) return drop(counts, "collection");
     } catch (error) {
@@ -257,9 +284,13 @@ function drop(counts: Counts, reason: "empty" | "collection" | "dead-letter" | "
   counts.dropped[reason] = (counts.dropped[reason] ?? 0) + 1;
 }
 
-function countTimestamps({ timestamps, rowCount }: RecordBatch, counts: Counts): void {
+function countTimestamps(
+  { timestamps }: RecordBatch,
+  counts: Counts,
+  { start, end }: { readonly start: number; readonly end: number },
+): void {
   let least = counts.minTimestamp, greatest = counts.maxTimestamp;
-  for (let index = 0; index < rowCount; index++) {
+  for (let index = start; index < end; index++) {
     const timestamp = timestamps[index];
     if (timestamp < least || least !== least) least = timestamp;
     if (timestamp > greatest || greatest !== greatest) greatest = timestamp;

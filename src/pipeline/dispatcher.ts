@@ -193,7 +193,9 @@ export class Dispatcher {
         }
         worker.sealingByteLength -= expected.byteLength;
         worker.bufferedByteLength = message.bufferedByteLength;
-        this.#events.sealed(message.unit, message.seal, message.output);
+        for (const output of [...message.earlier ?? [], message.output]) {
+          this.#events.sealed(message.unit, message.seal, output);
+        }
         break;
       }
       case "failed":

@@ -38,6 +38,8 @@ export type FromWorker =
     readonly unit: UnitId;
     readonly seal: number;
     readonly bufferedByteLength: number;
+    /** What the worker had to take out of its builders before, in order; absent or empty mostly. */
+    readonly earlier?: readonly SealedOutput[];
     readonly output: SealedOutput;
   }
   | {

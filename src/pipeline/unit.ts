@@ -27,7 +27,8 @@ export interface SealedUnit extends FlushUnit {
 /** What a piece holds beside its bytes: events of ever new hours make many pieces of a few bytes each. */
 const PIECE_OVERHEAD_BYTES = 1024;
 
-function outputByteLength(output: SealedOutput): number {
+/** Memory that it holds, bytes. */
+export function outputByteLength(output: SealedOutput): number {
   let total = output.deadLetters?.bytes.byteLength ?? 0;
   for (const piece of output.pieces) total += piece.bytes.byteLength + PIECE_OVERHEAD_BYTES;
   const { diverted } = output;
