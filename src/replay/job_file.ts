@@ -164,10 +164,12 @@ export class JobFile {
   /** The units that the run stored, each once, by name: several are stored at a time, in whatever order. */
   async units(): Promise<Manifest[]> {
     const units = new Map<string, Manifest>();
-    for (const line of (await this.#read("units.ndjson") ?? "").split("\n")) {
-      const manifest = parseLine(line);
-      if (manifest !== null) units.set(manifest.unit, manifest);
-    }
+    await this.#guard("read", async () => {
+      for await (const line of linesOf(this.#path("units.ndjson"))) {
+        const manifest = parseLine(line);
+        if (manifest !== null) units.set(manifest.unit, manifest);
+      }
+    });
     return [...units.values()].sort((a, b) => a.unit < b.unit ? -1 : 1);
   }
 
@@ -265,6 +267,20 @@ function laterEnds(last: JobEnds, { positions, details }: JobEnds): JobEnds {
   const others = [...last.details].filter(([split]) => !positions.has(split));
   const own = [...details].filter(([split]) => positions.has(split));
   return { positions: new Map([...last.positions, ...positions]), details: new Map([...others, ...own]) };
+}
+
+/** One at a time: all of a long run are more than a string may hold. None when there is no such file. */
+async function* linesOf(path: string): AsyncGenerator<string> {
+  const file = await Deno.open(path).catch(nullIfMissing);
+  if (file === null) return;
+  let rest = "";
+  for await (const text of file.readable.pipeThrough(new TextDecoderStream())) {
+    const lines = text.split("\n");
+    lines[0] = rest + lines[0];
+    rest = lines.pop()!;
+    yield* lines;
+  }
+  yield rest;
 }
 
 function nullIfMissing(error: unknown): null {

@@ -8,6 +8,9 @@ import type { JobPlan } from "./job_file.ts";
 /** Below the target's root (and the replay's prefix). */
 const REPLAY_PREFIX = "_replays/";
 
+/** Characters of a report that are encoded at a time. */
+const CHUNK_LENGTH = 1 << 20;
+
 export interface ReplayReport {
   readonly version: 1;
   readonly job: string;
@@ -59,13 +62,29 @@ export function reportOf(job: string, { id, from, to, range }: JobPlan, { units,
 }
 
 export function reportObject(report: ReplayReport): StoredObject {
-  const bytes = new TextEncoder().encode(`${JSON.stringify(report)}\n`);
+  const chunks = chunksOf(report);
+  const hash = createHash("sha256");
+  for (const chunk of chunks) hash.update(chunk);
   return {
     key: `${REPLAY_PREFIX}${report.job}/${report.id}.json`,
-    chunks: [bytes],
-    byteLength: bytes.length,
-    sha256: new Uint8Array(createHash("sha256").update(bytes).digest()),
+    chunks,
+    byteLength: chunks.reduce((sum, { length }) => sum + length, 0),
+    sha256: new Uint8Array(hash.digest()),
     contentType: "application/json",
     purpose: "manifest",
   };
+}
+
+/** As JSON.stringify has it, which can't hold more than 512 MB: 90,000 units of 16 splits. */
+function chunksOf({ units, ...head }: ReplayReport): Uint8Array<ArrayBuffer>[] {
+  const encoder = new TextEncoder();
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let text = `${JSON.stringify(head).slice(0, -1)},"units":[`;
+  units.forEach((unit, i) => {
+    text += `${i === 0 ? "" : ","}${JSON.stringify(unit)}`;
+    if (text.length < CHUNK_LENGTH) return;
+    chunks.push(encoder.encode(text));
+    text = "";
+  });
+  return [...chunks, encoder.encode(`${text}]}\n`)];
 }

@@ -256,3 +256,12 @@ Deno.test("rangeId() is that of the range", () => {
   const ids = others.map((splits) => rangeId({ ...RANGE, splits }));
   assertEquals(new Set([id, ...ids]).size, 1 + others.length);
 });
+
+jobTest("has units whose lines are longer than what is read at a time", async (directory) => {
+  await withJob(directory, async (job) => {
+    await job.start(planOf());
+    const names = ["u1", "u2", "u3"].map((name) => name.padEnd(100_000, "\u00fc"));
+    for (const name of names) await job.note(manifest(name));
+    assertEquals((await job.units()).map(({ unit }) => unit), names);
+  });
+});

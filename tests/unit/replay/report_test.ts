@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { createHash } from "node:crypto";
 import type { JobPlan } from "../../../src/replay/job_file.ts";
 import { reportObject, reportOf } from "../../../src/replay/report.ts";
@@ -101,5 +101,16 @@ Deno.test("reportObject() is named by job and range, with the checksum of its by
   const bytes = contents(object);
   assertEquals(object.key, "_replays/nightly/0123456789abcdef.json");
   assertEquals(JSON.parse(new TextDecoder().decode(bytes)), report);
+  assertEquals(object.sha256, new Uint8Array(createHash("sha256").update(bytes).digest()));
+});
+
+Deno.test("reportObject() of more units than one string may hold comes in chunks, and is the same JSON", () => {
+  const units = Array.from({ length: 4_000 }, (_, i) => unit(`u${i + 1000}`, [["a/0", i, i + 1], ["a/1", i, i + 1]]));
+  const report = reportOf("nightly", PLAN, { ...OUTCOME, units });
+  const object = reportObject(report);
+  assert(object.chunks.length > 1, `${object.chunks.length} chunks of ${object.byteLength} bytes`);
+  const bytes = contents(object);
+  assertEquals(bytes.length, object.byteLength);
+  assertEquals(new TextDecoder().decode(bytes), `${JSON.stringify(report)}\n`);
   assertEquals(object.sha256, new Uint8Array(createHash("sha256").update(bytes).digest()));
 });
