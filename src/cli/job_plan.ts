@@ -13,6 +13,7 @@ import { comparePositions } from "../source/source.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
 import { formatPlan } from "./format_plan.ts";
 import { type Host, print } from "./host.ts";
+import type { JobSettings } from "./job_settings.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** What a run is asked to do. */
@@ -41,6 +42,8 @@ export interface JobRequest {
 /** What differs between replays and redrives. */
 export interface JobKind {
   readonly request: JobRequest;
+  /** Of this run's config. */
+  readonly settings: JobSettings;
   /** The config of a run: this one's, or an unfinished one's that differs in these. */
   configOf(plan: Pick<JobPlan, "historical">): Config;
   ranges(config: Config, runtime: Runtime): RangeSource;
@@ -68,7 +71,7 @@ export function runtimeOf({ host, log }: JobSurroundings): Runtime {
 
 /** Finds out what the range is now. `job`: as it was left; null when there is none. */
 export async function planOf(
-  { request, plan }: JobKind,
+  { request, settings, plan }: JobKind,
   { job, ranges, config }: { job: JobFile | null; ranges: RangeSource; config: Config },
   { host, stop }: JobSurroundings,
 ): Promise<JobPlan> {
@@ -90,6 +93,7 @@ export async function planOf(
     prefix,
     historical,
     incremental,
+    settings,
     unitByteLength: unitByteLengthOf(config.replay, memoryByteLength),
     range,
   };

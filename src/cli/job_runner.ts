@@ -15,6 +15,7 @@ import { edgesText } from "./format_plan.ts";
 import { holdBack } from "./held_back.ts";
 import type { Host } from "./host.ts";
 import { describe, type JobKind, type JobRequest, type JobSurroundings, planOf, runtimeOf } from "./job_plan.ts";
+import { checkJobSettings } from "./job_settings.ts";
 import { RowOutput } from "./row_output.ts";
 import { collect, openProcessLog } from "./run.ts";
 import { stopOnSignals } from "./shutdown.ts";
@@ -93,6 +94,7 @@ async function runUnfinishedAndNew(kind: JobKind, job: JobFile, surroundings: Jo
   }
   if (job.plan !== null) {
     const { from, to, historical, prefix } = job.plan;
+    checkJobSettings(job.plan.settings, kind.settings);
     log.info("going on with the run that wasn't finished", { job: job.name, ...rangeFields(job.plan) });
     const code = await run(kind, job, null, surroundings);
     if (code !== EXIT.done && code !== EXIT.incomplete) return code;

@@ -4,6 +4,7 @@ import type { Arguments, Command } from "./command.ts";
 import { type ExitCode } from "./exit_code.ts";
 import type { Host } from "./host.ts";
 import { runJob } from "./job_runner.ts";
+import { jobSettingsOf } from "./job_settings.ts";
 import { CONFIG_FLAGS, loadConfig } from "./load_config.ts";
 import { JOB_FLAGS, jobNameOf, waysOf } from "./replay.ts";
 
@@ -21,7 +22,8 @@ written already) stay where they are.`,
 };
 
 async function redrive(args: Arguments, host: Host): Promise<ExitCode> {
-  const { config: given } = await loadConfig(args, host);
+  const loaded = await loadConfig(args, host);
+  const given = loaded.config;
   // What can't be decoded must be kept, whatever the live collector does with it.
   const config: Config = { ...given, decode: { ...given.decode, deadLetterPolicy: "store" } };
   const name = jobNameOf(args, "redrive");
@@ -37,6 +39,7 @@ async function redrive(args: Arguments, host: Host): Promise<ExitCode> {
       incremental: false,
       ...waysOf(args),
     },
+    settings: jobSettingsOf(loaded),
     configOf: () => config,
     ranges: (config, runtime) => {
       return new DeadLetterRanges(deadLetterStoreOf(config, { runtime }), { runtime, alone: namesFiles(config) });

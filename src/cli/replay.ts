@@ -9,6 +9,7 @@ import type { ExitCode } from "./exit_code.ts";
 import type { Host } from "./host.ts";
 import type { JobRequest } from "./job_plan.ts";
 import { runJob } from "./job_runner.ts";
+import { jobSettingsOf } from "./job_settings.ts";
 import { CONFIG_FLAGS, loadConfig } from "./load_config.ts";
 import { type AskedRange, parseRate, RANGE_FLAGS, rangeOf } from "./replay_range.ts";
 
@@ -47,7 +48,8 @@ below _replays/.`,
 };
 
 async function replay(args: Arguments, host: Host): Promise<ExitCode> {
-  const { config } = await loadConfig(args, host);
+  const loaded = await loadConfig(args, host);
+  const { config } = loaded;
   const { name, ranges } = config.source;
   if (ranges === undefined) {
     throw new UsageError(`stream.source=${name} can't be replayed: nothing of it can be read again`);
@@ -56,6 +58,7 @@ async function replay(args: Arguments, host: Host): Promise<ExitCode> {
   const range = rangeOf(args, { nowMs: host.clock.now(), whole: name === "file", historical });
   return await runJob({
     request: requestOf(args, range, historical),
+    settings: jobSettingsOf(loaded),
     configOf: (plan) => plan.historical ? byDay(config) : config,
     ranges: (config, runtime) => ranges(sourceContextOf(config, runtime)),
     plan: (ranges, earlier, signal) => {

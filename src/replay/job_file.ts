@@ -29,6 +29,8 @@ export interface JobPlan {
   readonly historical: boolean;
   /** Whether the job's next run may begin where this one ends. */
   readonly incremental: boolean;
+  /** What of the config a process that goes on must have, too: values by key. */
+  readonly settings: Readonly<Record<string, string>>;
   readonly unitByteLength: number;
   readonly range: RangePlan;
 }
@@ -220,7 +222,7 @@ export class JobFile {
       const { positions, details } = last;
       this.#last = { positions: new Map(Object.entries(positions)), details: new Map(Object.entries(details)) };
     }
-    this.#plan = await this.#parse<JobPlan>("plan.json", ["id", "unitByteLength", "range"]);
+    this.#plan = await this.#parse<JobPlan>("plan.json", ["id", "unitByteLength", "settings", "range"]);
     if (this.#plan === null) return;
     const progress = await this.#parse<KeptProgress>("progress.json", ["id", "positions", "rotation"]);
     if (progress?.id !== this.#plan.id) return; // of the run before

@@ -14,6 +14,7 @@ const PLAN: JobPlan = {
   prefix: "",
   historical: false,
   incremental: false,
+  settings: {},
   unitByteLength: 256 << 20,
   range: { splits: [split("events/0"), split("events/10", { start: "250" })], weightUnit: "records", missing: [] },
 };

@@ -1,8 +1,10 @@
 /** Jobs over ranges in memory: where runs of one name begin, and what a run leaves for the next one. */
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { parseInvocation } from "../../../src/cli/arguments.ts";
 import { COMMANDS } from "../../../src/cli/commands.ts";
-import { type JobRequest, runJob } from "../../../src/cli/job_runner.ts";
+import type { JobRequest } from "../../../src/cli/job_plan.ts";
+import { runJob } from "../../../src/cli/job_runner.ts";
+import type { JobSettings } from "../../../src/cli/job_settings.ts";
 import { loadConfig } from "../../../src/cli/load_config.ts";
 import { SeededRandom } from "../../../src/runtime/random.ts";
 import type { Position, SplitId } from "../../../src/source/source.ts";
@@ -37,8 +39,9 @@ class PublishingRanges extends FakeRanges {
 }
 
 /** Runs the job once. Returns its exit code, where it was told to go on, and what it published. */
-async function runOnce(directory: string, { request, splits, fails = false }: {
+async function runOnce(directory: string, { request, splits, fails = false, settings = {} }: {
   request?: Partial<JobRequest>;
+  settings?: JobSettings;
   splits: readonly FakeSplit[];
   fails?: boolean;
 }) {
@@ -51,6 +54,7 @@ async function runOnce(directory: string, { request, splits, fails = false }: {
   let resumed: Record<SplitId, Position> | null = null;
   const code = await runJob({
     request: { ...REQUEST, ...request },
+    settings,
     configOf: () => config,
     ranges: () => {
       const ranges = new PublishingRanges(splits, published);
@@ -106,5 +110,23 @@ Deno.test("an incremental job goes on behind splits with an open end, also where
     assertEquals((await runOnce(directory, { splits, request: { incremental: true } })).code, 0);
     const { resumed } = await runOnce(directory, { request: { resumes: true, incremental: true }, splits: [] });
     assertEquals(resumed, { "t/0": "4", "t/1": "2" });
+  });
+});
+
+Deno.test("a run isn't finished with a config that stores under other names, or is another job's", async () => {
+  await inScratchDirectory(async (directory) => {
+    const splits = [{ split: "t/0", records: records(4) }];
+    const settings = { "stream.source": "kafka", "target.key-template": "{project}" };
+    assertEquals((await runOnce(directory, { splits, settings, fails: true })).code, 1);
+    const changed = { "stream.source": "kafka", "target.key-template": "{project}/x", "kafka.topic": "a" };
+    const refused = await runOnce(directory, { splits, settings: changed });
+    assertEquals([refused.code, refused.resumed], [1, null]);
+    const what =
+      "kafka.topic was (not set) and is a; target.key-template was {project} and is {project}/x. Put it back";
+    assertStringIncludes(refused.errors, what);
+    assertEquals((await runOnce(directory, { splits, settings })).code, 0);
+    assertEquals((await runOnce(directory, { splits, settings: changed })).code, 0, "nothing is unfinished");
+    await runOnce(directory, { splits, settings, fails: true });
+    assertEquals((await runOnce(directory, { splits, settings: changed, request: { discard: true } })).code, 0);
   });
 });

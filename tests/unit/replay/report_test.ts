@@ -13,6 +13,7 @@ const PLAN: JobPlan = {
   prefix: "again",
   historical: false,
   incremental: false,
+  settings: {},
   unitByteLength: 1 << 20,
   range: {
     splits: fakePlan([
