@@ -25,6 +25,7 @@ import { DeadLetterWriter } from "./target/dead_letter_writer.ts";
 import { LazyTarget, sharedTarget } from "./target/deferred_target.ts";
 import { fileTarget } from "./target/file.ts";
 import type { Manifest } from "./target/manifest.ts";
+import { prefixedTarget } from "./target/prefixed_target.ts";
 import { ObjectSink } from "./target/object_sink.ts";
 import { ObjectUnitWriter } from "./target/object_unit_writer.ts";
 import { PageUnitWriter } from "./target/page_unit_writer.ts";
@@ -109,14 +110,20 @@ export interface Substitutes {
  *
  * @throws FatalError when nothing can be read back there.
  */
-export function deadLetterStoreOf(config: Config, { runtime }: Pick<Surroundings, "runtime">): DeadLetterStore {
+export function deadLetterStoreOf(
+  config: Config,
+  { runtime, prefix }: Pick<Surroundings, "runtime"> & { readonly prefix: string },
+): DeadLetterStore {
   const target = config.target.create({ runtime });
   const directory = deadLetterDirectoryOf(config, target.kind);
-  if (directory !== null) {
+  if (directory !== null) { // letters of all prefixes are in it
     const local = fileTarget.create({ directory }, { runtime }) as ReadableObjectTarget;
     return new DeadLetterStore(local, { prefix: "", runtime });
   }
-  if (isReadable(target)) return new DeadLetterStore(target, { prefix: DEAD_LETTER_PREFIX, runtime });
+  if (isReadable(target)) {
+    const home = prefix === "" ? target : prefixedTarget(target, prefix);
+    return new DeadLetterStore(home, { prefix: DEAD_LETTER_PREFIX, runtime });
+  }
   throw new FatalError(`objects of target=${config.target.name} can't be read back`);
 }
 

@@ -56,6 +56,15 @@ export function limitsOf({ source, pipeline, objects, process }: LimitsConfig, m
   };
 }
 
+/**
+ * About what buffers may fill, the same at each start with the same config and machine, whatever the process itself takes by
+ * then: for what must not change between two runs.
+ */
+export function steadyBufferByteLength({ pipeline }: Pick<LimitsConfig, "pipeline">, machine: Machine): number {
+  const total = machine.memoryByteLength ?? ASSUMED_MEMORY_BYTES;
+  return pipeline.memoryLimitByteLength ?? pipeline.memoryHeapRatio * total / 2;
+}
+
 /** The same, for a target that doesn't wait longer than this. */
 export function withMaxAge(limits: CollectorLimits, maxAgeMs: number): CollectorLimits {
   return {

@@ -1,7 +1,7 @@
 /** What bounded jobs are asked to do, and the range that comes of it. */
 import { join } from "node:path";
 import type { Config } from "../assemble.ts";
-import { limitsOf, threadsOf } from "../limits.ts";
+import { steadyBufferByteLength, threadsOf } from "../limits.ts";
 import { JobFile, type JobPlan, rangeId } from "../replay/job_file.ts";
 import { unitByteLengthOf } from "../replay/options.ts";
 import type { Rate } from "../replay/rate_limit.ts";
@@ -85,7 +85,6 @@ export async function planOf(
     }
   }
   const range = await plan(ranges, { resume, known: job?.last.details }, stop);
-  const { memoryByteLength } = limitsOf(config, host.machine);
   return {
     id: rangeId(range),
     from: fromText,
@@ -94,7 +93,7 @@ export async function planOf(
     historical,
     incremental,
     settings,
-    unitByteLength: unitByteLengthOf(config.replay, memoryByteLength),
+    unitByteLength: unitByteLengthOf(config.replay, steadyBufferByteLength(config, host.machine)),
     range,
   };
 }
@@ -114,10 +113,7 @@ export async function describe(kind: JobKind, directory: string, surroundings: J
     const { workers } = threadsOf(config.pipeline, host.machine);
     const target = config.target.name, template = config.encode.keyTemplate.text;
     const unfinished = request.discard ? null : job?.plan ?? null;
-    await print(
-      host,
-      formatPlan({ job: request.name, unfinished, plan, workers, target, template }),
-    );
+    await print(host, formatPlan({ job: request.name, unfinished, plan, workers, target, template }));
     return plan.range.missing.length > 0 ? EXIT.incomplete : EXIT.done;
   } finally {
     await ranges.close();

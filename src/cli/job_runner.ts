@@ -165,13 +165,15 @@ async function run(
   });
   const share = () => source.share;
   const code = await collect(assembled, { ...surroundings, output, runtime, process: config.process, share });
-  if (code === EXIT.failed) log.info(FAILED, { job: job.name });
-  if (code !== EXIT.done) return code;
-  if (!source.done) {
+  // What could not be written before shutdown.timeout is no failure of the job: nothing of it counts as done.
+  const stopped = surroundings.stop.aborted && code === EXIT.failed;
+  if (code === EXIT.failed && !stopped) log.info(FAILED, { job: job.name });
+  if (code !== EXIT.done && !stopped) return code;
+  if (stopped || !source.done) {
     log.info("stopped before the end; the same command goes on from here", { job: job.name });
     return EXIT.stopped;
   }
-  return await finish(kind, job, { config, runtime, surroundings });
+  return await finish(kind, job, { config, runtime, surroundings, missing: source.missing() });
 }
 
 function targetOf(
@@ -187,13 +189,14 @@ function targetOf(
 async function finish(
   kind: JobKind,
   job: JobFile,
-  { config, runtime, surroundings: { host, terminal, log, stop } }: {
+  { config, runtime, missing, surroundings: { host, terminal, log, stop } }: {
     config: Config;
+    missing: readonly string[];
     runtime: Runtime;
     surroundings: JobSurroundings;
   },
 ): Promise<ExitCode> {
-  const report = reportOf(job.name, job.plan!, { units: await job.units(), ends: job.progress.positions });
+  const report = reportOf(job.name, job.plan!, { units: await job.units(), ends: job.progress.positions, missing });
   const target = targetOf(config, job.plan!, { runtime, output: new RowOutput(host.stdout, terminal) });
   if (target.kind === "objects" && config.objects.manifest) {
     const key = await storeReport(report, target, { runtime, signal: stop });

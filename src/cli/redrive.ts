@@ -6,7 +6,7 @@ import type { Host } from "./host.ts";
 import { runJob } from "./job_runner.ts";
 import { jobSettingsOf } from "./job_settings.ts";
 import { CONFIG_FLAGS, loadConfig } from "./load_config.ts";
-import { JOB_FLAGS, jobNameOf, waysOf } from "./replay.ts";
+import { JOB_FLAGS, jobNameOf, prefixOf, waysOf } from "./replay.ts";
 
 export const redriveCommand: Command = {
   summary: "try dead letters again, with today's config and schemas",
@@ -16,7 +16,11 @@ become rows. What still can't be decoded is stored as dead letters again. An obj
 _redriven/ beside it once all is stored, so that nothing is tried twice; a run that was stopped or killed is finished by
 the next one, which comes to the same objects. Letters that can't be decoded on their own (of files of which rows are
 written already) stay where they are.`,
-  flags: [...JOB_FLAGS, ...CONFIG_FLAGS],
+  flags: [
+    { name: "prefix", value: "PREFIX", doc: "of what a replay wrote below this prefix, to there" },
+    ...JOB_FLAGS,
+    ...CONFIG_FLAGS,
+  ],
   maxPositionals: 1,
   run: redrive,
 };
@@ -26,11 +30,11 @@ async function redrive(args: Arguments, host: Host): Promise<ExitCode> {
   const given = loaded.config;
   // What can't be decoded must be kept, whatever the live collector does with it.
   const config: Config = { ...given, decode: { ...given.decode, deadLetterPolicy: "store" } };
-  const name = jobNameOf(args, "redrive");
+  const name = jobNameOf(args, "redrive"), prefix = prefixOf(args);
   return await runJob({
     request: {
       name,
-      prefix: "",
+      prefix,
       historical: false,
       fromText: null,
       toText: null,
@@ -42,11 +46,14 @@ async function redrive(args: Arguments, host: Host): Promise<ExitCode> {
     settings: jobSettingsOf(loaded),
     configOf: () => config,
     ranges: (config, runtime) => {
-      return new DeadLetterRanges(deadLetterStoreOf(config, { runtime }), { runtime, alone: namesFiles(config) });
+      return new DeadLetterRanges(deadLetterStoreOf(config, { runtime, prefix }), {
+        runtime,
+        alone: namesFiles(config),
+      });
     },
     plan: (ranges, earlier, signal) => ranges.plan({ from: null, to: null, ...earlier, historical: false }, signal),
     finished: async ({ range }, { runtime, signal }) => {
-      const store = deadLetterStoreOf(config, { runtime });
+      const store = deadLetterStoreOf(config, { runtime, prefix });
       await store.open(signal);
       try {
         for (const { details } of range.splits) {

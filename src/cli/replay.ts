@@ -89,7 +89,8 @@ export function waysOf(args: Arguments): Pick<JobRequest, "wait" | "dryRun" | "d
   };
 }
 
-function prefixOf(args: Arguments): string {
+/** "" for none. @throws UsageError */
+export function prefixOf(args: Arguments): string {
   const prefix = args.value("prefix") ?? "";
   try {
     if (prefix !== "") checkKeyPrefix(prefix);

@@ -8,9 +8,6 @@ import { batchByteLength, type WorkerPort } from "./port.ts";
 /** Why a worker's builders were sealed. */
 export type SealTrigger = "bytes" | "age" | "full" | "block" | "unit";
 
-/** A block is sealed before its end when its builders hold this; with 8 MB of records, only what unpacks a lot comes here. */
-const MUST_SEAL_BYTE_LENGTH = 2 ** 29;
-
 /** What the dispatcher tells the loop. Called from the ports' message events. */
 export interface DispatcherEvents {
   sealed(unit: UnitId, seal: number, output: SealedOutput): void;
@@ -171,20 +168,13 @@ export class Dispatcher {
     worker.port.post({ type: "seal", unit, seal });
   }
 
-  /**
-   * A worker's wish comes when later batches may be on their way to it already: a block would end now here, now there. It
-   * counts when builders could not hold much more.
-   */
-  #maySeal({ bufferedByteLength }: WorkerState): boolean {
-    return !this.#limits.inBlocks || bufferedByteLength >= MUST_SEAL_BYTE_LENGTH;
-  }
-
   #receive(worker: WorkerState, message: FromWorker): void {
     switch (message.type) {
       case "accepted":
         worker.queuedByteLength -= message.batchByteLength;
         worker.bufferedByteLength = message.bufferedByteLength;
-        if (message.wantsSeal && worker.open !== null && this.#maySeal(worker)) this.#seal(worker, "full");
+        // Not within a block: later batches may be on their way already, so that it would end now here, now there.
+        if (message.wantsSeal && worker.open !== null && !this.#limits.inBlocks) this.#seal(worker, "full");
         break;
       case "sealed": {
         const expected = worker.seals.shift();

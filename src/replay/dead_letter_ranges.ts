@@ -166,34 +166,40 @@ async function nextBatch(
 }
 
 /**
- * The lines of an object that can't be tried again, each ended by a line feed; none when the object is gone or another by
- * now.
+ * The lines of an object that can't be tried again, each ended by a line feed, in parts of whole lines; none when the object is
+ * gone or another by now.
  */
 export async function keptLines(
   store: DeadLetterStore,
   { name }: { readonly name: string },
   { runtime, signal }: { readonly runtime: Runtime; readonly signal: AbortSignal },
-): Promise<Uint8Array<ArrayBuffer>> {
+): Promise<Uint8Array<ArrayBuffer>[]> {
   const options = { policy: RETRY_UNTIL_STOPPED, runtime, signal };
   return await retry("read dead letters", async () => {
     const contents = await store.read(name, signal);
-    if (contents === null) return new Uint8Array(0);
+    const kept: Uint8Array<ArrayBuffer>[] = [];
+    if (contents === null) return kept;
     const reader = lineReader(name, contents);
-    const kept: string[] = [];
     try {
-      for (let batch = await nextBatch(reader, READ, signal); batch !== null;) {
-        const { bytes, offsets, rowCount } = batch;
-        for (let row = 0; row < rowCount; row++) {
-          const line = utf8.decode(bytes.subarray(offsets[row], offsets[row + 1]));
-          if (parseLetter(line) === null) kept.push(`${line}\n`);
-        }
-        batch = await nextBatch(reader, READ, signal);
+      for (;;) {
+        const batch = await nextBatch(reader, READ, signal);
+        if (batch === null) return kept;
+        const part = keptOf(batch);
+        if (part.length > 0) kept.push(part);
       }
     } finally {
       await reader.close();
     }
-    return new TextEncoder().encode(kept.join(""));
   }, options);
+}
+
+function keptOf({ bytes, offsets, rowCount }: RecordBatch): Uint8Array<ArrayBuffer> {
+  const kept: string[] = [];
+  for (let row = 0; row < rowCount; row++) {
+    const line = utf8.decode(bytes.subarray(offsets[row], offsets[row + 1]));
+    if (parseLetter(line) === null) kept.push(`${line}\n`);
+  }
+  return new TextEncoder().encode(kept.join(""));
 }
 
 function inputOf(contents: AsyncIterable<Uint8Array>) {

@@ -58,10 +58,10 @@ export class DeadLetterStore {
    * Takes an object out of the way whose letters were tried again; durable when resolved. Twice is safe, also after a
    * crash in between.
    *
-   * @param kept the lines that were not tried, each ended by a line feed.
+   * @param kept the lines that were not tried, each ended by a line feed, in parts of whole lines.
    * @throws what the target throws for good, or the signal's reason.
    */
-  async retire({ name, byteLength }: DeadLetterObject, kept: Uint8Array<ArrayBuffer>, signal: AbortSignal) {
+  async retire({ name, byteLength }: DeadLetterObject, kept: readonly Uint8Array<ArrayBuffer>[], signal: AbortSignal) {
     const options = { policy: RETRY_UNTIL_STOPPED, runtime: this.#runtime, signal };
     const key = this.#prefix + name;
     await retry("retire dead letters", async () => {
@@ -73,11 +73,8 @@ export class DeadLetterStore {
       }
       if (kept.length === 0) return await this.#target.delete(key, signal);
       const compression = compressionOf(name);
-      await this.#put(
-        key,
-        assembleObject([compressPiece(kept, compression, levelOf(compression))], compression),
-        signal,
-      );
+      const pieces = kept.map((part) => compressPiece(part, compression, levelOf(compression)));
+      await this.#put(key, assembleObject(pieces, compression), signal);
     }, options);
   }
 

@@ -40,6 +40,8 @@ export interface JobProgress {
   /** Splits that aren't here are at their start. */
   readonly positions: ReadonlyMap<SplitId, Position>;
   readonly rotation: RotationState;
+  /** What turned out to be gone while it was read, for people. */
+  readonly missing: readonly string[];
 }
 
 const VERSION = 1;
@@ -50,7 +52,7 @@ const RUN_FILES = ["progress.json", "units.ndjson"];
 /** With the report's own name it is a file name, too. */
 export const MAX_JOB_NAME_LENGTH = 100;
 
-export const NO_PROGRESS: JobProgress = { positions: new Map(), rotation: { ended: [], open: [] } };
+export const NO_PROGRESS: JobProgress = { positions: new Map(), rotation: { ended: [], open: [] }, missing: [] };
 
 /** Where runs ended. */
 export interface JobEnds {
@@ -68,6 +70,7 @@ interface KeptProgress {
   readonly id: string;
   readonly positions: Readonly<Record<SplitId, Position>>;
   readonly rotation: RotationState;
+  readonly missing: readonly string[];
 }
 
 /** The id of a range. */
@@ -142,8 +145,12 @@ export class JobFile {
 
   /** Keeps how far the run got; durable when resolved. One call at a time. */
   async save(progress: JobProgress): Promise<void> {
-    const { positions, rotation } = progress;
-    const contents = { version: VERSION, id: this.#plan!.id, positions: Object.fromEntries(positions), rotation };
+    const contents = {
+      version: VERSION,
+      id: this.#plan!.id,
+      ...progress,
+      positions: Object.fromEntries(progress.positions),
+    };
     await this.#guard("write", () => this.#replace("progress.json", contents));
     this.#progress = progress;
   }
@@ -224,9 +231,10 @@ export class JobFile {
     }
     this.#plan = await this.#parse<JobPlan>("plan.json", ["id", "unitByteLength", "settings", "range"]);
     if (this.#plan === null) return;
-    const progress = await this.#parse<KeptProgress>("progress.json", ["id", "positions", "rotation"]);
+    const progress = await this.#parse<KeptProgress>("progress.json", ["id", "positions", "rotation", "missing"]);
     if (progress?.id !== this.#plan.id) return; // of the run before
-    this.#progress = { positions: new Map(Object.entries(progress.positions)), rotation: progress.rotation };
+    const { positions, rotation, missing } = progress;
+    this.#progress = { positions: new Map(Object.entries(positions)), rotation, missing };
   }
 
   /** Null when there is no such file. It has at least these fields. */

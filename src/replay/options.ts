@@ -12,8 +12,8 @@ const replayOptions = {
     max: 2 ** 40,
     doc:
       "A replay's objects are closed after this many bytes of records, as the source delivered them, whatever their " +
-      "time. The same range gives the same objects only with the same size. When it is more than half of what buffers " +
-      "may fill, the next smaller power of two is taken.",
+      "time. The same range gives the same objects only with the same size. When it is more than half of memory.limit, " +
+      "or a quarter of what memory.heap-ratio allows, the next smaller power of two is taken.",
   }),
 } as const;
 

@@ -104,6 +104,12 @@ export class ReplaySource implements Source {
     return this.#cutUnits.length === 0 && this.#moved.size === 0 && this.#rotation.active().length === 0;
   }
 
+  /** What turned out to be gone while it was read, by this process and those before it. */
+  missing(): string[] {
+    const { progress, ranges } = this.#options;
+    return [...new Set([...progress.missing, ...ranges.missing?.() ?? []])];
+  }
+
   /** How much of the splits' weights has been read, 0 to 1; NaN when there is nothing to read. */
   get share(): number {
     let done = 0, total = 0;
@@ -172,7 +178,7 @@ export class ReplaySource implements Source {
   /** Units become durable in the order in which they were cut. */
   #settle(unit: CutUnit, signal: AbortSignal): void {
     for (const [split, position] of unit.positions) this.#positions.set(split, position);
-    const progress = { positions: new Map(this.#positions), rotation: unit.rotation };
+    const progress = { positions: new Map(this.#positions), rotation: unit.rotation, missing: this.missing() };
     this.#saving = this.#saving.then(() => this.#options.save(progress, signal));
     this.#saving.catch(() => {}); // whoever waits for it gets the error
     this.#cutUnits.splice(this.#cutUnits.indexOf(unit), 1);

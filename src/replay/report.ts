@@ -40,10 +40,13 @@ export interface JobOutcome {
   readonly units: readonly Manifest[];
   /** Where its splits ended; those that aren't here had nothing to read. */
   readonly ends: ReadonlyMap<SplitId, Position>;
+  /** What turned out to be gone while it was read. */
+  readonly missing: readonly string[];
 }
 
 /** The report of a run of which all is stored. The same range has the same report. */
-export function reportOf(job: string, { id, from, to, range }: JobPlan, { units, ends }: JobOutcome): ReplayReport {
+export function reportOf(job: string, { id, from, to, range }: JobPlan, outcome: JobOutcome): ReplayReport {
+  const { units, ends } = outcome;
   const totals = { records: 0, recordBytes: 0, rows: 0, deadLetters: 0, objects: 0, objectBytes: 0 };
   const dropped: Record<string, number> = {};
   for (const { ranges, objects } of units) {
@@ -58,7 +61,8 @@ export function reportOf(job: string, { id, from, to, range }: JobPlan, { units,
     for (const { byteLength } of objects) totals.objectBytes += byteLength;
   }
   const ranges = range.splits.map(({ split, start, end }) => ({ split, start, next: end ?? ends.get(split) ?? start }));
-  return { version: 1, job, id, from, to, missing: range.missing, ranges, totals: { ...totals, dropped }, units };
+  const missing = [...range.missing, ...outcome.missing];
+  return { version: 1, job, id, from, to, missing, ranges, totals: { ...totals, dropped }, units };
 }
 
 export function reportObject(report: ReplayReport): StoredObject {

@@ -76,6 +76,8 @@ export interface RangeSource {
   read(split: SplitId, limit: PollLimit, signal: AbortSignal): Promise<RecordBatch | "end">;
   /** How much of a split that was begun has been returned, 0 to 1. */
   progress(split: SplitId): number;
+  /** What turned out to be gone while it was read, for people: a sentence each. Absent when that is an error. */
+  missing?(): readonly string[];
   /**
    * Where jobs of this name have got to, as `publish` left it; absent when the source has no place for that.
    */

@@ -128,6 +128,20 @@ Deno.test("redrive that is killed again and again makes every letter one row", (
     assertEquals([letters.length, tried.length], [2, RECORDS + 2]);
   }));
 
+Deno.test("redrive --prefix tries the letters of a replay that wrote there", () =>
+  inScratchDirectory(async (cwd) => {
+    await writeEvents(cwd);
+    const replay = await runCollector(["replay", "--prefix", "again/x", ...settings(WRONG)], { cwd });
+    assertEquals(replay.code, 0, replay.stderr);
+    const end = await runCollector(["redrive", "--prefix", "again/x", ...settings(CONFIG)], { cwd });
+    assertEquals(end.code, 0, end.stderr);
+    const { rows, letters, tried } = await stored(cwd);
+    assertEquals(idsOf(rows), ALL_IDS);
+    assertEquals([letters.length, tried.length], [2, RECORDS + 2]);
+    const names = [...Deno.readDirSync(join(cwd, "out"))].map(({ name }) => name).sort();
+    assertEquals(names, ["again"], "all of it is below the prefix");
+  }));
+
 Deno.test("redrive reads letters from a directory of their own", () =>
   inScratchDirectory(async (cwd) => {
     await writeEvents(cwd);

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { ASSUMED_MEMORY_BYTES, limitsOf, threadsOf, WORKER_BYTES } from "../../src/limits.ts";
+import { ASSUMED_MEMORY_BYTES, limitsOf, steadyBufferByteLength, threadsOf, WORKER_BYTES } from "../../src/limits.ts";
 import { objectsSection, type PipelineConfig, pipelineSection, processSection } from "../../src/pipeline/options.ts";
 import { ConfigError } from "../../src/runtime/errors.ts";
 import type { Machine } from "../../src/runtime/machine.ts";
@@ -76,6 +76,14 @@ Deno.test("limitsOf() refuses what can't work", () => {
     const error = assertThrows(() => limits(pipeline, machine(total)), ConfigError);
     assertEquals(error.problems, [{ key, message }]);
   }
+});
+
+Deno.test("steadyBufferByteLength() is the same whatever the process takes by then", () => {
+  const pipeline = defaultConfig(pipelineSection.options, { memoryHeapRatio: 0.5 });
+  const at = (usedByteLength: number) => ({ ...machine(1000 * MB), usedByteLength: () => usedByteLength });
+  assertEquals([0, 400 * MB].map((used) => steadyBufferByteLength({ pipeline }, at(used))), [250 * MB, 250 * MB]);
+  const limited = { pipeline: { ...pipeline, memoryLimitByteLength: 100 * MB } };
+  assertEquals(steadyBufferByteLength(limited, at(0)), 100 * MB);
 });
 
 Deno.test("threadsOf() gives each core a worker and a write", () => {

@@ -163,11 +163,10 @@ export class KinesisRanges implements RangeSource {
     return endMs <= firstMs ? 0 : Math.min(1, Math.max(0, (lastMs - firstMs) / (endMs - firstMs)));
   }
 
-  /** Splits of which records left the stream after the plan, before they were read. */
-  get skipped(): SplitId[] {
-    return Array.from(this.#readings.values()).filter(({ reader }) => reader.skips > 0).map(({ reader }) =>
-      reader.split
-    );
+  /** Shards of which records left the stream after the plan, before they were read. */
+  missing(): string[] {
+    const skipped = Array.from(this.#readings.values()).filter(({ reader }) => reader.skips > 0);
+    return skipped.map(({ reader: { split } }) => `records of ${split} expired before they were read`);
   }
 
   async close(): Promise<void> {

@@ -39,15 +39,36 @@ class PublishingRanges extends FakeRanges {
 }
 
 /** Runs the job once. Returns its exit code, where it was told to go on, and what it published. */
-async function runOnce(directory: string, { request, splits, fails = false, settings = {} }: {
+async function runOnce(directory: string, { request, splits, fails = false, endpoint, settings = {} }: {
   request?: Partial<JobRequest>;
   settings?: JobSettings;
   splits: readonly FakeSplit[];
   fails?: boolean;
+  /** Of an S3 that is the target in place of the console; a signal comes as soon as it turned out to fail. */
+  endpoint?: string;
 }) {
-  const sets = ["stream.source=file", "file.path=x", "target=console", `replay.directory=${directory}`];
-  const more = ["pipeline.workers=0", "dead-letter.policy=drop"];
+  const sets = [
+    "stream.source=file",
+    "file.path=x",
+    ...endpoint === undefined ? ["target=console"] : [],
+    `replay.directory=${directory}`,
+  ];
+  const more = ["pipeline.workers=0", "dead-letter.policy=drop", "shutdown.timeout=1s"];
   const host = new FakeHost({ args: [] });
+  if (endpoint !== undefined) {
+    more.push(
+      "target=s3",
+      "target.aws.s3-bucket=b",
+      `target.aws.s3-endpoint=${endpoint}`,
+      "target.aws.region=r",
+    );
+    more.push("target.access-key=k", "target.secret-access-key=s");
+    const { write } = host.stderr;
+    host.stderr.write = (text) => {
+      write(text);
+      if (text.includes("attempt failed")) host.send("SIGTERM");
+    };
+  }
   const { args } = parseInvocation(["replay", ...[...sets, ...more].flatMap((set) => ["--set", set])], COMMANDS);
   const { config } = await loadConfig(args, host);
   const published: Record<SplitId, Position>[] = [];
@@ -101,6 +122,22 @@ Deno.test("a run by hand that an incremental one finishes doesn't move where tha
     const { code, resumed, published, errors } = await runOnce(directory, { ...incremental, splits });
     assertEquals([code, resumed], [0, { "t/0": "4" }], errors);
     assertEquals(published.length, 1, "of the incremental run");
+  });
+});
+
+Deno.test("a job that is stopped while its target fails says so, and is finished later", async () => {
+  await inScratchDirectory(async (directory) => {
+    const splits = [{ split: "t/0", records: records(4) }];
+    await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, ({ method }) => {
+      return new Response(null, { status: method === "PUT" ? 503 : 200 });
+    });
+    const endpoint = `http://127.0.0.1:${server.addr.port}`;
+    const stopped = await runOnce(directory, { splits, endpoint, request: { quiet: false } });
+    assertEquals(stopped.code, 5, stopped.errors);
+    assertStringIncludes(stopped.errors, "shutdown.timeout passed");
+    const { code, errors } = await runOnce(directory, { splits, request: { quiet: false } });
+    assertEquals(code, 0);
+    assertStringIncludes(errors, "going on with the run that wasn't finished");
   });
 });
 

@@ -8,7 +8,7 @@ import { SeededRandom } from "../../../src/runtime/random.ts";
 import { MemoryTarget } from "../../support/memory_target.ts";
 
 const SIGNAL = new AbortController().signal;
-const NONE = new Uint8Array(0);
+const NONE: Uint8Array<ArrayBuffer>[] = [];
 
 function setup(names: readonly string[]) {
   const clock = { now: () => 0, monotonicMs: () => 0, sleep: () => Promise.resolve() };
@@ -41,9 +41,11 @@ Deno.test("DeadLetterStore moves an object out of the way, once", async () => {
 Deno.test("DeadLetterStore leaves the lines that were not tried where they were", async () => {
   const { target, store } = setup([KEY]);
   const [object] = await store.list(SIGNAL);
-  const kept = new TextEncoder().encode("a line that can't be decoded on its own\n");
+  const kept = ["one line that can't be decoded alone\n", "and another\n"].map((line) =>
+    new TextEncoder().encode(line)
+  );
   await store.retire(object, kept, SIGNAL);
-  const after = { [KEY]: "a line that can't be decoded on its own\n", [ARCHIVED]: `letters of ${KEY}\n` };
+  const after = { [KEY]: "one line that can't be decoded alone\nand another\n", [ARCHIVED]: `letters of ${KEY}\n` };
   assertEquals(texts(target), after);
   await store.retire(object, kept, SIGNAL);
   assertEquals(texts(target), after, "the archived object is still the whole one");

@@ -44,6 +44,7 @@ export class FakeRanges implements RangeSource {
   /** In the order in which they were begun, with where. */
   readonly begun: [SplitId, Position][] = [];
   closed = 0;
+  missing: () => readonly string[] = () => [];
   /** Called before each read. */
   onRead: (split: SplitId, signal: AbortSignal) => Promise<void> = () => Promise.resolve();
 

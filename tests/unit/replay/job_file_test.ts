@@ -26,7 +26,7 @@ function planOf(fields: Partial<JobPlan> = {}): JobPlan {
   };
 }
 
-const PROGRESS = { positions: new Map([["a/0", "1"]]), rotation: { ended: ["a/1"], open: ["a/0"] } };
+const PROGRESS = { positions: new Map([["a/0", "1"]]), rotation: { ended: ["a/1"], open: ["a/0"] }, missing: ["x"] };
 
 function manifest(unit: string, rows = 1): Manifest {
   const counts = { records: rows, recordBytes: 9, rows, deadLetters: 0, dropped: {} };
@@ -70,7 +70,7 @@ jobTest("has nothing to do when it is new", async (directory) => {
 jobTest("keeps plan, progress and units for the next process", async (directory) => {
   await withJob(directory, async (job) => {
     await job.start(planOf());
-    await job.save({ positions: new Map([["a/0", "0"]]), rotation: { ended: [], open: ["a/0"] } });
+    await job.save({ positions: new Map([["a/0", "0"]]), rotation: { ended: [], open: ["a/0"] }, missing: [] });
     await job.save(PROGRESS);
     await job.note(manifest("u1"));
     assertEquals([job.plan, job.progress], [planOf(), PROGRESS]);

@@ -85,7 +85,7 @@ Deno.test("ReplaySource goes on with the same units after a stop at any point", 
           durable.push(...reader.units.slice(0, reader.saved.length));
           // As it is kept: a file of JSON.
           const { positions, rotation } = reader.saved.at(-1) ?? progress;
-          progress = { positions: new Map(positions), rotation: JSON.parse(JSON.stringify(rotation)) };
+          progress = { positions: new Map(positions), rotation: JSON.parse(JSON.stringify(rotation)), missing: [] };
         }
         assertEquals(durable, await readWhole(all, unitByteLength, seed + 99));
       },
@@ -261,9 +261,12 @@ Deno.test("ReplaySource opens only what isn't read yet", async () => {
   const progress = {
     positions: new Map([["s/0", "1"], ["s/1", "1"]]),
     rotation: { ended: ["s/0"], open: ["s/1"] },
+    missing: ["records of s/0 expired"],
   };
   const reader = new ReplayReader(all, { unitByteLength: MB, seed: 1, progress });
+  reader.ranges.missing = () => ["records of s/1 expired", "records of s/0 expired"];
   assert(await reader.run(Infinity));
+  assertEquals(reader.saved.at(-1)!.missing, ["records of s/0 expired", "records of s/1 expired"]);
   assertEquals(reader.ranges.opened, ["s/1", "s/2"]);
   assertEquals(reader.ranges.begun, [["s/1", "1"], ["s/2", "0"]]);
   assertEquals(reader.units, [{ ranges: ["s/2 [0,1)"], blocks: ["s/2:0"] }]);

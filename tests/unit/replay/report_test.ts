@@ -61,6 +61,7 @@ function unit(name: string, ranges: readonly (readonly [string, number, number])
 const OUTCOME = {
   units: [unit("u1", [["a/0", 0, 10], ["a/1", 0, 9]]), unit("u2", [["a/0", 10, 20], ["a/1", 9, 11]])],
   ends: new Map([["a/0", "20"], ["a/1", "11"]]),
+  missing: ["records of a/1 expired"],
 };
 
 Deno.test("reportOf() has the ranges as they were read and the sums of the units", () => {
@@ -84,12 +85,13 @@ Deno.test("reportOf() has the ranges as they were read and the sums of the units
     "0123456789abcdef",
     null,
     "2026-11-02T00:00:00.000Z",
-    PLAN.range.missing,
+    [...PLAN.range.missing, "records of a/1 expired"],
   ]);
 });
 
 Deno.test("reportOf() of nothing is a report, too", () => {
   const { totals, units, ranges } = reportOf("nightly", { ...PLAN, range: { ...PLAN.range, splits: [] } }, {
+    ...OUTCOME,
     units: [],
     ends: new Map(),
   });
