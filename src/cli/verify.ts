@@ -33,7 +33,9 @@ export const verifyCommand: Command = {
   usage: "[CONFIG.properties] [options]",
   doc: `Reads the manifests in the target and checks that the objects that they list are there with the right size, that
 the ranges of each split follow each other without a gap, and that they reach the positions that the source has
-committed. It reads only, beside a running collector, and holds no list of objects in memory.
+committed. The ranges that finished replays and redrives have in their reports, below _replays/, must be in manifests,
+too, whichever units have them: whoever deletes what a replay wrote deletes its report as well. It reads only, beside
+a running collector, and holds no list of objects in memory.
 
 Exits with 0 when nothing is missing or damaged, with 4 when something is, with 1 when not everything could be
 looked at. Records that are there twice, and objects that no manifest lists, are said and change nothing (but see

@@ -16,6 +16,7 @@ const TITLES: Readonly<Record<FindingKind, readonly [string, string]>> = {
   "committed-beyond": ["split is committed beyond its manifests", "splits are committed beyond their manifests"],
   "uncovered-split": ["split is committed and in no manifest", "splits are committed and in no manifest"],
   "gap": ["gap", "gaps"],
+  "uncovered-replay": ["part of a replay is in no manifest", "parts of replays are in no manifest"],
   "missing-object": ["object is missing", "objects are missing"],
   "missing-dead-letters": ["object of dead letters is missing", "objects of dead letters are missing"],
   "wrong-size": ["object has a wrong size", "objects have a wrong size"],
@@ -23,8 +24,10 @@ const TITLES: Readonly<Record<FindingKind, readonly [string, string]>> = {
   "wrong-rows": ["object has other rows", "objects have other rows"],
   "damaged-contents": ["object is damaged", "objects are damaged"],
   "damaged-manifest": ["manifest is damaged", "manifests are damaged"],
+  "damaged-report": ["report of a replay is damaged", "reports of replays are damaged"],
   "wrong-counts": ["manifest contradicts itself", "manifests contradict themselves"],
   "newer-manifest": ["manifest is of a later version", "manifests are of a later version"],
+  "newer-report": ["report of a replay is of a later version", "reports of replays are of a later version"],
   "no-manifests": ["nothing to verify", "nothing to verify"],
   "committed-unreachable": ["source can't be asked", "sources can't be asked"],
   "pending-gap": ["gap is not behind yet", "gaps are not behind yet"],
@@ -55,7 +58,7 @@ function outcomeLine({ outcome, counts }: VerifyReport): string {
 }
 
 function formatTotals(report: VerifyReport): string {
-  const { manifests, objects, deadLetterObjects, unlisted, redriven, otherPrefixes, hourMarkers } = report;
+  const { manifests, objects, deadLetterObjects, unlisted, redriven, replays, otherPrefixes, hourMarkers } = report;
   const checked =
     { listing: "sizes", checksums: "sizes and checksums", deep: "sizes, checksums and rows" }[report.depth];
   const lines: [string, string][] = [
@@ -65,6 +68,7 @@ function formatTotals(report: VerifyReport): string {
   ];
   if (deadLetterObjects.objects > 0) lines.push(["dead letters", formatObjects(deadLetterObjects)]);
   if (redriven.ranges > 0) lines.push(["redriven", formatRecords(redriven)]);
+  if (replays.reports > 0) lines.push(["replays", formatReplays(replays)]);
   if (unlisted.objects > 0) {
     lines.push(["unlisted", `${formatCount(unlisted.objects)} objects, ${formatBytes(unlisted.byteLength)}`]);
   }
@@ -91,6 +95,15 @@ function formatRecords({ records, rows, deadLetters, dropped }: RecordTotals): s
   if (deadLetters > 0) parts.push(`${formatCount(deadLetters)} dead letters`);
   if (dropped > 0) parts.push(`${formatCount(dropped)} dropped`);
   return `${formatCount(records)}: ${parts.join(", ")}`;
+}
+
+/** "2 reports, all covered". */
+function formatReplays({ reports, unusable, uncovered }: VerifyReport["replays"]): string {
+  const parts = [`${formatCount(reports)} ${reports === 1 ? "report" : "reports"}`];
+  if (unusable > 0) parts.push(`${formatCount(unusable)} of them can't be used`);
+  if (uncovered > 0) parts.push("not all covered");
+  if (unusable + uncovered === 0) parts.push("all covered");
+  return parts.join(", ");
 }
 
 const COLUMNS = ["split", "covered", "units", "records", "rows", "dead letters", "dropped", "gaps", "overlaps"];

@@ -6,7 +6,7 @@ import type { StoredObject } from "../target/target.ts";
 import type { JobPlan } from "./job_file.ts";
 
 /** Below the target's root (and the replay's prefix). */
-const REPLAY_PREFIX = "_replays/";
+export const REPLAY_PREFIX = "_replays/";
 
 /** Characters of a report that are encoded at a time. */
 const CHUNK_LENGTH = 1 << 20;
@@ -79,7 +79,10 @@ export function reportObject(report: ReplayReport): StoredObject {
   };
 }
 
-/** As JSON.stringify has it, which can't hold more than 512 MB: 90,000 units of 16 splits. */
+/**
+ * As JSON.stringify has it, which can't hold more than 512 MB: 90,000 units of 16 splits. They come last: an audit reads
+ * what stands in front of them, see verify/read_reports.ts.
+ */
 function chunksOf({ units, ...head }: ReplayReport): Uint8Array<ArrayBuffer>[] {
   const encoder = new TextEncoder();
   const chunks: Uint8Array<ArrayBuffer>[] = [];

@@ -12,6 +12,8 @@ export const FINDING_KINDS = {
   "committed-beyond": "error",
   "uncovered-split": "error",
   "gap": "error",
+  /** A report of a replay says that it was read and stored. */
+  "uncovered-replay": "error",
   "missing-object": "error",
   "missing-dead-letters": "error",
   "wrong-size": "error",
@@ -20,8 +22,10 @@ export const FINDING_KINDS = {
   "damaged-contents": "error",
   "damaged-manifest": "error",
   "wrong-counts": "error",
+  "damaged-report": "error",
   /** Written by a later version. */
   "newer-manifest": "undone",
+  "newer-report": "undone",
   "no-manifests": "undone",
   "committed-unreachable": "undone",
   "pending-gap": "warning",
@@ -37,7 +41,7 @@ export interface Finding {
   readonly kind: FindingKind;
   /** A sentence for people: what, where, and what to do where that isn't plain. */
   readonly message: string;
-  /** Of the object or manifest that it is about. */
+  /** Of the object, manifest or report that it is about. */
   readonly key?: string;
   readonly split?: SplitId;
   /** Positions [start, next) of the split that are missing, or there twice. */

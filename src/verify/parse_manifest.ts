@@ -35,7 +35,7 @@ export interface AuditedManifest {
   readonly contradiction: string | null;
 }
 
-/** The manifest can't be used. */
+/** The manifest, or the report of a replay, can't be used. */
 export class ManifestError extends Error {
   override readonly name = "ManifestError";
   /** True when a later version of the collector wrote it. */
@@ -47,12 +47,13 @@ export class ManifestError extends Error {
   }
 }
 
-/** The manifests that this version writes and understands. */
+/** Of the manifests and the reports that this collector writes and understands. */
 const VERSION = 1;
 const POSITION = /^\d{1,900}(:\d{1,900}){0,7}$/;
 const SHA256 = /^[0-9a-f]{64}$/;
 
-type Json = Readonly<Record<string, unknown>>;
+/** What JSON has between braces; nothing of it is checked. */
+export type Json = Readonly<Record<string, unknown>>;
 
 /**
  * Reads a manifest and checks everything of it that is used.
@@ -61,11 +62,7 @@ type Json = Readonly<Record<string, unknown>>;
  */
 export function parseManifest(bytes: Uint8Array): AuditedManifest {
   const root = parseJson(bytes);
-  if (typeof root.version === "number" && root.version > VERSION) {
-    const message = `it has version ${root.version}, this collector knows ${VERSION}: update the collector`;
-    throw new ManifestError(message, { newer: true });
-  }
-  if (root.version !== VERSION) throw new ManifestError("it has no version");
+  checkVersion(root);
   const ranges = list(root.ranges, "ranges").map(readRange);
   if (ranges.length === 0) throw new ManifestError("it has no ranges");
   const objects = list(root.objects, "objects").map((object) => {
@@ -76,7 +73,17 @@ export function parseManifest(bytes: Uint8Array): AuditedManifest {
   return { ranges, objects, deadLetters, contradiction: contradictionOf(ranges, objects, deadLetters) };
 }
 
-function parseJson(bytes: Uint8Array): Json {
+/** @throws ManifestError when another version of the collector wrote it, or none. */
+export function checkVersion(root: Json): void {
+  if (typeof root.version === "number" && root.version > VERSION) {
+    const message = `it has version ${root.version}, this collector knows ${VERSION}: update the collector`;
+    throw new ManifestError(message, { newer: true });
+  }
+  if (root.version !== VERSION) throw new ManifestError("it has no version");
+}
+
+/** @throws ManifestError when it isn't an object in JSON. */
+export function parseJson(bytes: Uint8Array): Json {
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
@@ -86,13 +93,16 @@ function parseJson(bytes: Uint8Array): Json {
   return objectOf(value, "it");
 }
 
-function readRange(range: Json): AuditedRange {
+/** The positions [start, next) of a split. @throws ManifestError when they can't be. */
+export function readStretch(range: Json): Pick<AuditedRange, "split" | "start" | "next"> {
   const start = position(range.start, "start"), next = position(range.next, "next");
   if (comparePositions(start, next) > 0) throw new ManifestError(`a range ends before it begins, at ${start}`);
+  return { split: text(range.split, "split"), start, next };
+}
+
+function readRange(range: Json): AuditedRange {
   return {
-    split: text(range.split, "split"),
-    start,
-    next,
+    ...readStretch(range),
     records: count(range.records, "records"),
     rows: count(range.rows, "rows"),
     deadLetters: count(range.deadLetters, "deadLetters"),
@@ -134,7 +144,8 @@ function objectOf(value: unknown, name: string): Json {
   throw new ManifestError(`${name} isn't an object`);
 }
 
-function list(value: unknown, name: string): Json[] {
+/** @throws ManifestError when it is no list of objects. */
+export function list(value: unknown, name: string): Json[] {
   if (!Array.isArray(value)) throw new ManifestError(`${name} isn't a list`);
   return value.map((item) => objectOf(item, `one of ${name}`));
 }

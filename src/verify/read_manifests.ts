@@ -22,31 +22,49 @@ export interface ReadManifest {
 }
 
 /** All manifests of the target in the order of their keys, some read ahead. One that goes meanwhile is left out. */
-export async function* readManifests(
+export function readManifests(
   target: ReadableObjectTarget,
   runtime: Runtime,
   signal: AbortSignal,
 ): AsyncGenerator<ReadManifest> {
+  const read = (listed: ListedObject) => readManifest(target, listed, signal);
+  return readJsonObjects({ what: "read manifest", prefix: MANIFEST_PREFIX, atOnce: READS_AT_ONCE, read }, {
+    ...{ target, runtime, signal },
+  });
+}
+
+/** How objects of one kind are read. */
+export interface Reading<Result> {
+  /** For the log. */
+  readonly what: string;
+  readonly prefix: string;
+  /** Objects that are read at a time, while they have MAX_BYTES_AT_ONCE together. */
+  readonly atOnce: number;
+  /** Null when the object is gone. Tried again when it fails. */
+  read(listed: ListedObject): Promise<Result | null>;
+}
+
+/** What was read of all objects below the prefix that are named like JSON, in the order of their keys. */
+export async function* readJsonObjects<Result>(
+  { what, prefix, atOnce, read }: Reading<Result>,
+  { target, runtime, signal }: { target: ReadableObjectTarget; runtime: Runtime; signal: AbortSignal },
+): AsyncGenerator<Result> {
   const budget = new ByteBudget(MAX_BYTES_AT_ONCE);
-  const read = async (listed: ListedObject): Promise<ReadManifest | null> => {
+  const readOne = async (listed: ListedObject): Promise<Result | null> => {
     const release = await budget.acquire(listed.byteLength, signal);
     try {
-      return await retry("read manifest", () => readManifest(target, listed, signal), {
-        policy: READ_RETRIES,
-        runtime,
-        signal,
-      });
+      return await retry(what, () => read(listed), { policy: READ_RETRIES, runtime, signal });
     } finally {
       release();
     }
   };
-  for await (const found of mapInOrder(manifestKeys(target, signal), READS_AT_ONCE, read)) {
+  for await (const found of mapInOrder(jsonObjects(target.list(prefix, signal)), atOnce, readOne)) {
     if (found !== null) yield found;
   }
 }
 
-async function* manifestKeys(target: ReadableObjectTarget, signal: AbortSignal): AsyncGenerator<ListedObject> {
-  for await (const listed of target.list(MANIFEST_PREFIX, signal)) if (listed.key.endsWith(".json")) yield listed;
+async function* jsonObjects(listing: AsyncIterable<ListedObject>): AsyncGenerator<ListedObject> {
+  for await (const listed of listing) if (listed.key.endsWith(".json")) yield listed;
 }
 
 async function readManifest(
@@ -76,7 +94,8 @@ function tooLarge(key: string, byteLength: number): ReadManifest {
   return { key, manifest: new ManifestError(`it has ${byteLength} bytes or more, as no manifest of a collector has`) };
 }
 
-function concat(parts: readonly Uint8Array[], byteLength: number): Uint8Array {
+/** All parts in one. */
+export function concat(parts: readonly Uint8Array[], byteLength: number): Uint8Array {
   const bytes = new Uint8Array(byteLength);
   let used = 0;
   for (const part of parts) {

@@ -15,6 +15,14 @@ export interface RecordTotals {
   dropped: number;
 }
 
+export interface ReplayTotals {
+  reports: number;
+  /** Of those, the ones that are damaged or of a later version. */
+  unusable: number;
+  /** Stretches of splits. */
+  uncovered: number;
+}
+
 /**
  * Why nothing is wrong, or what is. "incomplete": something is missing or damaged. "undone": nothing of that kind was found,
  * but not everything could be looked at.
@@ -36,6 +44,8 @@ export interface VerifyReport {
   readonly totals: Readonly<RecordTotals>;
   /** Dead letters that got a second try; `ranges` of them. They cover nothing. */
   readonly redriven: Readonly<RecordTotals & { ranges: number }>;
+  /** Reports of finished replays and redrives, and what of their ranges no manifest has. */
+  readonly replays: Readonly<ReplayTotals>;
   readonly splitCount: number;
   /** Those with gaps, overlaps or positions beyond come first. */
   readonly splits: readonly SplitReport[];

@@ -25,6 +25,12 @@ export interface ListedRange extends AuditedRange {
   readonly manifest: string;
 }
 
+/** What a report of a replay says was read and stored. */
+export interface Claim extends Pick<AuditedRange, "split" | "start" | "next"> {
+  /** Its key. */
+  readonly report: string;
+}
+
 /** Sorted by key, as listings are. */
 export function encodeExpected({ key, ...rest }: ExpectedObject): string {
   return `${key}\0${
@@ -54,9 +60,16 @@ export function encodeRange(range: ListedRange): string {
   return `${split}\0${sortablePosition(start)}\0${sortablePosition(next)}\0${JSON.stringify(rest)}`;
 }
 
-export function decodeRange(record: Uint8Array): ListedRange {
+/** Sorted among the ranges. */
+export function encodeClaim({ split, start, next, report }: Claim): string {
+  return `${split}\0${sortablePosition(start)}\0${sortablePosition(next)}\0${JSON.stringify([start, next, report])}`;
+}
+
+export function decodeRange(record: Uint8Array): ListedRange | Claim {
   const [split, , , json] = decoder.decode(record).split("\0");
-  const [start, next, manifest, records, rows, deadLetters, dropped, min, max] = JSON.parse(json);
+  const [start, next, key, ...counts] = JSON.parse(json);
+  if (counts.length === 0) return { split, start, next, report: key };
+  const manifest = key, [records, rows, deadLetters, dropped, min, max] = counts;
   return {
     ...{ split, start, next, manifest, records, rows, deadLetters, dropped },
     minTimestamp: min ?? NaN,

@@ -1,7 +1,7 @@
 /**
  * The audit: are all records that were read in manifests, and is everything there that manifests list?
  *
- *     committed positions -> manifests -> listing of objects -> contents of objects
+ *     committed positions -> reports of replays -> manifests -> listing of objects -> contents of objects
  *
  * They are looked at in this order because a collector writes them in the opposite one: what it adds meanwhile never looks
  * as if something were missing. No list of keys or ranges is held in memory; they are sorted outside of it.
@@ -13,6 +13,7 @@ import { compareKeys } from "../target/compare_keys.ts";
 import type { ListedObject, ReadableObjectTarget } from "../target/target.ts";
 import { checkObjects, newObjectTotals, type ObjectCheck } from "./check_objects.ts";
 import type { Depth } from "./contents.ts";
+import { ClaimSweep } from "./claims.ts";
 import { CoverageSweep, isRedriven, type Reach } from "./coverage.ts";
 import { ExternalSort } from "./external_sort.ts";
 import { Findings } from "./findings.ts";
@@ -21,8 +22,16 @@ import { OtherPrefixes } from "./other_prefixes.ts";
 import { type AuditedManifest, ManifestError } from "./parse_manifest.ts";
 import type { Progress } from "./progress.ts";
 import { readManifests } from "./read_manifests.ts";
+import { readReports } from "./read_reports.ts";
 import { addRecords, type Committed, newRecordTotals, outcomeOf, SplitList, type VerifyReport } from "./report.ts";
-import { decodeExpected, decodeRange, encodeExpected, encodeRange, type ExpectedObject } from "./sort_records.ts";
+import {
+  decodeExpected,
+  decodeRange,
+  encodeClaim,
+  encodeExpected,
+  encodeRange,
+  type ExpectedObject,
+} from "./sort_records.ts";
 
 /** Where dead letters are in the target; in a directory of their own they are at its root. */
 const DEAD_LETTER_PREFIX = "_dead-letters/";
@@ -72,6 +81,7 @@ class Audit {
   /** What manifests list: in the target, and in a directory of dead letters. */
   readonly #objects = this.#sort();
   readonly #letters = this.#sort();
+  /** Of manifests, and what reports claim. */
   readonly #ranges = this.#sort();
   /** Names of dead letter objects that a redrive has read. */
   readonly #redriven = this.#sort();
@@ -82,6 +92,7 @@ class Audit {
     unlisted: { objects: 0, byteLength: 0 },
     totals: newRecordTotals(),
     redriven: { ...newRecordTotals(), ranges: 0 },
+    replays: { reports: 0, unusable: 0, uncovered: 0 },
   };
   readonly #others = new OtherPrefixes();
   readonly #splits = new SplitList();
@@ -92,6 +103,7 @@ class Audit {
 
   async run(signal: AbortSignal): Promise<Audited> {
     const { progress, depth, committed } = this.#options;
+    await this.#readReports(signal);
     await this.#readManifests(signal);
     progress.stage = "objects";
     await this.#checkObjects(signal);
@@ -115,6 +127,26 @@ class Audit {
     const sort = new ExternalSort({ memoryByteLength: SORT_BYTE_LENGTH });
     this.#sorts.push(sort);
     return sort;
+  }
+
+  /** Before manifests: a replay that ends meanwhile writes its report last. */
+  async #readReports(signal: AbortSignal): Promise<void> {
+    const { target, runtime, findings, losses } = this.#options;
+    const { replays } = this.#totals;
+    for await (const { key, claims } of readReports(target, runtime, signal)) {
+      replays.reports++;
+      if (!(claims instanceof ManifestError)) {
+        for (const claim of claims) await add(this.#ranges, encodeClaim({ ...claim, report: key }));
+        continue;
+      }
+      replays.unusable++;
+      findings.add({
+        kind: claims.newer ? "newer-report" : "damaged-report",
+        message: `${key}: ${claims.message}`,
+        key,
+      });
+      losses.addUnknown();
+    }
   }
 
   async #readManifests(signal: AbortSignal): Promise<void> {
@@ -154,7 +186,8 @@ class Audit {
         this.#totals.redriven.ranges++;
         addRecords(this.#totals.redriven, range);
         await add(this.#redriven, `${splitPart(range.split)}\0`);
-      } else await add(this.#ranges, encodeRange({ ...range, manifest: key }));
+      }
+      await add(this.#ranges, encodeRange({ ...range, manifest: key }));
     }
   }
 
@@ -224,7 +257,9 @@ class Audit {
   }
 
   async #sweep(signal: AbortSignal): Promise<void> {
-    const { committed, acceptUncovered, findings, onReach } = this.#options;
+    const { committed, acceptUncovered, findings, losses, onReach } = this.#options;
+    const { replays } = this.#totals;
+    const claims = new ClaimSweep(findings);
     const sweep = new CoverageSweep({
       findings,
       committed: committed.kind === "compared" ? committed.positions : null,
@@ -237,9 +272,17 @@ class Audit {
     });
     for await (const record of this.#ranges.sorted()) {
       signal.throwIfAborted();
-      sweep.add(decodeRange(record));
+      const range = decodeRange(record);
+      if ("report" in range) claims.addClaim(range);
+      else {
+        claims.addRange(range);
+        if (!isRedriven(range.split)) sweep.add(range);
+      }
     }
     sweep.end();
+    claims.end();
+    replays.uncovered = claims.count;
+    if (claims.count > 0) losses.addUnknown();
     if (committed.kind === "unknown") findings.add({ kind: "committed-unknown", message: committed.why });
     if (committed.kind === "unreachable") findings.add({ kind: "committed-unreachable", message: committed.why });
   }

@@ -7,6 +7,7 @@
  */
 import { join } from "node:path";
 import { createHash } from "node:crypto";
+import { REPLAY_PREFIX } from "../../src/replay/report.ts";
 import { fileTarget } from "../../src/target/file.ts";
 import type { ListedObject, ReadableObjectTarget } from "../../src/target/target.ts";
 import { Findings } from "../../src/verify/findings.ts";
@@ -60,6 +61,20 @@ function* unitsByName(units: number): Generator<number> {
   for (const split of splits) for (let unit = split; unit < units; unit += SPLITS) yield unit;
 }
 
+/** As a replay that wrote all of it leaves one. */
+async function* reportOf(units: number): AsyncGenerator<Uint8Array> {
+  const encoder = new TextEncoder();
+  const ranges = Array.from({ length: Math.min(SPLITS, units) }, (_, split) => {
+    return { split: `orders/${split}`, start: "0", next: String(Math.ceil((units - split) / SPLITS) * 1000) };
+  });
+  yield encoder.encode(`{"version":1,"job":"all","ranges":${JSON.stringify(ranges)},"units":[`);
+  for (let unit = 0; unit < units; unit++) {
+    if (unit > 0) yield encoder.encode(",");
+    yield await Promise.resolve(manifestOf(unit));
+  }
+  yield encoder.encode("]}\n");
+}
+
 /** Has everything and keeps nothing. */
 class MadeUpTarget implements ReadableObjectTarget {
   readonly kind = "objects";
@@ -70,6 +85,7 @@ class MadeUpTarget implements ReadableObjectTarget {
   }
 
   async *list(prefix: string): AsyncGenerator<ListedObject> {
+    if (prefix === REPLAY_PREFIX) return yield { key: `${REPLAY_PREFIX}all/1.json`, byteLength: 3000 * this.#units };
     for (const unit of unitsByName(this.#units)) {
       yield { key: `_manifests/orders/${unitName(unit)}#${unit}.json`, byteLength: 3000 };
     }
@@ -81,6 +97,7 @@ class MadeUpTarget implements ReadableObjectTarget {
   }
 
   get(key: string): Promise<AsyncIterable<Uint8Array>> {
+    if (key.startsWith(REPLAY_PREFIX)) return Promise.resolve(reportOf(this.#units));
     const manifest = manifestOf(Number(/#(\d+)/.exec(key)![1]));
     return Promise.resolve((async function* () {
       yield await Promise.resolve(manifest);

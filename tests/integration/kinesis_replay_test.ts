@@ -1,5 +1,5 @@
 /** `collector replay` over a stream, in processes that are killed, while records arrive and shards are split. */
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { CollectorProcess, runCollector, settings } from "../support/collector.ts";
@@ -116,6 +116,12 @@ Deno.test({
       const data = (sums: Record<string, string>) =>
         Object.fromEntries(Object.entries(sums).filter(([path]) => !path.startsWith("/_replays/")));
       assertEquals(data(found.sums), data(expected.sums));
+      for (const name of ["killed", "parts/first", "parts/second"]) {
+        const flags = argumentsOf(name, from, to).slice(5); // without the range
+        const { code, stdout } = await runCollector(["verify", ...flags], { cwd: work });
+        assertEquals(code, 0, stdout);
+        assertStringIncludes(stdout, "1 report, all covered");
+      }
     } finally {
       await servers.stop();
       await Deno.remove(work, { recursive: true });

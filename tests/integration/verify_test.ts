@@ -229,6 +229,44 @@ Deno.test("collector verify finds what replays wrote, and dead letters that were
     assertEquals(await found(store, cwd, "--prefix", "again/x"), [4, ["missing-object 1"]]);
     await store.remove((await store.keys()).find((key) => key.startsWith("_dead-letters/_redriven/"))!);
     assertEquals(await found(store, cwd), [4, ["missing-dead-letters 1"]]);
+    for (const key of (await store.keys()).filter((key) => /^_manifests\/redrive/.test(key))) await store.remove(key);
+    const [code, kinds] = await found(store, cwd);
+    assertEquals([code, kinds[0]], [4, "uncovered-replay 3"], "what both redrives have read");
+  }));
+
+Deno.test("collector verify finds that the first or the last unit of a finished replay is gone", () =>
+  inScratchDirectory(async (cwd) => {
+    const store = directoryStore(cwd);
+    await Deno.mkdir(join(cwd, "in"));
+    await Deno.writeTextFile(join(cwd, "in/a.ndjson"), events(0, 30_000));
+    const config = { ...SOURCE, ...store.config, "replay.directory": "jobs", "replay.unit-size": "1MB" };
+    const { code, stderr } = await runCollector(["replay", "--prefix", "again", ...settings(config)], { cwd });
+    assertEquals(code, 0, stderr);
+    const sound = await verify(store, cwd, "--prefix", "again");
+    assertEquals(sound.code, 0, sound.stdout);
+    assertStringIncludes(sound.stdout, "\nreplays       1 report, all covered\n");
+
+    const keys = await store.keys();
+    const units = await Promise.all(
+      keys.filter((key) => key.startsWith("again/_manifests/")).map(async (manifest) => {
+        const { ranges, objects } = JSON.parse(new TextDecoder().decode(await store.read(manifest)));
+        const data = objects.map(({ key }: { key: string }) => `again/${key}`);
+        return { start: Number(ranges[0].start), keys: [manifest, ...data] };
+      }),
+    );
+    units.sort((a, b) => a.start - b.start);
+    assert(units.length >= 2, keys.join("\n"));
+    for (const gone of [units[0], units.at(-1)!]) {
+      const kept = await Promise.all(gone.keys.map((key) => store.read(key)));
+      for (const key of gone.keys) await store.remove(key);
+      assertEquals(await found(store, cwd, "--prefix", "again"), [4, ["uncovered-replay 1"]]);
+      if (gone === units[0]) { for (const [i, key] of gone.keys.entries()) await store.write(key, kept[i]); }
+    }
+    const report = keys.find((key) => key.startsWith("again/_replays/"))!;
+    await store.write(report, (await store.read(report)).slice(0, -3));
+    assertEquals(await found(store, cwd, "--prefix", "again"), [4, ["damaged-report 1"]]);
+    await store.remove(report);
+    assertEquals(await found(store, cwd, "--prefix", "again"), [0, []]);
   }));
 
 Deno.test("collector verify says what it can't verify", () =>

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import type { ReplayReport } from "../../src/replay/report.ts";
+import { comparePositions } from "../../src/source/source.ts";
 import { type CollectorEnd, CollectorProcess, runCollector, settings } from "./collector.ts";
 
 type Settings = Readonly<Record<string, string>>;
@@ -57,9 +58,20 @@ export function reportsIn(objects: Objects): ReplayReport[] {
         assert(bytes.length === byteLength && sha256(bytes) === sum, `${key} isn't what the report says`);
       }
     }
+    assertCovered(report, key);
     reports.push(report);
   }
   return reports;
+}
+
+/** Each range of the report is one of its units', or several that follow each other: an audit relies on that. */
+function assertCovered({ ranges, units }: ReplayReport, key: string): void {
+  const parts = units.flatMap((unit) => unit.ranges).sort((a, b) => comparePositions(a.start, b.start));
+  for (const { split, start, next } of ranges) {
+    let end = start;
+    for (const part of parts) if (part.split === split && comparePositions(part.start, end) === 0) end = part.next;
+    assert(comparePositions(end, next) === 0, `${key} says ${split} from ${start} to ${next}, its units end at ${end}`);
+  }
 }
 
 /** Lines of a log in JSON with this message. */

@@ -73,6 +73,7 @@ const NOTHING: VerifyReport = {
   unlisted: { objects: 0, byteLength: 0 },
   totals: { records: 10, rows: 10, deadLetters: 0, dropped: 0 },
   redriven: { records: 0, rows: 0, deadLetters: 0, dropped: 0, ranges: 0 },
+  replays: { reports: 0, unusable: 0, uncovered: 0 },
   ...{ splitCount: 0, splits: [], counts: {}, findings: [] },
 };
 
@@ -151,6 +152,21 @@ Deno.test("the progress line says what is being looked at", () => {
     progressLine({ stage: "objects", manifests: 1, objects: 56_789, readByteLength: 2 ** 30 }),
     "looking at objects: 1 manifests, 56,789 objects, 1 GB read",
   );
+});
+
+Deno.test("the report of an audit says what became of replays", () => {
+  const cases = [
+    [1, 0, 0, "1 report, all covered"],
+    [1234, 0, 0, "1,234 reports, all covered"],
+    [2, 0, 3, "2 reports, not all covered"],
+    [2, 1, 0, "2 reports, 1 of them can't be used"],
+    [3, 1, 1, "3 reports, 1 of them can't be used, not all covered"],
+  ] as const;
+  for (const [reports, unusable, uncovered, expected] of cases) {
+    const text = formatReport({ ...NOTHING, replays: { reports, unusable, uncovered } });
+    assertStringIncludes(text, `\nreplays       ${expected}\n`);
+  }
+  assert(!formatReport(NOTHING).includes("replays"));
 });
 
 Deno.test("progress is shown on a terminal, and taken away at the end", async () => {

@@ -50,6 +50,14 @@ export class AuditWorld {
     return manifestKey;
   }
 
+  /** Stores the report of a replay that read these ranges; its key. */
+  addReport(name: string, ranges: UnitSpec["ranges"]): string {
+    const key = `_replays/job/${name}.json`;
+    const claims = ranges.map(([split, start, next]) => ({ split, start: String(start), next: String(next) }));
+    this.putText(key, `${JSON.stringify({ version: 1, job: "job", id: name, ranges: claims, units: [] })}\n`);
+    return key;
+  }
+
   putText(key: string, text: string): void {
     this.target.objects.set(key, new TextEncoder().encode(text));
   }

@@ -31,7 +31,7 @@ function sweep(
     report: (split, reach) => void (splits.push(split), reaches.push(reach)),
   });
   const records = ranges.map((range) => new TextEncoder().encode(encodeRange(range)));
-  for (const record of records.sort((a, b) => compare(a, b))) coverage.add(decodeRange(record));
+  for (const record of records.sort((a, b) => compare(a, b))) coverage.add(decodeRange(record) as ListedRange);
   coverage.end();
   return { findings: findings.kept(), splits, reaches };
 }

@@ -5,6 +5,7 @@ import { comparePositions } from "../../../src/source/source.ts";
 import {
   decodeExpected,
   decodeRange,
+  encodeClaim,
   encodeExpected,
   encodeRange,
   sortablePosition,
@@ -40,6 +41,8 @@ Deno.test("records come back as they were, unknown times too", () => {
     ...{ dropped: 4, minTimestamp: NaN, maxTimestamp: 6 },
   };
   assertEquals(decodeRange(new TextEncoder().encode(encodeRange(range))), range);
+  const claim = { split: "a/0", start: "5", next: "7:1", report: '_replays/j/"x".json' };
+  assertEquals(decodeRange(new TextEncoder().encode(encodeClaim(claim))), claim);
   const expected = {
     ...{ key: "ünï/😀", manifest: "m", byteLength: 1, sha256: "aa", rows: 2, rawByteLength: null, isRemade: true },
     wrong: { kind: "wrong-size", message: "x", key: "k" } as const,

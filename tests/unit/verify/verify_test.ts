@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { RetriableError } from "../../../src/runtime/errors.ts";
 import type { Depth } from "../../../src/verify/contents.ts";
 import type { VerifyReport } from "../../../src/verify/report.ts";
@@ -187,7 +187,7 @@ Deno.test("an audit tells what no manifest lists, but not what isn't rows", asyn
       "p/_temporary/1",
       "p/folder/",
       "_complete/a/dt=1/hour=01.json",
-      "_replays/j/1.json",
+      "_replays/j/1.json.tmp",
     ]
   ) {
     stray.putText(key, "");
@@ -298,4 +298,70 @@ Deno.test("an audit ends when the target fails, and concludes nothing", async ()
     };
     await assertRejects(() => broken.audit({ depth: "deep" }), RetriableError, "the store is down");
   }
+});
+
+/** What is done to a world with a report of all of it, and what is found then. */
+const UNCOVERED: Record<string, [(world: AuditWorld) => void, string[]]> = {
+  "a missing first unit": [({ target }) => {
+    for (const key of [M1, P1]) target.objects.delete(key);
+  }, ["uncovered-replay a/0 0-100", "uncovered-replay a/1 0-50"]],
+  "a missing last unit": [({ target }) => {
+    for (const key of [M2, P2, LETTERS]) target.objects.delete(key);
+  }, ["uncovered-replay a/0 100-250", "uncovered-replay b/0 5-10"]],
+  "a missing first unit that another one stands for": [(world) => {
+    for (const key of [M1, P1]) world.target.objects.delete(key);
+    world.addUnit({ name: "u3", ranges: [["a/0", 0, 60], ["a/1", 0, 60]] });
+    world.addUnit({ name: "u4", ranges: [["a/0", 60, 110]] });
+  }, ["overlap a/0 100-110"]],
+  "a cut report": [(world) => world.putText(REPORT, '{"version":1,"ranges":[],"units":[{}'), ["damaged-report"]],
+  "a report of a later version": [
+    (world) => world.putText(REPORT, '{"version":2,"splits":"other"}'),
+    ["newer-report"],
+  ],
+};
+const REPORT = "_replays/job/r1.json";
+
+for (const [title, [damage, expected]] of Object.entries(UNCOVERED)) {
+  Deno.test(`an audit of what a replay wrote knows ${title}`, async () => {
+    const replayed = world();
+    replayed.addReport("r1", [["a/0", 0, 250], ["a/1", 0, 50], ["b/0", 5, 10], ["c/0", 7, 7]]);
+    const sound = await replayed.audit();
+    assertEquals([kinds(sound), sound.replays], [[], { reports: 1, unusable: 0, uncovered: 0 }]);
+    damage(replayed);
+    const report = await replayed.audit();
+    const found = report.findings.map(({ kind, split, start, next }) => {
+      return split === undefined ? kind : `${kind} ${split} ${start}-${next}`;
+    });
+    assertEquals(found, expected);
+    const [unusable, uncovered] = ["-report", "-replay "].map((part) => found.filter((f) => f.includes(part)).length);
+    assertEquals(report.replays, { reports: 1, unusable, uncovered });
+    const isWrong = unusable + uncovered > 0;
+    assertEquals(report.outcome, !isWrong ? "ok" : found[0] === "newer-report" ? "undone" : "incomplete");
+    assertEquals(report.losses.has(1), isWrong, "nobody knows when that arrived");
+    assert(!isWrong || report.findings[0].message.includes(REPORT));
+    replayed.target.objects.delete(REPORT);
+    assertEquals((await replayed.audit()).outcome, "ok");
+  });
+}
+
+Deno.test("an audit compares the reports of redrives with their manifests", async () => {
+  const redriven = world(), split = "redrive:dead-letters/u2.ndjson.gz";
+  const first = redriven.addUnit({ name: "redrive-u2", ranges: [[split, 0, 200]] });
+  redriven.addUnit({ name: "redrive-u2-2", ranges: [[split, 200, 300]] });
+  redriven.addReport("r1", [[split, 0, 300]]);
+  assertEquals(kinds(await redriven.audit()), []);
+  for (const key of [first, "p/redrive-u2-0000.ndjson.gz"]) redriven.target.objects.delete(key);
+  assertEquals(kinds(await redriven.audit()), [`uncovered-replay ${REPORT}`]);
+});
+
+Deno.test("an audit takes nothing for missing that a replay writes meanwhile", async () => {
+  const replayed = world();
+  replayed.target.fail = (call) => {
+    if (call !== `get ${M1}` || replayed.target.objects.has(REPORT)) return;
+    replayed.addUnit({ name: "a-unit-before-the-others", ranges: [["z/0", 0, 10]] });
+    replayed.addReport("r1", [["z/0", 0, 10]]);
+  };
+  const report = await replayed.audit();
+  assertEquals([report.replays.reports, report.counts["uncovered-replay"]], [0, undefined]);
+  assertEquals((await replayed.audit()).outcome, "ok");
 });
