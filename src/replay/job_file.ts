@@ -46,6 +46,9 @@ export interface JobProgress {
 
 const VERSION = 1;
 
+/** Splits whose ends are kept: twice as many as there are files at a time. */
+const MAX_ENDS = 200_000;
+
 /** What belongs to the plan. */
 const RUN_FILES = ["progress.json", "units.ndjson"];
 
@@ -196,7 +199,7 @@ export class JobFile {
   }
 
   async #end(ends: JobEnds | null): Promise<void> {
-    const last = ends === null ? this.#last : laterEnds(this.#last, ends);
+    const last = ends === null ? this.#last : laterEnds(this.#last, ends, this.#plan?.range.unchanged ?? []);
     await this.#guard("write", async () => {
       const { positions, details } = last;
       const contents = { positions: Object.fromEntries(positions), details: Object.fromEntries(details) };
@@ -273,10 +276,22 @@ export class JobFile {
   }
 }
 
-function laterEnds(last: JobEnds, { positions, details }: JobEnds): JobEnds {
-  const others = [...last.details].filter(([split]) => !positions.has(split));
+/** Those that nobody has seen for longest come first, and are forgotten when there are too many. */
+function laterEnds(last: JobEnds, { positions, details }: JobEnds, unchanged: readonly SplitId[]): JobEnds {
+  const latest = new Map(last.positions);
+  const put = (split: SplitId, position: Position | undefined) => {
+    latest.delete(split);
+    if (position !== undefined) latest.set(split, position);
+  };
+  for (const split of unchanged) put(split, last.positions.get(split));
+  for (const [split, position] of positions) put(split, position);
+  for (const split of latest.keys()) {
+    if (latest.size <= MAX_ENDS) break;
+    latest.delete(split);
+  }
+  const others = [...last.details].filter(([split]) => latest.has(split) && !positions.has(split));
   const own = [...details].filter(([split]) => positions.has(split));
-  return { positions: new Map([...last.positions, ...positions]), details: new Map([...others, ...own]) };
+  return { positions: latest, details: new Map([...others, ...own]) };
 }
 
 /** One at a time: all of a long run are more than a string may hold. None when there is no such file. */

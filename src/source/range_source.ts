@@ -41,6 +41,11 @@ export interface RangePlan {
   /** Only splits with something to read, sorted so that the same range has the same order. */
   readonly splits: readonly PlannedSplit[];
   readonly weightUnit: "records" | "bytes" | "ms";
+  /**
+   * Splits of `resume` that are still there and have nothing new: what is known of them must be kept. Absent when a source's
+   * splits are never so many that what is known of others has to be forgotten.
+   */
+  readonly unchanged?: readonly SplitId[];
   /** What the request asks for and is no longer there (expired), for people: a sentence each. Empty when the range is whole. */
   readonly missing: readonly string[];
 }

@@ -59,7 +59,13 @@ export class FileRanges implements RangeSource {
       const planned = await planFile(found, known);
       if (planned !== null) splits.push(planned);
     }
-    return { splits: splits.flatMap((planned) => resumed(planned, request)), weightUnit: "bytes", missing: [] };
+    const rest = splits.map((planned) => resumed(planned, request));
+    return {
+      splits: rest.filter((planned) => planned !== null),
+      weightUnit: "bytes",
+      unchanged: splits.flatMap(({ split }, i) => rest[i] === null ? [split] : []),
+      missing: [],
+    };
   }
 
   open(): Promise<void> {
@@ -154,16 +160,17 @@ async function planFile(found: FoundFile, known: KnownFiles): Promise<PlannedSpl
   return plan(split, { end: packed ? null : String(size), weight: size, details });
 }
 
-function resumed(planned: PlannedSplit, { resume, known }: RangeRequest): PlannedSplit[] {
+/** Null when there is nothing new. */
+function resumed(planned: PlannedSplit, { resume, known }: RangeRequest): PlannedSplit | null {
   const start = resume.get(planned.split);
-  if (start === undefined) return [planned];
+  if (start === undefined) return planned;
   const { end, details } = planned, before = known?.get(planned.split);
   // Packed, it would have to be unpacked to see that there is nothing more.
   if (end === null && before !== undefined && before.size === details.size && before.mtimeMs === details.mtimeMs) {
-    return [];
+    return null;
   }
-  if (end !== null && BigInt(start) >= BigInt(end)) return [];
-  return [{ ...planned, start, weight: end === null ? planned.weight : Number(BigInt(end) - BigInt(start)) }];
+  if (end !== null && BigInt(start) >= BigInt(end)) return null;
+  return { ...planned, start, weight: end === null ? planned.weight : Number(BigInt(end) - BigInt(start)) };
 }
 
 /** The file that the plan means, or nothing: what has taken its place is another range. */

@@ -101,6 +101,23 @@ jobTest("forgets the run when it is finished, and knows where it ended", async (
   });
 });
 
+jobTest(
+  "forgets the ends that nobody has seen for longest, never those of what is there",
+  async (directory) => {
+    await withJob(directory, async (job) => {
+      await job.start(planOf());
+      await job.finish(new Map(Array.from({ length: 200_000 }, (_, i) => [`f/${i}`, "1"])));
+      const plan = planOf();
+      await job.start({ ...plan, range: { ...plan.range, unchanged: ["f/0"] } });
+      await job.finish(new Map([["g/0", "1"], ["f/2", "5"]]));
+      const { positions } = job.last;
+      assertEquals(positions.size, 200_000);
+      const some = ["f/0", "f/1", "f/2", "f/3", "g/0"].map((split) => positions.get(split));
+      assertEquals(some, ["1", undefined, "5", "1", "1"]);
+    });
+  },
+);
+
 jobTest("keeps how far a run got that is given up, so that none of it is read twice", async (directory) => {
   await withJob(directory, async (job) => {
     await job.start(planOf());
@@ -111,7 +128,7 @@ jobTest("keeps how far a run got that is given up, so that none of it is read tw
     assertEquals([job.plan, job.progress], [null, NO_PROGRESS]);
   });
   await withJob(directory, (job) => {
-    assertEquals([...job.last.positions], [["a/0", "1"], ["a/1", "1"]]);
+    assertEquals([...job.last.positions], [["a/1", "1"], ["a/0", "1"]]);
     assertEquals([...job.last.details], [["a/1", {}]], "nobody knows that a/0 is read to its end");
   });
 });
