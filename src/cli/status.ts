@@ -1,6 +1,7 @@
 /** What a person, or a log, is told while the work goes on. */
 import type { Machine } from "../runtime/machine.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { sleepUntilAborted } from "../runtime/sleep.ts";
 import { formatBytes, formatCount, formatSeconds, perSecond } from "./format.ts";
 import { type Progress, progressOf } from "./progress.ts";
 import type { Terminal } from "./terminal.ts";
@@ -66,7 +67,7 @@ export async function showStatus(options: StatusOptions, signal: AbortSignal): P
   };
   const first = look();
   let last = first;
-  while (await slept(runtime, periodMs, signal)) {
+  while (await sleepUntilAborted(runtime.clock, periodMs, signal)) {
     const now = look();
     const remaining = remainingOf(first, now);
     if (terminal.isTerminal) terminal.showStatus(`${remainingText(remaining)}${statusLine(last, now, options)}`);
@@ -74,15 +75,6 @@ export async function showStatus(options: StatusOptions, signal: AbortSignal): P
     last = now;
   }
   terminal.showStatus("");
-}
-
-async function slept(runtime: Runtime, durationMs: number, signal: AbortSignal): Promise<boolean> {
-  try {
-    await runtime.clock.sleep(durationMs, signal);
-    return true;
-  } catch {
-    return false; // the signal: there is nothing else that a sleep rejects with
-  }
 }
 
 /** "1,234,567 rows  45,210 rows/s  18.2 MB/s  buffered 24 MB of 1.2 GB  14 files 230 MB  process 310 MB". */

@@ -1,4 +1,5 @@
 import type { Runtime } from "../runtime/runtime.ts";
+import { sleepUntilAborted } from "../runtime/sleep.ts";
 import type { Progress } from "../verify/progress.ts";
 import { formatBytes, formatCount } from "./format.ts";
 import type { Terminal } from "./terminal.ts";
@@ -12,7 +13,7 @@ export async function showProgress(
   signal: AbortSignal,
 ): Promise<void> {
   if (!terminal.isTerminal) return;
-  while (await runtime.clock.sleep(PERIOD_MS, signal).then(() => true, () => false)) {
+  while (await sleepUntilAborted(runtime.clock, PERIOD_MS, signal)) {
     terminal.showStatus(progressLine(progress));
   }
   terminal.showStatus("");

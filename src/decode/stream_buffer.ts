@@ -2,7 +2,7 @@ import type { Page } from "../columnar/page.ts";
 import type { ColumnSettings } from "../columnar/column_builder.ts";
 import { BIGINT, DOUBLE } from "../columnar/kinds.ts";
 import { TableSet } from "../columnar/table_set.ts";
-import type { SplitCounts } from "../pipeline/messages.ts";
+import { newCounts, type RunningCounts, type SplitCounts } from "../pipeline/messages.ts";
 import type { SchemaUpdate } from "../schema/known_schema.ts";
 import { FatalError, InvariantError } from "../runtime/errors.ts";
 import type { DivertedRecords, RecordBatch, SplitId } from "../source/source.ts";
@@ -37,16 +37,6 @@ export interface SealedBuffer {
   readonly counts: SplitCounts[];
 }
 
-interface Counts {
-  records: number;
-  recordBytes: number;
-  rows: number;
-  deadLetters: number;
-  dropped: Record<string, number>;
-  minTimestamp: number;
-  maxTimestamp: number;
-}
-
 /** How the columns of a name behave, from the config. */
 function settingsByName(config: DecodeConfig): (name: string) => ColumnSettings {
   const settings = new Map<string, ColumnSettings>(metadataSettings(config));
@@ -73,7 +63,7 @@ export class StreamBuffer {
   readonly #metadata: MetadataWriter;
   readonly #deadLetters: DeadLetterWriter;
   readonly #diverter: Diverter | null;
-  readonly #counts = new Map<SplitId, Counts>();
+  readonly #counts = new Map<SplitId, RunningCounts>();
   #rowCount = 0;
   #tableCount = 0;
   /** Of the records since the last reset, unpacked. */
@@ -174,7 +164,7 @@ export class StreamBuffer {
   /** The row before which it stopped; rowCount when all are appended. */
   #appendRecords(
     batch: RecordBatch,
-    counts: Counts,
+    counts: RunningCounts,
     { start: first, untilFull }: { readonly start: number; readonly untilFull: boolean },
   ): number {
     this.#begin(batch);
@@ -218,7 +208,7 @@ export class StreamBuffer {
     this.#begin(batch);
   }
 
-  #appendRecord(batch: RecordBatch, index: number, counts: Counts): void {
+  #appendRecord(batch: RecordBatch, index: number, counts: RunningCounts): void {
     const decoder = this.#decoder;
     this.#contentByteLength += batch.offsets[index + 1] - batch.offsets[index];
     try {
@@ -262,31 +252,23 @@ export class StreamBuffer {
     counts.deadLetters++;
   }
 
-  #countsOf(split: SplitId): Counts {
+  #countsOf(split: SplitId): RunningCounts {
     let counts = this.#counts.get(split);
     if (counts === undefined) {
-      counts = {
-        records: 0,
-        recordBytes: 0,
-        rows: 0,
-        deadLetters: 0,
-        dropped: {},
-        minTimestamp: NaN,
-        maxTimestamp: NaN,
-      };
+      counts = newCounts();
       this.#counts.set(split, counts);
     }
     return counts;
   }
 }
 
-function drop(counts: Counts, reason: "empty" | "collection" | "dead-letter" | "historical"): void {
+function drop(counts: RunningCounts, reason: "empty" | "collection" | "dead-letter" | "historical"): void {
   counts.dropped[reason] = (counts.dropped[reason] ?? 0) + 1;
 }
 
 function countTimestamps(
   { timestamps }: RecordBatch,
-  counts: Counts,
+  counts: RunningCounts,
   { start, end }: { readonly start: number; readonly end: number },
 ): void {
   let least = counts.minTimestamp, greatest = counts.maxTimestamp;

@@ -4,15 +4,19 @@ import type { CompressedBytes, Compression } from "./compression.ts";
 import { combineCrc32 } from "./crc32.ts";
 
 /** An object's contents. */
-export interface AssembledObject {
-  /** The contents, in order. The pieces' own arrays are among them. */
+export interface ObjectContents {
+  /** In order. */
   readonly chunks: readonly Uint8Array[];
   /** Sum of the chunks' lengths. */
   readonly byteLength: number;
-  /** Bytes before compression. */
-  readonly rawByteLength: number;
   /** SHA-256 of the contents, raw (32 bytes). */
   readonly sha256: Uint8Array;
+}
+
+/** Contents of pieces; the pieces' own arrays are among the chunks. */
+export interface AssembledObject extends ObjectContents {
+  /** Bytes before compression. */
+  readonly rawByteLength: number;
   /** CRC-32 of the bytes before compression; 0 unless the compression is gzip. */
   readonly crc32: number;
 }
@@ -37,13 +41,18 @@ export function assembleObject(pieces: readonly CompressedBytes[], compression: 
   }
   const contents = pieces.map((piece) => piece.bytes);
   const chunks = compression === "gzip" ? [GZIP_HEADER, ...contents, gzipTrailer(crc32, rawByteLength)] : contents;
+  return { ...contentsOf(chunks), rawByteLength, crc32 };
+}
+
+/** The chunks, their length and their checksum. Copies none. */
+export function contentsOf(chunks: readonly Uint8Array[]): ObjectContents {
   const hash = createHash("sha256");
   let byteLength = 0;
   for (const chunk of chunks) {
     hash.update(chunk);
     byteLength += chunk.length;
   }
-  return { chunks, byteLength, rawByteLength, sha256: new Uint8Array(hash.digest()), crc32 };
+  return { chunks, byteLength, sha256: new Uint8Array(hash.digest()) };
 }
 
 /** The end of a gzip member: an empty final block, CRC-32, length modulo 2^32. */

@@ -101,6 +101,23 @@ export interface SplitCounts {
   readonly maxTimestamp: number;
 }
 
+/** Counts that are still growing. */
+export type RunningCounts = { -readonly [K in keyof Omit<SplitCounts, "split" | "dropped">]: number } & {
+  dropped: Record<string, number>;
+};
+
+export function newCounts(): RunningCounts {
+  return {
+    records: 0,
+    recordBytes: 0,
+    rows: 0,
+    deadLetters: 0,
+    dropped: {},
+    minTimestamp: NaN,
+    maxTimestamp: NaN,
+  };
+}
+
 export interface SealedOutput {
   /** For object targets; empty for page targets. */
   readonly pieces: readonly EncodedPiece[];

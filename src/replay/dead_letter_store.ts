@@ -1,7 +1,5 @@
-import { createHash } from "node:crypto";
-import type { Compression } from "../encode/compression.ts";
-import { compressPiece } from "../encode/compression.ts";
-import { type AssembledObject, assembleObject } from "../encode/object.ts";
+import { type Compression, COMPRESSION_LEVELS, compressPiece } from "../encode/compression.ts";
+import { assembleObject, contentsOf, type ObjectContents } from "../encode/object.ts";
 import { contentTypeOf } from "../encode/options.ts";
 import { retry, RETRY_UNTIL_STOPPED } from "../runtime/retry.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -13,7 +11,6 @@ export const ARCHIVE = "_redriven/";
 const MADE_BY_REDRIVE = "redrive-dead-letters-";
 /** More are left for the next time. */
 const MAX_OBJECTS = 100_000;
-const GZIP_LEVEL = 6;
 
 /** An object with dead letters. */
 export interface DeadLetterObject {
@@ -73,7 +70,7 @@ export class DeadLetterStore {
       }
       if (kept.length === 0) return await this.#target.delete(key, signal);
       const compression = compressionOf(name);
-      const pieces = kept.map((part) => compressPiece(part, compression, levelOf(compression)));
+      const pieces = kept.map((part) => compressPiece(part, compression, COMPRESSION_LEVELS[compression].default));
       await this.#put(key, assembleObject(pieces, compression), signal);
     }, options);
   }
@@ -93,23 +90,13 @@ export class DeadLetterStore {
     return null;
   }
 
-  async #contents(
-    key: string,
-    signal: AbortSignal,
-  ): Promise<Pick<AssembledObject, "chunks" | "byteLength" | "sha256">> {
+  async #contents(key: string, signal: AbortSignal): Promise<ObjectContents> {
     const chunks: Uint8Array[] = [];
-    const hash = createHash("sha256");
-    let byteLength = 0;
-    for await (const chunk of await this.#target.get(key, signal) ?? []) {
-      chunks.push(chunk);
-      hash.update(chunk);
-      byteLength += chunk.length;
-    }
-    return { chunks, byteLength, sha256: new Uint8Array(hash.digest()) };
+    for await (const chunk of await this.#target.get(key, signal) ?? []) chunks.push(chunk);
+    return contentsOf(chunks);
   }
 
-  #put(key: string, contents: Pick<AssembledObject, "chunks" | "byteLength" | "sha256">, signal: AbortSignal) {
-    const { chunks, byteLength, sha256 } = contents;
+  #put(key: string, { chunks, byteLength, sha256 }: ObjectContents, signal: AbortSignal) {
     const contentType = contentTypeOf(compressionOf(key));
     return this.#target.put({ key, chunks, byteLength, sha256, contentType, purpose: "dead-letter" }, signal);
   }
@@ -117,8 +104,4 @@ export class DeadLetterStore {
 
 function compressionOf(name: string): Compression {
   return name.endsWith(".gz") ? "gzip" : name.endsWith(".zst") ? "zstd" : "none";
-}
-
-function levelOf(compression: Compression): number {
-  return compression === "zstd" ? 3 : GZIP_LEVEL;
 }

@@ -1,6 +1,6 @@
 /** What a finished replay leaves in the target: everything that it read and wrote, in one object. */
-import { createHash } from "node:crypto";
 import type { Position, SplitId } from "../source/source.ts";
+import { jsonText } from "../target/json_object.ts";
 import { addCounts, type Manifest } from "../target/manifest.ts";
 import type { StoredObject } from "../target/target.ts";
 import type { JobPlan } from "./job_file.ts";
@@ -66,17 +66,7 @@ export function reportOf(job: string, { id, from, to, range }: JobPlan, outcome:
 }
 
 export function reportObject(report: ReplayReport): StoredObject {
-  const chunks = chunksOf(report);
-  const hash = createHash("sha256");
-  for (const chunk of chunks) hash.update(chunk);
-  return {
-    key: `${REPLAY_PREFIX}${report.job}/${report.id}.json`,
-    chunks,
-    byteLength: chunks.reduce((sum, { length }) => sum + length, 0),
-    sha256: new Uint8Array(hash.digest()),
-    contentType: "application/json",
-    purpose: "manifest",
-  };
+  return jsonText(`${REPLAY_PREFIX}${report.job}/${report.id}.json`, chunksOf(report));
 }
 
 /**

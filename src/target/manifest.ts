@@ -3,7 +3,7 @@
  * are committed, so every committed position stands in a manifest; an audit compares manifests and never has to trust
  * a listing. It depends on the unit alone (no clock), so writing it again writes the same bytes, but for the epochs.
  */
-import type { SplitCounts } from "../pipeline/messages.ts";
+import { newCounts, type RunningCounts } from "../pipeline/messages.ts";
 import type { FlushTrigger, SealedUnit } from "../pipeline/unit.ts";
 
 export interface ManifestRange {
@@ -66,13 +66,9 @@ export function addCounts(into: Record<string, number>, from: Readonly<Record<st
   for (const [name, count] of Object.entries(from)) into[name] = (into[name] ?? 0) + count;
 }
 
-type Totals = { -readonly [K in keyof Omit<SplitCounts, "split" | "dropped">]: number } & {
-  dropped: Record<string, number>;
-};
-
 /** Each range of the unit with what its seals counted for the split. */
 export function manifestRanges(unit: SealedUnit): ManifestRange[] {
-  const totals = new Map<string, Totals>();
+  const totals = new Map<string, RunningCounts>();
   for (const { counts } of unit.outputs) {
     for (const { split, dropped, ...numbers } of counts) {
       const total = totals.get(split);
@@ -89,17 +85,8 @@ export function manifestRanges(unit: SealedUnit): ManifestRange[] {
       total.maxTimestamp = -earlier(-total.maxTimestamp, -numbers.maxTimestamp);
     }
   }
-  const none: Totals = {
-    records: 0,
-    recordBytes: 0,
-    rows: 0,
-    deadLetters: 0,
-    dropped: {},
-    minTimestamp: NaN,
-    maxTimestamp: NaN,
-  };
   return unit.ranges.map(({ split, epoch, start, next }) => {
-    const { minTimestamp, maxTimestamp, ...counts } = totals.get(split) ?? none;
+    const { minTimestamp, maxTimestamp, ...counts } = totals.get(split) ?? newCounts();
     return {
       split,
       epoch: epoch.toString(),

@@ -1,5 +1,5 @@
 import pLimit, { type LimitFunction } from "p-limit";
-import type { AssembledObject } from "../encode/object.ts";
+import type { ObjectContents } from "../encode/object.ts";
 import { retry, RETRY_UNTIL_STOPPED } from "../runtime/retry.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { ObjectTarget, StoredObject } from "./target.ts";
@@ -22,11 +22,10 @@ export class ObjectSink {
 
   /** Durable when resolved. @throws what the target throws for good, or the signal's reason. */
   async put(
-    assembled: AssembledObject,
+    { chunks, byteLength, sha256 }: ObjectContents,
     labels: Pick<StoredObject, "key" | "contentType" | "purpose">,
     signal: AbortSignal,
   ): Promise<void> {
-    const { chunks, byteLength, sha256 } = assembled;
     const { metrics, clock } = this.#runtime;
     await this.#limit(async () => {
       const startMs = clock.monotonicMs();

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { Compression } from "../encode/compression.ts";
 import { groupKey } from "../encode/group.ts";
 import { contentTypeOf } from "../encode/options.ts";
@@ -10,6 +9,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { splitParent } from "../source/source.ts";
 import type { DeadLetterWriter } from "./dead_letter_writer.ts";
 import { escapeName, type KeyTemplate, objectKey } from "./key_template.ts";
+import { jsonObject } from "./json_object.ts";
 import { isoOrNull, type Manifest, type ManifestObject, manifestRanges } from "./manifest.ts";
 import type { ObjectSink } from "./object_sink.ts";
 import type { UnitWriter } from "./unit_writer.ts";
@@ -123,10 +123,7 @@ export class ObjectUnitWriter implements UnitWriter {
   }
 
   async #putManifest(manifest: Manifest, parent: string, signal: AbortSignal): Promise<void> {
-    const bytes = new TextEncoder().encode(JSON.stringify(manifest) + "\n");
-    const sha256 = new Uint8Array(createHash("sha256").update(bytes).digest());
-    const key = `_manifests/${escapeName(parent)}/${manifest.unit}.json`;
-    const object = { chunks: [bytes], byteLength: bytes.byteLength, rawByteLength: bytes.byteLength, sha256, crc32: 0 };
-    await this.#options.sink.put(object, { key, contentType: "application/json", purpose: "manifest" }, signal);
+    const object = jsonObject(`_manifests/${escapeName(parent)}/${manifest.unit}.json`, manifest);
+    await this.#options.sink.put(object, object, signal);
   }
 }

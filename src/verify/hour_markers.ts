@@ -12,10 +12,10 @@
  * answer there are no markers at all, nor for topics that it doesn't tell of (another collector's, the historical one): it
  * alone knows which splits there are.
  */
-import { createHash } from "node:crypto";
 import { retry, type RetryPolicy } from "../runtime/retry.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { comparePositions, type Position, type SplitId, splitParent } from "../source/source.ts";
+import { jsonObject } from "../target/json_object.ts";
 import { escapeName } from "../target/key_template.ts";
 import type { ReadableObjectTarget, StoredObject } from "../target/target.ts";
 import type { Reach } from "./coverage.ts";
@@ -161,13 +161,5 @@ function markerObject(
   { parent, hour, positions }: { parent: string; hour: number; positions: CompleteHours["positions"] },
 ): StoredObject {
   const from = new Date(hour * HOUR_MS).toISOString(), to = new Date((hour + 1) * HOUR_MS).toISOString();
-  const bytes = new TextEncoder().encode(`${JSON.stringify({ version: 1, parent, from, to, positions })}\n`);
-  return {
-    key,
-    chunks: [bytes],
-    byteLength: bytes.length,
-    sha256: new Uint8Array(createHash("sha256").update(bytes).digest()),
-    contentType: "application/json",
-    purpose: "manifest",
-  };
+  return jsonObject(key, { version: 1, parent, from, to, positions });
 }

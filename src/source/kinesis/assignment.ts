@@ -1,5 +1,5 @@
 import type { Runtime } from "../../runtime/runtime.ts";
-import { sleepUntilAborted } from "./concurrency.ts";
+import { sleepUntilAborted } from "../../runtime/sleep.ts";
 import { type Fleet, isLed, lookAtFleet } from "./fleet.ts";
 import type { LeaseStore } from "./lease_store.ts";
 

@@ -9,7 +9,7 @@ import { readAnswer, serviceEndpoint, signedQuery } from "../../runtime/aws/sign
 import { readFailure, serviceError } from "../../runtime/aws/service_error.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { withTimeLimit } from "../../runtime/time_limit.ts";
-import { sleepUntilAborted } from "./concurrency.ts";
+import { sleepUntilAborted } from "../../runtime/sleep.ts";
 import type { AwsConnection } from "./connect.ts";
 import type { LeaseCounts } from "./lease_coordinator.ts";
 import type { ShardCounts } from "./shard_meter.ts";

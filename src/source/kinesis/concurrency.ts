@@ -1,5 +1,3 @@
-import type { Clock } from "../../runtime/clock.ts";
-
 /** Runs the work for each item, so many at a time. Rejects with the first failure, once the others have ended. */
 export async function eachLimited<T>(
   items: readonly T[],
@@ -13,15 +11,4 @@ export async function eachLimited<T>(
   const results = await Promise.allSettled(Array.from({ length: Math.min(limit, items.length) }, run));
   const failed = results.find((result) => result.status === "rejected");
   if (failed !== undefined) throw failed.reason;
-}
-
-/** False when the signal aborted, before or meanwhile. */
-export async function sleepUntilAborted(clock: Clock, durationMs: number, signal: AbortSignal): Promise<boolean> {
-  try {
-    await clock.sleep(Math.max(0, durationMs), signal);
-    return !signal.aborted;
-  } catch (error) {
-    if (signal.aborted) return false;
-    throw error;
-  }
 }

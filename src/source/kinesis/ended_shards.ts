@@ -1,7 +1,7 @@
 import { withAbort } from "../../runtime/abort.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { SourceHandler, SplitId } from "../source.ts";
-import { sleepUntilAborted } from "./concurrency.ts";
+import { sleepUntilAborted } from "../../runtime/sleep.ts";
 import type { OwnedShards } from "./owned_shards.ts";
 
 /** An ended shard has no deadline: nobody else waits for it. The longest that timers take. */

@@ -11,7 +11,8 @@
  */
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { Assignment } from "./assignment.ts";
-import { eachLimited, sleepUntilAborted } from "./concurrency.ts";
+import { sleepUntilAborted } from "../../runtime/sleep.ts";
+import { eachLimited } from "./concurrency.ts";
 import { HeldLease } from "./held_lease.ts";
 import { isEnded, type Lease } from "./lease.ts";
 import type { LeaseTable } from "./lease_table.ts";

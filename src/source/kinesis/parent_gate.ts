@@ -1,7 +1,7 @@
 import { withEitherSignal } from "../../runtime/abort.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { RetriableError } from "../../runtime/errors.ts";
-import { sleepUntilAborted } from "./concurrency.ts";
+import { sleepUntilAborted } from "../../runtime/sleep.ts";
 import type { HeldLease } from "./held_lease.ts";
 import { isEnded } from "./lease.ts";
 import type { LeaseTable } from "./lease_table.ts";

@@ -1,5 +1,5 @@
 import type { Runtime } from "../../runtime/runtime.ts";
-import { sleepUntilAborted } from "./concurrency.ts";
+import { sleepUntilAborted } from "../../runtime/sleep.ts";
 import type { ShardReader } from "./shard_reader.ts";
 
 const GAUGE_PERIOD_MS = 2_000;

@@ -2,7 +2,8 @@
 import { retry, type RetryPolicy } from "../../runtime/retry.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { type Checkpoint, isSentinel, TRIM_HORIZON } from "./checkpoint.ts";
-import { eachLimited, sleepUntilAborted } from "./concurrency.ts";
+import { sleepUntilAborted } from "../../runtime/sleep.ts";
+import { eachLimited } from "./concurrency.ts";
 import type { KinesisApi, Shard } from "./kinesis_api.ts";
 import { isEnded, type Lease, type NewLease } from "./lease.ts";
 import type { LeaseTable } from "./lease_table.ts";

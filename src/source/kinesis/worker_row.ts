@@ -1,5 +1,5 @@
 import type { Runtime } from "../../runtime/runtime.ts";
-import { sleepUntilAborted } from "./concurrency.ts";
+import { sleepUntilAborted } from "../../runtime/sleep.ts";
 import type { Assignment } from "./assignment.ts";
 import { COLLECTOR_MARK, keepsRowsInLeaseTable, WORKER_ROW_TYPE } from "./fleet.ts";
 import type { Item, LeaseStore } from "./lease_store.ts";
