@@ -53,7 +53,7 @@ export class DeadLetterStore {
 
   /**
    * Takes an object out of the way whose letters were tried again; durable when resolved. Twice is safe, also after a
-   * crash in between.
+   * crash in between, and on several machines at a time.
    *
    * @param kept the lines that were not tried, each ended by a line feed, in parts of whole lines.
    * @throws what the target throws for good, or the signal's reason.
@@ -66,6 +66,8 @@ export class DeadLetterStore {
       if (found?.byteLength !== byteLength) return; // done before
       if (!name.startsWith(MADE_BY_REDRIVE)) {
         const contents = await this.#contents(key, signal);
+        // Another machine came first: what it archived is whole, and what is here now is less.
+        if (contents?.byteLength !== byteLength) return;
         await this.#put(`${this.#prefix}${ARCHIVE}${name}`, contents, signal);
       }
       if (kept.length === 0) return await this.#target.delete(key, signal);
@@ -90,9 +92,12 @@ export class DeadLetterStore {
     return null;
   }
 
-  async #contents(key: string, signal: AbortSignal): Promise<ObjectContents> {
+  /** Null when it is gone. */
+  async #contents(key: string, signal: AbortSignal): Promise<ObjectContents | null> {
+    const stored = await this.#target.get(key, signal);
+    if (stored === null) return null;
     const chunks: Uint8Array[] = [];
-    for await (const chunk of await this.#target.get(key, signal) ?? []) chunks.push(chunk);
+    for await (const chunk of stored) chunks.push(chunk);
     return contentsOf(chunks);
   }
 

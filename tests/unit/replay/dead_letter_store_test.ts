@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { gunzipSync, gzipSync } from "node:zlib";
+import { keptLines } from "../../../src/replay/dead_letter_ranges.ts";
 import { DeadLetterStore } from "../../../src/replay/dead_letter_store.ts";
 import { RetriableError } from "../../../src/runtime/errors.ts";
 import { silentLog } from "../../../src/runtime/log.ts";
@@ -14,8 +15,12 @@ function setup(names: readonly string[]) {
   const clock = { now: () => 0, monotonicMs: () => 0, sleep: () => Promise.resolve() };
   const runtime = { clock, random: new SeededRandom(1), log: silentLog, metrics: new Metrics() };
   const target = new MemoryTarget();
-  for (const name of names) target.objects.set(name, new Uint8Array(gzipSync(`letters of ${name}\n`)));
-  return { target, store: new DeadLetterStore(target, { prefix: "_dead-letters/", runtime }) };
+  for (const name of names) target.objects.set(name, packed(`letters of ${name}\n`));
+  return { target, runtime, store: new DeadLetterStore(target, { prefix: "_dead-letters/", runtime }) };
+}
+
+function packed(text: string): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(gzipSync(text));
 }
 
 function texts(target: MemoryTarget): Record<string, string> {
@@ -70,4 +75,46 @@ Deno.test("DeadLetterStore never deletes before the copy is stored, whatever fai
     const stored = target.calls.indexOf(`put ${ARCHIVED}`), deleted = target.calls.indexOf(`delete ${KEY}`);
     assert(stored >= 0 && stored < deleted, target.calls.join(", "));
   }
+});
+
+Deno.test("DeadLetterStore leaves the archived copy alone when another machine retires the object in between", async () => {
+  const rest = "one line that can't be decoded alone\n";
+  const cases: { kept: Uint8Array<ArrayBuffer>[]; left: Record<string, string> }[] = [
+    { kept: NONE, left: {} },
+    { kept: [new TextEncoder().encode(rest)], left: { [KEY]: rest } },
+  ];
+  for (const { kept, left } of cases) {
+    const { target, store } = setup([KEY]);
+    const [object] = await store.list(SIGNAL);
+    target.fail = (call) => {
+      if (call !== `get ${KEY}`) return;
+      target.objects.set(ARCHIVED, target.objects.get(KEY)!);
+      target.objects.delete(KEY);
+      for (const [key, text] of Object.entries(left)) target.objects.set(key, packed(text));
+    };
+    await store.retire(object, kept, SIGNAL);
+    assertEquals(texts(target), { ...left, [ARCHIVED]: `letters of ${KEY}\n` });
+  }
+});
+
+Deno.test("DeadLetterStore retires nothing when the object is deleted while its lines are read", async () => {
+  const { target, store, runtime } = setup([KEY]);
+  const [object] = await store.list(SIGNAL);
+  const get = target.get.bind(target);
+  const breaksOff = async function* (contents: AsyncIterable<Uint8Array>) {
+    for await (const bytes of contents) {
+      yield bytes.subarray(0, 5);
+      target.objects.delete(KEY);
+      throw new RetriableError("it was deleted while it was read");
+    }
+  };
+  target.get = async (key) => {
+    const contents = await get(key);
+    return contents === null ? null : breaksOff(contents);
+  };
+  const kept = await keptLines(store, object, { runtime, signal: SIGNAL });
+  assertEquals(kept, []);
+  await store.retire(object, kept, SIGNAL);
+  assertEquals(texts(target), {});
+  assertEquals(target.calls, [`get ${KEY}`, `get ${KEY}`]);
 });
