@@ -9,6 +9,7 @@ import type { ObjectTarget, PageTarget } from "../../src/target/target.ts";
 import { type S3Server, startS3 } from "../support/s3_server.ts";
 import { MemoryOutput } from "../support/memory_output.ts";
 import { s3Config } from "../support/s3_config.ts";
+import { filesBelow } from "../support/scratch.ts";
 import { testRuntime } from "../support/stored_object.ts";
 import {
   type ObjectBackend,
@@ -17,16 +18,6 @@ import {
   type PageBackend,
   pageTargetContract,
 } from "./target_contract.ts";
-
-async function filesBelow(directory: string): Promise<string[]> {
-  const found: string[] = [];
-  for await (const entry of Deno.readDir(directory)) {
-    const path = join(directory, entry.name);
-    if (entry.isDirectory) found.push(...await filesBelow(path));
-    else found.push(path);
-  }
-  return found;
-}
 
 async function directoryBackend(): Promise<ObjectBackend> {
   const directory = await Deno.makeTempDir({ prefix: "file-target-" });

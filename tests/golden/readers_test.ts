@@ -10,6 +10,7 @@ import {
   ROWS_A_PAGE,
   samplePages,
 } from "./files.ts";
+import { inScratchDirectory } from "../support/scratch.ts";
 
 const pages = goldenPages();
 const rakamText = goldenText(pages, "rakam");
@@ -23,17 +24,14 @@ function onlyFile(rowFormat: "rakam" | "flat", compression: "gzip" | "zstd"): Go
 }
 
 /** Writes the files below a new folder, runs the action there, removes them. */
-async function withFiles(files: readonly GoldenFile[], action: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "collector_golden_" });
-  try {
+function withFiles(files: readonly GoldenFile[], action: (folder: string) => Promise<void>): Promise<void> {
+  return inScratchDirectory(async (folder) => {
     for (const { key, bytes } of files) {
       await Deno.mkdir(`${folder}/${key}`.replace(/\/[^/]*$/, ""), { recursive: true });
       await Deno.writeFile(`${folder}/${key}`, bytes);
     }
     await action(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  });
 }
 
 async function run(command: string, ...args: string[]): Promise<string> {

@@ -15,6 +15,7 @@ import { FakeKafka } from "../support/kafka_broker.ts";
 import { recordOf } from "../support/kafka_log.ts";
 import { createSource, sharedServers } from "../support/kinesis_harness.ts";
 import { FakeRegistry } from "../support/schema_registry.ts";
+import { inScratchDirectory } from "../support/scratch.ts";
 import { testRuntime } from "../support/stored_object.ts";
 import { encodeDatums } from "../unit/decode/avro/avro_harness.ts";
 import { configOf } from "../unit/decode/harness.ts";
@@ -28,15 +29,6 @@ function storeOf(config: Partial<SchemaConfig>, decode: DecodeConfig): SchemaSto
   return new SchemaStore(defaultConfig<SchemaConfig>(schemaSection.options, config), { decode, runtime });
 }
 
-async function withDirectory(action: (directory: string) => Promise<void>): Promise<void> {
-  const directory = await Deno.makeTempDir({ prefix: "avro-" });
-  try {
-    await action(directory);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
-}
-
 function collectFiles(directory: string): Promise<Collected> {
   const decode = configOf();
   const config = defaultConfig(fileSource.options, {
@@ -47,7 +39,7 @@ function collectFiles(directory: string): Promise<Collected> {
 }
 
 Deno.test("container files, packed or not, give all their rows once", () =>
-  withDirectory(async (directory) => {
+  inScratchDirectory(async (directory) => {
     const bytes = await Deno.readFile(golden("java.snappy.avro"));
     await Deno.writeFile(join(directory, "plain.avro"), bytes);
     await Deno.writeFile(join(directory, "packed.avro.gz"), gzipSync(bytes));
@@ -60,7 +52,7 @@ Deno.test("container files, packed or not, give all their rows once", () =>
   }));
 
 Deno.test("a container file that was cut off gives what is whole, and then an error", () =>
-  withDirectory(async (directory) => {
+  inScratchDirectory(async (directory) => {
     const bytes = await Deno.readFile(golden("java.null.avro"));
     await Deno.writeFile(join(directory, "a.avro"), bytes.subarray(0, bytes.length - 100));
     const error = await assertRejects(() => collectFiles(directory), FatalError);
@@ -71,7 +63,7 @@ Deno.test("a container file that was cut off gives what is whole, and then an er
   }));
 
 Deno.test("a damaged block of a container file is a dead letter, and the blocks around it are rows", () =>
-  withDirectory(async (directory) => {
+  inScratchDirectory(async (directory) => {
     const bytes = await Deno.readFile(golden("java.snappy.avro"));
     bytes[bytes.length - 40] ^= 0xff; // in the last block's contents
     await Deno.writeFile(join(directory, "a.avro"), bytes);
@@ -167,7 +159,7 @@ Deno.test({
   sanitizeOps: false,
   sanitizeResources: false,
   fn: () =>
-    withDirectory(async (directory) => {
+    inScratchDirectory(async (directory) => {
       await Deno.mkdir(join(directory, "shop"));
       await Deno.writeTextFile(join(directory, "shop", "click.avsc"), JSON.stringify(CLICK));
       await Deno.writeTextFile(join(directory, "shop", "price.avsc"), JSON.stringify(PRICE));

@@ -10,6 +10,7 @@ import { SeededRandom } from "../../src/runtime/random.ts";
 import { compiledBinary } from "../support/binary.ts";
 import { CollectorProcess, runCollector, settings } from "../support/collector.ts";
 import { startS3 } from "../support/s3_server.ts";
+import { inScratchDirectory } from "../support/scratch.ts";
 
 const ROUNDS = 6;
 /** New rows a round, in a file of their own: about 3 MB, read in 7 batches, each of them a flush. */
@@ -33,15 +34,6 @@ interface Storage {
   strike(collector: CollectorProcess, signal: Deno.Signal, step: number): Promise<void>;
   /** Keys and contents of all stored objects. */
   objects(): Promise<Map<string, Uint8Array>>;
-}
-
-async function inScratchDirectory(work: (directory: string) => Promise<void>): Promise<void> {
-  const directory = await Deno.makeTempDir({ prefix: "collector-binary-" });
-  try {
-    await work(directory);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
 }
 
 /** Writes the file of a round: ids round * rowCount and following, the same contents for the same round. */

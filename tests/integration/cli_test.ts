@@ -1,49 +1,11 @@
 /** The command line as users and scripts meet it: the program in a process of its own, its output and its exit codes. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { gunzipSync, gzipSync } from "node:zlib";
+import { gzipSync } from "node:zlib";
 import denoConfig from "../../deno.json" with { type: "json" };
 import { CollectorProcess, runCollector, settings } from "../support/collector.ts";
 import { startS3 } from "../support/s3_server.ts";
-
-async function inScratchDirectory(work: (cwd: string) => Promise<void>): Promise<void> {
-  const cwd = await Deno.makeTempDir({ prefix: "collector-cli-" });
-  try {
-    await work(cwd);
-  } finally {
-    await Deno.remove(cwd, { recursive: true });
-  }
-}
-
-/** Events with ids [first, first + count), one a line. */
-function events(first: number, count: number): string {
-  let text = "";
-  for (let id = first; id < first + count; id++) {
-    text += JSON.stringify({ project: `p${id % 2}`, collection: "c", properties: { id, _time: 1.7e12 + id } }) + "\n";
-  }
-  return text;
-}
-
-async function filesBelow(directory: string): Promise<string[]> {
-  const files: string[] = [];
-  for await (const { name, isDirectory } of Deno.readDir(directory)) {
-    const path = join(directory, name);
-    if (isDirectory) files.push(...await filesBelow(path));
-    else files.push(path);
-  }
-  return files.sort();
-}
-
-/** The ids of all rows that were stored, sorted. */
-async function storedIds(directory: string): Promise<number[]> {
-  const ids: number[] = [];
-  for (const path of await filesBelow(directory)) {
-    if (!path.endsWith(".ndjson.gz") || path.includes("_dead-letters")) continue;
-    const text = new TextDecoder().decode(gunzipSync(await Deno.readFile(path)));
-    for (const line of text.trimEnd().split("\n")) ids.push(JSON.parse(line).properties.id);
-  }
-  return ids.sort((a, b) => a - b);
-}
+import { events, inScratchDirectory, storedIds } from "../support/scratch.ts";
 
 function range(count: number): number[] {
   return Array.from({ length: count }, (_, i) => i);

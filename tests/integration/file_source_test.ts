@@ -1,11 +1,12 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { assert, assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
 import { SeededRandom } from "../../src/runtime/random.ts";
+import { inScratchDirectory } from "../support/scratch.ts";
+import { until } from "../support/until.ts";
 
 const PROGRAM = fileURLToPath(new URL("../support/file_source_program.ts", import.meta.url));
 const CONFIG = fileURLToPath(new URL("../../deno.json", import.meta.url));
-const DEADLINE_MS = 60_000;
 
 interface Places {
   readonly logs: string;
@@ -13,20 +14,17 @@ interface Places {
   readonly output: string;
 }
 
-async function inPlaces(run: (places: Places) => Promise<void>): Promise<void> {
-  const directory = await Deno.makeTempDir({ prefix: "file-source-" });
-  const places = {
-    logs: join(directory, "logs"),
-    checkpoint: join(directory, "state.json"),
-    output: join(directory, "out"),
-  };
-  try {
+function inPlaces(run: (places: Places) => Promise<void>): Promise<void> {
+  return inScratchDirectory(async (directory) => {
+    const places = {
+      logs: join(directory, "logs"),
+      checkpoint: join(directory, "state.json"),
+      output: join(directory, "out"),
+    };
     await Deno.mkdir(places.logs);
     await Deno.mkdir(places.output);
     await run(places);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
+  });
 }
 
 function start({ logs, checkpoint, output }: Places): Deno.ChildProcess {
@@ -89,14 +87,6 @@ async function storedRows(places: Places): Promise<string[]> {
   return [...bySplit.values()].flat().flatMap(({ rows }) => rows);
 }
 
-async function waitFor(what: string, condition: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + DEADLINE_MS;
-  while (!await condition()) {
-    assert(performance.now() < deadline, `waited in vain until ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
 /** Writes numbered lines to app.log, in pieces that end anywhere, and rotates it. */
 class Writer {
   readonly #directory: string;
@@ -156,7 +146,7 @@ for (const seed of [1, 2]) {
           }
           if (round === kills) await writer.flush();
           const goal = round === kills ? writer.lineCount : before + 1 + Math.floor(random.next() * 300);
-          await waitFor(`${goal} lines are stored`, async () => await countStored(places) >= goal);
+          await until(`${goal} lines are stored`, async () => await countStored(places) >= goal);
           if (await countStored(places) < writer.lineCount - 50) killedAtWork++;
         } finally {
           await kill(child);
@@ -175,7 +165,7 @@ Deno.test("the file source refuses a checkpoint file that another process holds,
     await Deno.writeTextFile(join(places.logs, "app.log"), "one\n");
     const first = start(places);
     try {
-      await waitFor("the first has stored its line", async () => await countStored(places) === 1);
+      await until("the first has stored its line", async () => await countStored(places) === 1);
       const second = start(places);
       const [text, { code }] = await Promise.all([new Response(second.stderr).text(), second.status]);
       assertEquals(code, 1);
@@ -186,7 +176,7 @@ Deno.test("the file source refuses a checkpoint file that another process holds,
     await Deno.writeTextFile(join(places.logs, "app.log"), "two\n", { append: true });
     const third = start(places);
     try {
-      await waitFor("the third has gone on", async () => await countStored(places) === 2);
+      await until("the third has gone on", async () => await countStored(places) === 2);
     } finally {
       await kill(third);
     }

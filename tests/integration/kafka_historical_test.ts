@@ -1,6 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { gunzipSync } from "node:zlib";
 import { ApiKey } from "../../src/source/kafka/protocol/api.ts";
 import { parseHeaders } from "../../src/source/kafka/historical.ts";
 import type { KafkaConfig } from "../../src/source/kafka/options.ts";
@@ -10,6 +9,8 @@ import { CollectorProcess, settings } from "../support/collector.ts";
 import { FakeKafka } from "../support/kafka_broker.ts";
 import { KafkaReader } from "../support/kafka_reader.ts";
 import { type PartitionLog, recordOf } from "../support/kafka_log.ts";
+import { storedIds } from "../support/scratch.ts";
+import { until } from "../support/until.ts";
 
 const DAY_MS = 86_400_000;
 const text = (value: string) => new TextEncoder().encode(value);
@@ -41,31 +42,6 @@ function contents(log: PartitionLog): Sent[] {
       timestamp: batch.timestamps[row],
     }));
   });
-}
-
-async function idsIn(directory: string): Promise<number[]> {
-  const ids: number[] = [];
-  try {
-    for await (const { name } of Deno.readDir(join(directory, "shop"))) {
-      const lines = new TextDecoder().decode(gunzipSync(await Deno.readFile(join(directory, "shop", name)))).split(
-        "\n",
-      );
-      for (const line of lines) {
-        if (line !== "") ids.push((JSON.parse(line) as { properties: { id: number } }).properties.id);
-      }
-    }
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-  return ids.sort((a, b) => a - b);
-}
-
-async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  const endMs = performance.now() + 20_000;
-  while (!await condition()) {
-    if (performance.now() > endMs) throw new Error(`waited in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }
 
 function run(cluster: FakeKafka, work: string, extra: Record<string, string>): CollectorProcess {
@@ -120,18 +96,18 @@ Deno.test({
         ["k2", '{"h":"v\\"2","raw":{"base64":"/w=="}}', 1_600_000_000_002],
         ["k3", '{"h":"v\\"3","raw":{"base64":"/w=="}}', 1_600_000_000_003],
       ]);
-      await until("the rest is out", async () => (await idsIn(join(work, "out"))).length === 3);
+      await until("the rest is out", async () => (await storedIds(join(work, "out"))).length === 3);
       one.kill("SIGTERM");
       const { code, stderr } = await one.end();
       assertEquals(code, 0, stderr);
       assertStringIncludes(stderr, '"dropped":2');
-      assertEquals(await idsIn(join(work, "out")), [0, 1, 4]);
+      assertEquals(await storedIds(join(work, "out")), [0, 1, 4]);
 
       await using worker = run(cluster, work, {
         "historical.worker": "true",
         "historical.max-flush-duration": "100ms",
       });
-      await until("the late ones are out", async () => (await idsIn(join(work, "out"))).length === 5);
+      await until("the late ones are out", async () => (await storedIds(join(work, "out"))).length === 5);
       worker.kill("SIGTERM");
       assertEquals((await worker.end()).code, 0);
       assertEquals(late.end, 2, "what was late was sent on again");
@@ -164,7 +140,7 @@ async function withWorker(
       worker,
       cluster,
       send: (topic, id) => logs[topic].values([event(id, topic === "late" ? now - 9 * DAY_MS : now)]),
-      out: () => idsIn(join(work, "out")),
+      out: () => storedIds(join(work, "out")),
       committed: (topic) => Number(cluster.group("presto_streaming").offsets.get(`${topic}/0`)?.offset ?? -1n),
     });
   } finally {

@@ -3,14 +3,7 @@ import { join } from "node:path";
 import { countRows, event } from "../kafka/rows.ts";
 import { CollectorProcess, settings } from "../support/collector.ts";
 import { FakeKafka } from "../support/kafka_broker.ts";
-
-async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  const endMs = performance.now() + 20_000;
-  while (!await condition()) {
-    if (performance.now() > endMs) throw new Error(`waited in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
+import { until } from "../support/until.ts";
 
 Deno.test({
   name: "kafka: what was read is written and committed by the clock, however idle its partition is afterwards",

@@ -7,6 +7,7 @@ import { ErrorCode } from "../../src/source/kafka/protocol/errors.ts";
 import { FakeKafka, type FakeKafkaOptions } from "../support/kafka_broker.ts";
 import { recordOf } from "../support/kafka_log.ts";
 import { KafkaReader, type ReaderOptions } from "../support/kafka_reader.ts";
+import { until } from "../support/until.ts";
 
 interface World {
   readonly cluster: FakeKafka;
@@ -42,15 +43,6 @@ function numbers(from: number, to: number): string[] {
 
 function sorted(values: readonly string[]): string[] {
   return [...values].sort((a, b) => Number(a) - Number(b));
-}
-
-/** For conditions on several readers, which no single one can wait for. */
-async function eventually(what: string, condition: () => boolean): Promise<void> {
-  const endMs = performance.now() + 10_000;
-  while (!condition()) {
-    if (performance.now() > endMs) throw new Error(`waited in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }
 
 kafkaTest(
@@ -101,15 +93,15 @@ kafkaTest("members that come and go share the partitions, every record once", as
   await one.until("everything", () => one.values.length === 60);
   const [two, three] = await Promise.all([reader(), reader()]);
   const all = () => [one, two, three].flatMap(({ values }) => values);
-  await eventually("equal shares", () => [one, two, three].every(({ owned }) => owned.size === 2));
+  await until("equal shares", () => [one, two, three].every(({ owned }) => owned.size === 2));
   produce(60);
-  await eventually("the second part", () => all().length >= 120);
+  await until("the second part", () => all().length >= 120);
   assertGreater(two.values.length, 0);
   assertGreater(three.values.length, 0);
   await two.close();
   produce(60);
-  await eventually("equal shares", () => one.owned.size === 3 && three.owned.size === 3);
-  await eventually("the third part", () => all().length >= 180);
+  await until("equal shares", () => one.owned.size === 3 && three.owned.size === 3);
+  await until("the third part", () => all().length >= 180);
   assertEquals(sorted(all()), numbers(0, 180));
 });
 

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { CollectorProcess, runCollector, settings } from "../support/collector.ts";
 import { FakeKafka } from "../support/kafka_broker.ts";
 import { type PartitionLog, recordOf } from "../support/kafka_log.ts";
+import { inScratchDirectory } from "../support/scratch.ts";
 
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
@@ -19,12 +20,10 @@ function write(log: PartitionLog, ...minutes: number[]): void {
 function test(name: string, run: (cluster: FakeKafka, cwd: string) => Promise<void>): void {
   const fn = async () => {
     const cluster = new FakeKafka();
-    const cwd = await Deno.makeTempDir({ prefix: "kafka-verify-" });
     try {
-      await run(cluster, cwd);
+      await inScratchDirectory((cwd) => run(cluster, cwd));
     } finally {
       cluster.stop();
-      await Deno.remove(cwd, { recursive: true });
     }
   };
   Deno.test({ name, fn, sanitizeOps: false, sanitizeResources: false });

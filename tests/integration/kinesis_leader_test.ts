@@ -7,10 +7,7 @@ import { openSdkPorts } from "../../src/source/kinesis/sdk_ports.ts";
 import { FAST, sharedServers } from "../support/kinesis_harness.ts";
 import { KinesisWorker } from "../support/kinesis_worker.ts";
 import { RowLedger } from "../support/row_ledger.ts";
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!await condition()) await new Promise((resolve) => setTimeout(resolve, 10));
-}
+import { until } from "../support/until.ts";
 
 Deno.test({
   name: "a collector publishes its row, takes what a leader assigns, and hands over what it takes away",
@@ -45,7 +42,7 @@ Deno.test({
       const { Item } = await servers.dynamodb.send(new GetItemCommand({ TableName, Key: { wid: { S: "first" } } }));
       return Item;
     };
-    await until(async () => (await row().catch(() => undefined)) !== undefined);
+    await until("its row is there", async () => (await row().catch(() => undefined)) !== undefined);
     const { lut, ...rest } = (await row())!;
     assert(Math.abs(Number(lut.N) - new SystemClock().now() / 1000) < 60);
     assertEquals(rest, { wid: { S: "first" }, sts: { M: {} }, opr: { M: {} }, collector: { S: "1" } });
@@ -62,19 +59,20 @@ Deno.test({
       });
     };
     await assign("first");
-    await until(() => first.shardCount === 1);
+    await until("the first has the shard", () => first.shardCount === 1);
     const data = new TextEncoder().encode("one");
     await servers.put(stream, [{ key: "k", data }]);
-    await until(() => first.metrics.total("collector_records_total") === 1);
+    await until("it has read the record", () => first.metrics.total("collector_records_total") === 1);
     assertEquals(ledger.rows, []); // it would be flushed in a minute
     await assign("second", "first");
-    await until(() => second.shardCount === 1);
+    await until("the second has the shard", () => second.shardCount === 1);
     assertEquals(first.shardCount, 0);
     assertEquals(ledger.copies.get("one"), 1);
     const after = (await servers.item(settings.leaseTable, lease.leaseKey.S!))!;
     assertEquals([after.leaseOwner, after.checkpointOwner], [{ S: "second" }, undefined]);
     assert(after.checkpoint.S !== "TRIM_HORIZON");
-    await until(async () => (await servers.item(settings.leaseTable, lease.leaseKey.S!))?.throughputKBps !== undefined);
+    const throughput = async () => (await servers.item(settings.leaseTable, lease.leaseKey.S!))?.throughputKBps;
+    await until("its throughput is there", async () => await throughput() !== undefined);
     assertEquals(await Promise.all([first.stop(), second.stop()]), [undefined, undefined]);
     assertEquals(ledger.duplicates, []);
   },

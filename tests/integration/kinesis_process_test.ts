@@ -1,28 +1,9 @@
 /** The program itself, as processes with its real permissions: killed, stopped, and another in its place. */
 import { assert, assertEquals } from "@std/assert";
-import { join } from "node:path";
-import { gunzipSync } from "node:zlib";
 import { CollectorProcess, runCollector, settings } from "../support/collector.ts";
 import { sharedServers } from "../support/kinesis_harness.ts";
-
-/** Ids of the rows below the directory, as often as they stand there. */
-function storedIds(directory: string): number[] {
-  const ids: number[] = [];
-  for (const { name, isDirectory } of Deno.readDirSync(directory)) {
-    const path = join(directory, name);
-    if (isDirectory) {
-      if (name !== "_manifests") ids.push(...storedIds(path));
-    } else if (name.endsWith(".gz")) {
-      const lines = new TextDecoder().decode(gunzipSync(Deno.readFileSync(path))).trim().split("\n");
-      for (const line of lines) ids.push(JSON.parse(line).properties.id);
-    }
-  }
-  return ids;
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 50));
-}
+import { storedIds } from "../support/scratch.ts";
+import { until } from "../support/until.ts";
 
 Deno.test({
   name: "collectors on one stream lose nothing when one is killed, and nothing comes twice when one stops",
@@ -59,7 +40,8 @@ Deno.test({
       });
       await servers.put(stream, records);
     };
-    const arrived = () => until(() => new Set(storedIds(directory)).size === put);
+    const stored = async () => new Set(await storedIds(directory)).size === put;
+    const arrived = () => until("everything is stored", stored, { intervalMs: 50 });
     const start = () => new CollectorProcess(["run", ...args], { cwd: directory });
     try {
       await more(500);
@@ -71,13 +53,13 @@ Deno.test({
       const second = start();
       await arrived();
       // What the first had written and not committed may be there twice; from here on nothing may.
-      const before = storedIds(directory).length;
+      const before = (await storedIds(directory)).length;
       second.kill("SIGTERM");
       assertEquals((await second.end()).code, 0);
       await more(500);
       await using third = start();
       await arrived();
-      assertEquals(storedIds(directory).length, before + 500);
+      assertEquals((await storedIds(directory)).length, before + 500);
       third.kill("SIGTERM");
       const { code, stderr } = await third.end();
       assertEquals(code, 0);

@@ -10,6 +10,7 @@ import type { KinesisServers } from "../support/kinesis_servers.ts";
 import { KinesisWorker } from "../support/kinesis_worker.ts";
 import { aggregate } from "../support/kpl.ts";
 import { RowLedger } from "../support/row_ledger.ts";
+import { until } from "../support/until.ts";
 
 const encoder = new TextEncoder();
 /** Leases expire after this; short, so that tests are. */
@@ -80,7 +81,10 @@ class Fleet {
   /** Waits until each of these workers holds so many shards. */
   async balanced(...counts: readonly number[]): Promise<void> {
     const sorted = (numbers: readonly number[]) => [...numbers].sort().join();
-    await until(() => sorted(this.workers.map(({ shardCount }) => shardCount)) === sorted(counts));
+    await until(
+      "each has its shards",
+      () => sorted(this.workers.map(({ shardCount }) => shardCount)) === sorted(counts),
+    );
   }
 
   remove(worker: KinesisWorker): void {
@@ -92,10 +96,6 @@ class Fleet {
     assertEquals(errors.filter((error) => error !== undefined), []);
     await Promise.all(this.fronts.map((front) => front.close()));
   }
-}
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!await condition()) await new Promise((resolve) => setTimeout(resolve, 10));
 }
 
 /** The servers live in this process, across tests. */
@@ -162,11 +162,11 @@ test("shards that split and merge under load are read parents first, without los
   await fleet.drained();
   const ended = async () =>
     (await servers.items(fleet.table)).filter(({ checkpoint }) => checkpoint.S === "SHARD_END").length;
-  await until(async () => (await servers.items(fleet.table)).length - await ended() === 4);
+  await until("four leases are left", async () => (await servers.items(fleet.table)).length - await ended() === 4);
   // Once all children are under way, nobody needs their parents' leases.
   await fleet.put(200);
   await fleet.drained();
-  await until(async () => await ended() === 0);
+  await until("the ended ones are deleted", async () => await ended() === 0);
   await fleet.stop();
 });
 
@@ -252,7 +252,7 @@ test("LATEST begins where the stream was at the first start, also after a restar
   const first: Source = createSource(settings);
   await first.open(handlerOf(() => first).handler, NEVER);
   const started = async () => (await servers.items(table))[0]?.collectorStartTimestamp !== undefined;
-  await until(started);
+  await until("it has a lease", started);
   await first.close();
   assertEquals((await servers.items(table))[0].checkpoint, { S: "LATEST" });
   await servers.put(stream, [{ key: "a", data: encoder.encode("meanwhile") }]);

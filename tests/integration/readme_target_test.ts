@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { PageTarget, TargetComponent } from "../../src/target/target.ts";
+import { inScratchDirectory } from "../support/scratch.ts";
 import { testRuntime } from "../support/stored_object.ts";
 import { pageOf } from "../unit/encode/pages.ts";
 
@@ -27,9 +28,8 @@ async function readmeTarget(directory: string): Promise<TargetComponent<{ direct
   return (await import(pathToFileURL(module).href)).totalsTarget;
 }
 
-Deno.test("the README's custom target compiles, and sums what its pages hold", async () => {
-  const directory = await Deno.makeTempDir();
-  try {
+Deno.test("the README's custom target compiles, and sums what its pages hold", () =>
+  inScratchDirectory(async (directory) => {
     const component = await readmeTarget(directory);
     const totals = join(directory, "totals");
     assertEquals(component.options.directory.key, "target.totals.directory");
@@ -51,7 +51,4 @@ Deno.test("the README's custom target compiles, and sums what its pages hold", a
     assertEquals(written, { project: "shop", collection: "order", rows: 6, sums: { price: 7 } });
     const [check] = await component.check({ directory: totals }, { runtime: testRuntime() }, NEVER);
     assert(check.ok);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
-});
+  }));

@@ -1,8 +1,8 @@
 /** `collector redrive`, in a process of its own: letters become rows once the config is right, each once. */
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
-import { gunzipSync } from "node:zlib";
 import { CollectorProcess, runCollector, settings } from "../support/collector.ts";
+import { events, filesBelow, idOf, inScratchDirectory, readRows } from "../support/scratch.ts";
 
 const RECORDS = 30_000;
 
@@ -21,47 +21,27 @@ const CONFIG: Record<string, string> = {
 /** What is wrong at first: strict about a layout that the records don't have. */
 const WRONG = { ...CONFIG, "source.data-format.json.layout": "FABRIC" };
 
-async function inScratchDirectory(work: (cwd: string) => Promise<void>): Promise<void> {
-  const cwd = await Deno.makeTempDir({ prefix: "collector-redrive-" });
-  try {
-    await work(cwd);
-  } finally {
-    await Deno.remove(cwd, { recursive: true });
-  }
-}
-
 async function writeEvents(cwd: string): Promise<void> {
   await Deno.mkdir(join(cwd, "in"));
-  const line = (id: number) =>
-    JSON.stringify({ project: `p${id % 2}`, collection: "c", properties: { id, _time: 1.7e12 + id } });
   for (const [name, first] of [["a.ndjson", 0], ["b.ndjson", RECORDS / 2]] as const) {
-    const lines = Array.from({ length: RECORDS / 2 }, (_, i) => line(first + i));
-    lines.splice(100, 0, '{"broken');
-    await Deno.writeTextFile(join(cwd, "in", name), `${lines.join("\n")}\n`);
-  }
-}
-
-async function* filesBelow(directory: string): AsyncIterable<string> {
-  for await (const { name, isDirectory } of Deno.readDir(directory)) {
-    if (isDirectory) yield* filesBelow(join(directory, name));
-    else yield join(directory, name);
+    const text = `${events(first, 100)}{"broken\n${events(first + 100, RECORDS / 2 - 100)}`;
+    await Deno.writeTextFile(join(cwd, "in", name), text);
   }
 }
 
 /** Lines of all objects, by whether they are rows, letters to be tried, or letters that were. */
 async function stored(cwd: string): Promise<Record<"rows" | "letters" | "tried", Record<string, unknown>[]>> {
   const found = { rows: [], letters: [], tried: [] } as Awaited<ReturnType<typeof stored>>;
-  for await (const path of filesBelow(join(cwd, "out"))) {
+  for (const path of await filesBelow(join(cwd, "out"))) {
     if (!path.endsWith(".ndjson.gz")) continue;
     const kind = path.includes("/_redriven/") ? "tried" : path.includes("/_dead-letters/") ? "letters" : "rows";
-    const text = gunzipSync(await Deno.readFile(path)).toString();
-    for (const line of text.trimEnd().split("\n")) found[kind].push(JSON.parse(line));
+    for (const row of await readRows(path)) found[kind].push(row);
   }
   return found;
 }
 
 function idsOf(rows: readonly Record<string, unknown>[]): number[] {
-  return rows.map(({ properties }) => (properties as { id: number }).id).sort((a, b) => a - b);
+  return rows.map(idOf).sort((a, b) => a - b);
 }
 
 const ALL_IDS = Array.from({ length: RECORDS }, (_, i) => i);
@@ -150,7 +130,6 @@ Deno.test("redrive reads letters from a directory of their own", () =>
     const end = await runCollector(["redrive", ...settings({ ...CONFIG, ...directory })], { cwd });
     assertEquals(end.code, 0, end.stderr);
     assertEquals(idsOf((await stored(cwd)).rows), ALL_IDS);
-    const names: string[] = [];
-    for await (const path of filesBelow(join(cwd, "letters"))) names.push(path);
+    const names = await filesBelow(join(cwd, "letters"));
     assertEquals(names.filter((path) => !path.includes("_redriven")).length, 2, names.join("\n"));
   }));

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { startS3 } from "../support/s3_server.ts";
 import { s3Config } from "../support/s3_config.ts";
+import { inScratchDirectory } from "../support/scratch.ts";
 
 const server = await startS3();
 const PROGRAM = fileURLToPath(import.meta.resolve("../support/s3_put_program.ts"));
@@ -30,9 +31,8 @@ function startIssuer(answers: Readonly<Record<string, string>>) {
 }
 
 /** Runs the program in an environment of these variables, in a home with these files. */
-async function put(env: Record<string, string>, files: Record<string, string> = {}, config = {}): Promise<string> {
-  const home = await Deno.makeTempDir({ prefix: "s3-home-" });
-  try {
+function put(env: Record<string, string>, files: Record<string, string> = {}, config = {}): Promise<string> {
+  return inScratchDirectory(async (home) => {
     for (const [name, text] of Object.entries(files)) {
       await Deno.mkdir(join(home, ".aws"), { recursive: true });
       await Deno.writeTextFile(join(home, ".aws", name), text);
@@ -59,9 +59,7 @@ async function put(env: Record<string, string>, files: Record<string, string> = 
       env: { ...kept, DENO_DIR: denoDir, HOME: home, AWS_EC2_METADATA_DISABLED: "true", ...filled },
     }).output();
     return new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
-  } finally {
-    await Deno.remove(home, { recursive: true });
-  }
+  });
 }
 
 async function assertStores(env: Record<string, string>, files?: Record<string, string>, config = {}): Promise<void> {

@@ -3,23 +3,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join, relative } from "node:path";
 import { type CollectorEnd, CollectorProcess, runCollector, settings } from "../support/collector.ts";
 import { type S3Server, startS3 } from "../support/s3_server.ts";
-
-async function inScratchDirectory(work: (cwd: string) => Promise<void>): Promise<void> {
-  const cwd = await Deno.makeTempDir({ prefix: "collector-verify-" });
-  try {
-    await work(cwd);
-  } finally {
-    await Deno.remove(cwd, { recursive: true });
-  }
-}
-
-function events(first: number, count: number): string {
-  let text = "";
-  for (let id = first; id < first + count; id++) {
-    text += JSON.stringify({ project: `p${id % 2}`, collection: "c", properties: { id, _time: 1.7e12 + id } }) + "\n";
-  }
-  return text;
-}
+import { events, filesBelow, inScratchDirectory } from "../support/scratch.ts";
 
 const SOURCE = {
   "stream.source": "file",
@@ -39,15 +23,9 @@ interface Store {
 
 function directoryStore(cwd: string): Store {
   const root = join(cwd, "out");
-  async function* below(directory: string): AsyncGenerator<string> {
-    for await (const { name, isDirectory } of Deno.readDir(directory)) {
-      if (isDirectory) yield* below(join(directory, name));
-      else yield relative(root, join(directory, name));
-    }
-  }
   return {
     config: { "target": "file", "target.file.directory": "out" },
-    keys: async () => (await Array.fromAsync(below(root))).sort(),
+    keys: async () => (await filesBelow(root)).map((path) => relative(root, path)),
     read: (key) => Deno.readFile(join(root, key)),
     write: async (key, bytes) => {
       await Deno.mkdir(join(root, key, ".."), { recursive: true });

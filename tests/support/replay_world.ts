@@ -1,11 +1,12 @@
 /** A directory in which a replay runs as its users run it, and what came of it. */
 import { assert } from "@std/assert";
 import { createHash } from "node:crypto";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { gunzipSync } from "node:zlib";
 import type { ReplayReport } from "../../src/replay/report.ts";
 import { comparePositions } from "../../src/source/source.ts";
 import { type CollectorEnd, CollectorProcess, runCollector, settings } from "./collector.ts";
+import { filesBelow } from "./scratch.ts";
 
 type Settings = Readonly<Record<string, string>>;
 
@@ -128,29 +129,12 @@ export class ReplayWorld implements AsyncDisposable {
 
   /** What is below a directory; nothing when there is no such directory. */
   async objects(directory = "out"): Promise<Objects> {
-    const objects = new Map<string, Uint8Array>();
-    const root = this.path(directory);
-    const walk = async (below: string): Promise<void> => {
-      for (const { name, isDirectory } of Array.from(await entriesOf(join(root, below)))) {
-        const key = below === "" ? name : `${below}/${name}`;
-        if (isDirectory) await walk(key);
-        else objects.set(key, await Deno.readFile(join(root, key)));
-      }
-    };
-    await walk("");
+    const objects = new Map<string, Uint8Array>(), root = this.path(directory);
+    for (const path of await filesBelow(root)) objects.set(relative(root, path), await Deno.readFile(path));
     return objects;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Deno.remove(this.cwd, { recursive: true });
-  }
-}
-
-async function entriesOf(directory: string): Promise<Deno.DirEntry[]> {
-  try {
-    return await Array.fromAsync(Deno.readDir(directory));
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
   }
 }

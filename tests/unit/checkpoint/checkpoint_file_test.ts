@@ -3,14 +3,12 @@ import { assert, assertEquals, assertGreater, assertLess, assertRejects, assertS
 import fc from "fast-check";
 import { CheckpointFile } from "../../../src/checkpoint/checkpoint_file.ts";
 import { FatalError, InvariantError, SplitLostError } from "../../../src/runtime/errors.ts";
+import { inScratchDirectory } from "../../support/scratch.ts";
 
-async function inDirectory(run: (path: string, directory: string) => Promise<void>): Promise<void> {
-  const directory = await Deno.makeTempDir({ prefix: "checkpoint-" });
-  try {
+function inDirectory(run: (path: string, directory: string) => Promise<void>): Promise<void> {
+  return inScratchDirectory(async (directory) => {
     await run(join(directory, "state", "checkpoint.json"), directory);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
+  });
 }
 
 function open(path: string | null, source = "file"): Promise<CheckpointFile> {

@@ -8,6 +8,7 @@ import type { JobSettings } from "../../../src/cli/job_settings.ts";
 import { loadConfig } from "../../../src/cli/load_config.ts";
 import { SeededRandom } from "../../../src/runtime/random.ts";
 import type { Position, SplitId } from "../../../src/source/source.ts";
+import { inScratchDirectory } from "../../support/scratch.ts";
 import { FakeRanges, type FakeSplit } from "../replay/fake_ranges.ts";
 import { FakeHost } from "./fake_host.ts";
 
@@ -88,15 +89,6 @@ async function runOnce(directory: string, { request, splits, fails = false, endp
     },
   }, host);
   return { code, resumed, published, errors: host.errors };
-}
-
-async function inScratchDirectory(work: (directory: string) => Promise<void>): Promise<void> {
-  const directory = await Deno.makeTempDir({ prefix: "collector-job-" });
-  try {
-    await work(directory);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
 }
 
 const records = (count: number) => Array<number>(count).fill(10);

@@ -2,6 +2,7 @@ import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@
 import { join } from "node:path";
 import { main } from "../../../src/cli/main.ts";
 import { SystemClock } from "../../../src/runtime/clock.ts";
+import { inScratchDirectory } from "../../support/scratch.ts";
 import { ExitCalled, FakeHost, type FakeHostOptions } from "./fake_host.ts";
 
 async function run(options: FakeHostOptions, prepare: (host: FakeHost) => void = () => {}) {
@@ -75,9 +76,8 @@ Deno.test("main() says where a value stands that asks for more memory than there
   assertEquals(JSON.parse(json.stdout), { ok: false, problems });
 });
 
-Deno.test("check looks at the folder for dead letters where the target takes none", async () => {
-  const scratch = await Deno.makeTempDir();
-  try {
+Deno.test("check looks at the folder for dead letters where the target takes none", () =>
+  inScratchDirectory(async (scratch) => {
     await Deno.writeTextFile(join(scratch, "file"), "");
     const checkpoint = ["--set", `file.checkpoint=${join(scratch, "checkpoint.json")}`];
     const args = ["check", ...CONSOLE, ...checkpoint, "--set", `dead-letter.directory=${join(scratch, "file")}`];
@@ -90,10 +90,7 @@ Deno.test("check looks at the folder for dead letters where the target takes non
     );
     const dropped = await run({ args: [...args, "--set", "dead-letter.policy=drop"] });
     assertEquals([dropped.code, dropped.stdout.includes("dead letters:")], [0, false]);
-  } finally {
-    await Deno.remove(scratch, { recursive: true });
-  }
-});
+  }));
 
 Deno.test("check gives up on a target that doesn't answer", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -124,9 +121,8 @@ Deno.test("check gives up on a target that doesn't answer", async () => {
   assertEquals(`${stdout}${stderr}`.includes("hunter2"), false);
 });
 
-Deno.test("run shows rows, a summary and no status line on a terminal, all in one isolate", async () => {
-  const scratch = await Deno.makeTempDir();
-  try {
+Deno.test("run shows rows, a summary and no status line on a terminal, all in one isolate", () =>
+  inScratchDirectory(async (scratch) => {
     const path = join(scratch, "events.ndjson");
     await Deno.writeTextFile(path, '{"project":"p","collection":"c","properties":{"id":1}}\n{"id":\n');
     const sets = {
@@ -147,10 +143,7 @@ Deno.test("run shows rows, a summary and no status line on a terminal, all in on
     assertEquals([...Deno.readDirSync(join(scratch, "dead"))].length, 1);
     const quiet = await run({ args: [...args, "--set", "log.level=warn"], isTerminal: true });
     assertEquals(quiet, { code: 0, stdout: "", stderr: "" });
-  } finally {
-    await Deno.remove(scratch, { recursive: true });
-  }
-});
+  }));
 
 Deno.test("run ends the process by an error that nobody caught", async () => {
   const host = new FakeHost({ args: [...CONSOLE, "--set", "file.checkpoint=/proc/no/such/folder"] });

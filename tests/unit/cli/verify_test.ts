@@ -8,28 +8,26 @@ import type { Finding } from "../../../src/verify/findings.ts";
 import type { VerifyReport } from "../../../src/verify/report.ts";
 import { newProgress } from "../../../src/verify/progress.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
+import { inScratchDirectory } from "../../support/scratch.ts";
 import { testRuntime } from "../../support/stored_object.ts";
 import { FakeHost } from "./fake_host.ts";
 
 /** Rows of the demo source in a directory, and how to look at them. */
-async function inCollected(
+function inCollected(
   run: (verify: (...args: string[]) => Promise<FakeHost & { code: number }>, directory: string) => Promise<void>,
 ): Promise<void> {
-  const directory = await Deno.makeTempDir({ prefix: "verify-cli-" });
   const set = (config: Record<string, string>) =>
     Object.entries(config).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
   const demo = { "stream.source": "demo", "demo.total": "100", "demo.rate": "0", "pipeline.workers": "0" };
-  const target = { "target": "file", "target.file.directory": join(directory, "out") };
   const start = async (...args: string[]) => {
     const host = new FakeHost({ args });
     return Object.assign(host, { code: await main(host) });
   };
-  try {
+  return inScratchDirectory(async (directory) => {
+    const target = { "target": "file", "target.file.directory": join(directory, "out") };
     assertEquals((await start("run", ...set({ ...demo, ...target }))).code, 0);
     await run((...args) => start("verify", ...set({ ...demo, ...target }), ...args), directory);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
+  });
 }
 
 Deno.test("verify says what nobody can know of a source without committed positions", () =>

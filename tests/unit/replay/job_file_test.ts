@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { JobFile, type JobPlan, NO_PROGRESS, rangeId } from "../../../src/replay/job_file.ts";
 import { FatalError } from "../../../src/runtime/errors.ts";
 import type { Manifest } from "../../../src/target/manifest.ts";
+import { inScratchDirectory } from "../../support/scratch.ts";
 import { fakePlan } from "./fake_ranges.ts";
 
 const RANGE = {
@@ -35,14 +36,7 @@ function manifest(unit: string, rows = 1): Manifest {
 }
 
 function jobTest(name: string, work: (directory: string) => Promise<void>): void {
-  Deno.test(`JobFile ${name}`, async () => {
-    const directory = await Deno.makeTempDir({ prefix: "job-file-" });
-    try {
-      await work(directory);
-    } finally {
-      await Deno.remove(directory, { recursive: true });
-    }
-  });
+  Deno.test(`JobFile ${name}`, () => inScratchDirectory(work));
 }
 
 /** Opens the job as another process would after this one: does the work, and lets go of it. */

@@ -10,6 +10,7 @@ import { type SchemaConfig, schemaSection } from "../../../src/schema/options.ts
 import { SchemaStore } from "../../../src/schema/schema_store.ts";
 import { defaultConfig } from "../../support/default_config.ts";
 import { FakeRegistry, type RegistryFault } from "../../support/schema_registry.ts";
+import { inScratchDirectory } from "../../support/scratch.ts";
 import { testRuntime } from "../../support/stored_object.ts";
 import { batchOf, configOf, type Decoded, sealed } from "../decode/harness.ts";
 import { encodeDatums, linesOf } from "../decode/avro/avro_harness.ts";
@@ -208,9 +209,8 @@ Deno.test("check says which registry doesn't answer, and which file can't be use
   assertEquals(await check({ schemaFile: "/nowhere/x.avsc" }, "JSON"), []);
 });
 
-Deno.test("a registry's certificate is checked against the authorities of the config", async () => {
-  const directory = await Deno.makeTempDir({ prefix: "registry-tls-" });
-  try {
+Deno.test("a registry's certificate is checked against the authorities of the config", () =>
+  inScratchDirectory(async (directory) => {
     const [ca, key, cert] = ["ca.pem", "key.pem", "cert.pem"].map((name) => `${directory}/${name}`);
     if (!await makeCertificate({ ca, key, cert, directory })) return; // no openssl here
     const server = Deno.serve({
@@ -228,10 +228,7 @@ Deno.test("a registry's certificate is checked against the authorities of the co
     const [finding] = await checkSchemas(config, { decode: configOf(), runtime: testRuntime() }, NEVER);
     assertEquals([finding.ok, /certificate|UnknownIssuer/i.test(finding.detail)], [false, true], finding.detail);
     await server.shutdown();
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
-});
+  }));
 
 /** An authority and a certificate for localhost by it. False when there is no openssl. */
 async function makeCertificate(
@@ -275,9 +272,8 @@ Deno.test("single objects are found among files, and in the registry's list", as
   }
 });
 
-Deno.test("bare datums go by the schema of their table, or the one for all others", async () => {
-  const directory = await Deno.makeTempDir({ prefix: "schemas-" });
-  try {
+Deno.test("bare datums go by the schema of their table, or the one for all others", () =>
+  inScratchDirectory(async (directory) => {
     await Deno.mkdir(`${directory}/Shop`);
     await Deno.writeTextFile(`${directory}/Shop/events.avsc`, JSON.stringify(schema("mine")));
     await Deno.writeTextFile(`${directory}/rest.json`, JSON.stringify(schema("others")));
@@ -290,7 +286,4 @@ Deno.test("bare datums go by the schema of their table, or the one for all other
     assertEquals((await none.feed([Uint8Array.of(2)])).deadLetters.map(({ code }) => code), ["unknown-schema"]);
     await Deno.writeTextFile(`${directory}/broken.avsc`, "{}");
     await assertRejects(() => worldOf({ schemaDirectory: directory }), FatalError, "broken.avsc: {} has no type");
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
-});
+  }));

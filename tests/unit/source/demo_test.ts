@@ -8,6 +8,7 @@ import { generateSample } from "../../../src/source/sample/generate.ts";
 import { type RecordBatch, type Source, type SourceHandler, splitPart } from "../../../src/source/source.ts";
 import { defaultConfig } from "../../support/default_config.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
+import { inScratchDirectory } from "../../support/scratch.ts";
 import { testRuntime } from "../../support/stored_object.ts";
 
 const NEVER = new AbortController().signal;
@@ -139,9 +140,8 @@ Deno.test("the demo's waits end with the signal, and lose no events", async () =
   await source.close();
 });
 
-Deno.test("the demo goes on where it was with a checkpoint file, and begins anew without one", async () => {
-  const directory = await Deno.makeTempDir({ prefix: "demo-" });
-  try {
+Deno.test("the demo goes on where it was with a checkpoint file, and begins anew without one", () =>
+  inScratchDirectory(async (directory) => {
     const config = { rate: 0, total: 100, splits: 2, checkpoint: join(directory, "checkpoint.json") };
     const first = await open(config);
     const [one, two] = [await first.poll({ maxBytes: 1 << 20, maxRows: 30 }, NEVER), await first.poll(LIMIT, NEVER)];
@@ -157,10 +157,7 @@ Deno.test("the demo goes on where it was with a checkpoint file, and begins anew
     assertGreater(rest[0].epoch, one.epoch);
     await second.close();
     assertEquals((await allTexts({ total: 100, splits: 2 })).size, 2);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
-});
+  }));
 
 Deno.test("the sample events are what their generator makes, and fit", async () => {
   const text = await Deno.readTextFile(new URL("../../../src/source/sample/events.json", import.meta.url));

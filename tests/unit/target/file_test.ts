@@ -4,6 +4,7 @@ import { FatalError, RetriableError } from "../../../src/runtime/errors.ts";
 import { fileTarget } from "../../../src/target/file.ts";
 import { fileError } from "../../../src/target/file/errors.ts";
 import type { ObjectTarget, ReadableObjectTarget } from "../../../src/target/target.ts";
+import { inScratchDirectory } from "../../support/scratch.ts";
 import { storedObject, testRuntime } from "../../support/stored_object.ts";
 
 const NEVER = new AbortController().signal;
@@ -11,15 +12,6 @@ const context = { runtime: testRuntime() };
 
 function create(directory: string): ObjectTarget {
   return fileTarget.create({ directory }, context) as ObjectTarget;
-}
-
-async function inTemporary(run: (directory: string) => Promise<void>): Promise<void> {
-  const directory = await Deno.makeTempDir({ prefix: "file-target-" });
-  try {
-    await run(directory);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
 }
 
 function withCode(code: string): Error {
@@ -62,7 +54,7 @@ Deno.test("the file target calls a full disk retriable", async () => {
 });
 
 Deno.test("the file target refuses keys that could leave its directory", () =>
-  inTemporary(async (directory) => {
+  inScratchDirectory(async (directory) => {
     const target = create(join(directory, "out"));
     await target.open(NEVER);
     const unsafe = ["../x", "a/../../x", "a//b", "/etc/x", "./a", "a/.", "a/", "", "a\0b", ".collector-tmp/x"];
@@ -73,7 +65,7 @@ Deno.test("the file target refuses keys that could leave its directory", () =>
   }));
 
 Deno.test("the file target refuses to follow a link out of its directory", () =>
-  inTemporary(async (directory) => {
+  inScratchDirectory(async (directory) => {
     await Deno.mkdir(join(directory, "elsewhere"));
     await Deno.mkdir(join(directory, "out/inside"), { recursive: true });
     await Deno.symlink(join(directory, "elsewhere"), join(directory, "out/link"));
@@ -89,7 +81,7 @@ Deno.test("the file target refuses to follow a link out of its directory", () =>
   }));
 
 Deno.test("the file target replaces a link instead of writing through it", () =>
-  inTemporary(async (directory) => {
+  inScratchDirectory(async (directory) => {
     await Deno.writeTextFile(join(directory, "precious"), "precious");
     await Deno.mkdir(join(directory, "out"));
     await Deno.symlink(join(directory, "precious"), join(directory, "out/x"));
@@ -102,7 +94,7 @@ Deno.test("the file target replaces a link instead of writing through it", () =>
   }));
 
 Deno.test("open() removes temporary files of dead processes, not those of living ones", () =>
-  inTemporary(async (directory) => {
+  inScratchDirectory(async (directory) => {
     const temporary = join(directory, ".collector-tmp");
     await Deno.mkdir(temporary);
     await Deno.writeTextFile(join(temporary, "stale"), "half");
@@ -117,7 +109,7 @@ Deno.test("open() removes temporary files of dead processes, not those of living
   }));
 
 Deno.test("the file target goes on when its directories were removed under it", () =>
-  inTemporary(async (directory) => {
+  inScratchDirectory(async (directory) => {
     const target = create(join(directory, "out"));
     await target.open(NEVER);
     await target.put(storedObject("p/first", "1"), NEVER);
@@ -128,7 +120,7 @@ Deno.test("the file target goes on when its directories were removed under it", 
   }));
 
 Deno.test("check() of the file target tells whether the directory can be written, and leaves nothing", () =>
-  inTemporary(async (directory) => {
+  inScratchDirectory(async (directory) => {
     const check = (path: string) => fileTarget.check({ directory: path }, context, NEVER);
     const [existing] = await check(directory);
     assert(existing.ok, existing.detail);
@@ -144,7 +136,7 @@ Deno.test("check() of the file target tells whether the directory can be written
   }));
 
 Deno.test("the file target lists and reads what links within its directory lead to, and nothing beyond", () =>
-  inTemporary(async (parent) => {
+  inScratchDirectory(async (parent) => {
     const directory = join(parent, "out"), outside = join(parent, "outside");
     for (const path of [join(directory, "a"), outside, join(directory, ".collector-tmp")]) {
       await Deno.mkdir(path, { recursive: true });
@@ -180,7 +172,7 @@ Deno.test("the file target lists and reads what links within its directory lead 
   }));
 
 Deno.test("the file target takes no shortened file for a whole one", () =>
-  inTemporary(async (directory) => {
+  inScratchDirectory(async (directory) => {
     const path = join(directory, "k");
     await Deno.writeFile(path, new Uint8Array(1_000_000));
     const target = create(directory) as ReadableObjectTarget;
@@ -195,7 +187,7 @@ Deno.test("the file target takes no shortened file for a whole one", () =>
   }));
 
 Deno.test("the file target says what is wrong with a directory that can't be read", () =>
-  inTemporary(async (directory) => {
+  inScratchDirectory(async (directory) => {
     await Deno.writeTextFile(join(directory, "file"), "x");
     const target = create(join(directory, "file")) as ReadableObjectTarget;
     await assertRejects(() => Array.fromAsync(target.list("", NEVER)), FatalError, "is not a directory");

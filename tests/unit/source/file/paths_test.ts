@@ -2,19 +2,17 @@ import { dirname, join, relative } from "node:path";
 import { assert, assertEquals, assertFalse, assertRejects } from "@std/assert";
 import { FatalError } from "../../../../src/runtime/errors.ts";
 import { Paths, RenamedFiles, statFile } from "../../../../src/source/file/paths.ts";
+import { inScratchDirectory } from "../../../support/scratch.ts";
 
 /** A directory with these files, each holding its own name. */
-async function inTree(names: readonly string[], run: (root: string) => Promise<void>): Promise<void> {
-  const root = await Deno.makeTempDir({ prefix: "paths-" });
-  try {
+function inTree(names: readonly string[], run: (root: string) => Promise<void>): Promise<void> {
+  return inScratchDirectory(async (root) => {
     for (const name of names) {
       await Deno.mkdir(dirname(join(root, name)), { recursive: true });
       await Deno.writeTextFile(join(root, name), name);
     }
     await run(root);
-  } finally {
-    await Deno.remove(root, { recursive: true });
-  }
+  });
 }
 
 const TREE = [
