@@ -1,5 +1,6 @@
 /** What every source of ranges must do. */
 import { assert, assertEquals, assertGreaterOrEqual, assertLessOrEqual, assertRejects } from "@std/assert";
+import { positionText } from "../../src/decode/dead_letters.ts";
 import { rangeId } from "../../src/replay/job_file.ts";
 import {
   MAX_RANGES_AT_ONCE,
@@ -10,7 +11,8 @@ import {
   type RangeSource,
 } from "../../src/source/range_source.ts";
 import { comparePositions, type PollLimit, type Position, type RecordBatch } from "../../src/source/source.ts";
-import { assertWellFormed, LIMIT, NEVER, values } from "./source_probe.ts";
+import { textsOf } from "../support/batch_texts.ts";
+import { assertWellFormed, LIMIT, NEVER } from "./source_probe.ts";
 
 /** Where records come from in a test: fresh, with as many splits as were asked for. */
 export interface RangeBackend {
@@ -55,12 +57,6 @@ interface SplitRows {
   readonly end: Position;
 }
 
-function positionOf({ positions }: RecordBatch, row: number): string {
-  if (positions instanceof BigInt64Array) return String(positions[row]);
-  const { bytes, offsets } = positions;
-  return new TextDecoder().decode(bytes.subarray(offsets[row], offsets[row + 1]));
-}
-
 /** The rest of a split that was begun at `position`. */
 async function readOn(
   source: RangeSource,
@@ -84,9 +80,9 @@ async function readOn(
     assertEquals([batch.split, batch.epoch, batch.start], [split, RANGE_EPOCH, at], "the batches follow each other");
     assertGreaterOrEqual(comparePositions(batch.next, at), batch.rowCount > 0 ? 1 : 0);
     assertLimited(batch, limit);
-    const texts = values(batch);
+    const texts = textsOf(batch);
     found.values.push(...texts);
-    found.rows.push(...texts.map((text, row) => `${positionOf(batch, row)} ${batch.timestamps[row]} ${text}`));
+    found.rows.push(...texts.map((text, row) => `${positionText(batch, row)} ${batch.timestamps[row]} ${text}`));
     if (isFull(batch, limit)) found.nexts.set(found.rows.length, batch.next);
     at = batch.next;
   }
@@ -239,7 +235,7 @@ const CASES: Cases = {
         for (const planned of open) {
           const batch = await source.read(planned.split, { maxBytes: 1 << 20, maxRows: 5 }, NEVER);
           if (batch === "end") continue;
-          texts.get(planned.split)!.push(...values(batch));
+          texts.get(planned.split)!.push(...textsOf(batch));
           left.push(planned);
         }
         open = left;
@@ -265,7 +261,7 @@ const CASES: Cases = {
         return null;
       });
       if (batch === "end") break;
-      if (batch !== null) texts.push(...values(batch));
+      if (batch !== null) texts.push(...textsOf(batch));
     }
     assertEquals([texts], backend.records.map((records) => [...records]));
   }],
@@ -283,7 +279,7 @@ const CASES: Cases = {
       const transfer = [bytes.buffer, offsets.buffer, timestamps.buffer, ...own] as ArrayBuffer[];
       copies.push(structuredClone(batch, { transfer: [...new Set(transfer)] }));
     }
-    assertEquals(copies.flatMap(values), [...backend.records[0]]);
+    assertEquals(copies.flatMap(textsOf), [...backend.records[0]]);
   }],
   "tell others where a job is, if they can": [{ splits: 2, records: 5 }, async (sources) => {
     const plan = await sources.plan();
@@ -312,7 +308,7 @@ const GROWING: Cases = {
     const rest = await readOn(source, early, first.next);
     source.begin(late, late.start);
     const other = await readOn(source, late, late.start);
-    assertAllThere([{ ...rest, values: [...values(first), ...rest.values] }, other], backend);
+    assertAllThere([{ ...rest, values: [...textsOf(first), ...rest.values] }, other], backend);
     assertAllThere(await sources.read(plan), backend);
   }],
   "begin where the last run ended": [{ splits: 2, records: 20 }, async (sources, backend) => {

@@ -1,5 +1,6 @@
 /** What the contract of the sources does with a source: plays the loop, reads, looks at what came. */
 import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
+import { positionText } from "../../src/decode/dead_letters.ts";
 import {
   comparePositions,
   type Epoch,
@@ -10,6 +11,7 @@ import {
   type SourceHandler,
   type SplitId,
 } from "../../src/source/source.ts";
+import { textsOf } from "../support/batch_texts.ts";
 import type { SourceBackend } from "./source_contract.ts";
 
 /** A signal that never aborts. */
@@ -67,15 +69,6 @@ export async function open(backend: SourceBackend): Promise<Opened> {
   return { source, handler };
 }
 
-/** The rows of a batch, as text. */
-export function values(batch: RecordBatch): string[] {
-  const decoder = new TextDecoder();
-  return Array.from(
-    { length: batch.rowCount },
-    (_, row) => decoder.decode(batch.bytes.subarray(batch.offsets[row], batch.offsets[row + 1])),
-  );
-}
-
 /** Polls until `rowCount` rows have come. */
 export async function read(source: Source, rowCount: number, limit = LIMIT): Promise<RecordBatch[]> {
   const batches: RecordBatch[] = [];
@@ -90,12 +83,7 @@ export async function read(source: Source, rowCount: number, limit = LIMIT): Pro
 
 /** The rows of batches, as text, in order. */
 export function allValues(batches: readonly RecordBatch[]): string[] {
-  return batches.flatMap(values);
-}
-
-function positionAt({ positions }: RecordBatch, row: number): Position {
-  if (positions instanceof BigInt64Array) return String(positions[row]);
-  return new TextDecoder().decode(positions.bytes.subarray(positions.offsets[row], positions.offsets[row + 1]));
+  return batches.flatMap(textsOf);
 }
 
 /** Fails when lengths, offsets or positions of a batch are not what its interface says. */
@@ -108,11 +96,11 @@ export function assertWellFormed(batch: RecordBatch): void {
   assertLessOrEqual(offsets[rowCount], batch.bytes.length);
   for (let row = 0; row < rowCount; row++) {
     assertLessOrEqual(offsets[row], offsets[row + 1]);
-    const position = positionAt(batch, row);
+    const position = positionText(batch, row);
     assert(comparePositions(batch.start, position) <= 0, `row ${row} at ${position} is before ${batch.start}`);
     assert(comparePositions(position, batch.next) < 0, `row ${row} at ${position} isn't before ${batch.next}`);
     if (row > 0) {
-      assert(comparePositions(positionAt(batch, row - 1), position) < 0, `row ${row} isn't after row ${row - 1}`);
+      assert(comparePositions(positionText(batch, row - 1), position) < 0, `row ${row} isn't after row ${row - 1}`);
     }
   }
 }

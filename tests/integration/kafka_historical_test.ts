@@ -5,6 +5,7 @@ import { parseHeaders } from "../../src/source/kafka/historical.ts";
 import type { KafkaConfig } from "../../src/source/kafka/options.ts";
 import { ChunkReader } from "../../src/source/kafka/records/chunk_reader.ts";
 import { BatchBuilder } from "../../src/source/kafka/records/batch_builder.ts";
+import { textAt } from "../support/batch_texts.ts";
 import { CollectorProcess, settings } from "../support/collector.ts";
 import { FakeKafka } from "../support/kafka_broker.ts";
 import { KafkaReader } from "../support/kafka_reader.ts";
@@ -33,12 +34,10 @@ function contents(log: PartitionLog): Sent[] {
     const builder = new BatchBuilder({ limit, wants, maxRecordByteLength: 1 << 30 });
     new ChunkReader(bytes, baseOffset, []).read(builder);
     const batch = builder.finish("s/0", 1n, 0, 0);
-    const at = (column: { bytes: Uint8Array; offsets: Uint32Array }, row: number) =>
-      new TextDecoder().decode(column.bytes.subarray(column.offsets[row], column.offsets[row + 1]));
     return Array.from({ length: batch.rowCount }, (_, row) => ({
-      value: at(batch, row),
-      key: at(batch.keys!, row),
-      headers: at(batch.headers!, row),
+      value: textAt(batch, row),
+      key: textAt(batch.keys!, row),
+      headers: textAt(batch.headers!, row),
       timestamp: batch.timestamps[row],
     }));
   });

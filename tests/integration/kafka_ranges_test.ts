@@ -11,6 +11,7 @@ import type { PlannedSplit, RangeEdge, RangeSource } from "../../src/source/rang
 import type { PollLimit, SourceContext } from "../../src/source/source.ts";
 import { crc32c } from "../../src/source/kafka/records/crc32c.ts";
 import { writeRecordBatch } from "../../src/source/kafka/records/record_batch_writer.ts";
+import { textsOf } from "../support/batch_texts.ts";
 import { FakeKafka, type FakeKafkaOptions } from "../support/kafka_broker.ts";
 import { type PartitionLog, recordOf } from "../support/kafka_log.ts";
 import { testRuntime } from "../support/stored_object.ts";
@@ -21,7 +22,6 @@ import {
   rangesOf,
   readRange,
   readToEnd,
-  valuesOf,
   WHOLE,
 } from "../support/kafka_range_reader.ts";
 
@@ -317,7 +317,7 @@ rangesTest("adjacent ranges have every record once, and limits are kept to", asy
       assert(batch.rowCount === 1 || batch.bytes.length <= 60, `${batch.bytes.length} bytes`);
       const at = [...batch.positions as BigInt64Array].map(Number);
       assertEquals(at, Array.from(at, (_, i) => at[0] + i));
-      seen.push(...valuesOf(batch));
+      seen.push(...textsOf(batch));
     }
   }
   assertEquals(seen, values);
@@ -348,7 +348,7 @@ rangesTest("a full batch ends behind its last record, whatever is fetched with i
     await source.open([planned], soon());
     source.begin(planned, planned.start);
     const { batches } = await readToEnd(source, planned, limit);
-    return batches.filter(({ rowCount }) => rowCount > 0).map((batch) => [valuesOf(batch).join(), batch.next]);
+    return batches.filter(({ rowCount }) => rowCount > 0).map((batch) => [textsOf(batch).join(), batch.next]);
   };
   for (const partitionMaxByteLength of [1, 1 << 20]) {
     const alone = [["aa", "1"], ["bb", "2"], ["cc", "6"], ["", "7"], ["dd", "8"], ["ee", "11"]];
@@ -368,7 +368,7 @@ rangesTest("goes on where an earlier process got to", async ({ cluster, ranges }
   assertEquals(source.progress("events/0"), 0.5);
   const batch = await source.read("events/0", { maxBytes: 1 << 20, maxRows: 6 }, soon());
   assert(batch !== "end");
-  assertEquals([batch.start, batch.next, valuesOf(batch)], ["25", "31", numbers(25, 31)]);
+  assertEquals([batch.start, batch.next, textsOf(batch)], ["25", "31", numbers(25, 31)]);
   assertEquals(source.progress("events/0"), 0.7);
   await readToEnd(source, { ...planned, start: "31" });
   assertEquals(source.progress("events/0"), 1);

@@ -4,6 +4,7 @@ import { FatalError } from "../../src/runtime/errors.ts";
 import type { KafkaConfig } from "../../src/source/kafka/options.ts";
 import { ApiKey } from "../../src/source/kafka/protocol/api.ts";
 import { ErrorCode } from "../../src/source/kafka/protocol/errors.ts";
+import { textAt } from "../support/batch_texts.ts";
 import { FakeKafka, type FakeKafkaOptions } from "../support/kafka_broker.ts";
 import { recordOf } from "../support/kafka_log.ts";
 import { KafkaReader, type ReaderOptions } from "../support/kafka_reader.ts";
@@ -386,10 +387,7 @@ kafkaTest(
     const strings = (column: typeof keys) =>
       Array.from(
         { length: 3 },
-        (_, row) =>
-          (column!.nulls?.[0] ?? 0) >> row & 1
-            ? null
-            : new TextDecoder().decode(column!.bytes.subarray(column!.offsets[row], column!.offsets[row + 1])),
+        (_, row) => (column!.nulls?.[0] ?? 0) >> row & 1 ? null : textAt(column!, row),
       );
     assertEquals(strings(keys), ["k1", "k2", null]);
     assertEquals(strings(headers), ['{"a":"b\\"","n":null}', '{"raw":{"base64":"/w=="}}', null]);

@@ -5,6 +5,7 @@ import { openSdkPorts } from "../../src/source/kinesis/sdk_ports.ts";
 import type { KinesisSettings } from "../../src/source/kinesis/settings.ts";
 import { type FaultFront, startFaultFront } from "../support/kinesis_front.ts";
 import type { RecordBatch, Source, SourceHandler } from "../../src/source/source.ts";
+import { textsOf } from "../support/batch_texts.ts";
 import { createSource, FAST, sharedServers } from "../support/kinesis_harness.ts";
 import type { KinesisServers } from "../support/kinesis_servers.ts";
 import { KinesisWorker } from "../support/kinesis_worker.ts";
@@ -212,9 +213,7 @@ async function rows(source: Source, count: number, maxRows = 1000): Promise<{ ba
   for (;;) {
     const batch = await source.poll({ maxBytes: 1 << 20, maxRows }, NEVER);
     assert(batch !== "end");
-    for (let i = 0; i < batch.rowCount; i++) {
-      values.push(new TextDecoder().decode(batch.bytes.subarray(batch.offsets[i], batch.offsets[i + 1])));
-    }
+    values.push(...textsOf(batch));
     if (values.length >= count) return { batch, values };
   }
 }

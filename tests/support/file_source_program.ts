@@ -7,6 +7,7 @@ import { fileSource } from "../../src/source/file.ts";
 import type { SourceHandler } from "../../src/source/source.ts";
 import { defaultConfig } from "./default_config.ts";
 import { testRuntime } from "./stored_object.ts";
+import { textsOf } from "./batch_texts.ts";
 
 const [glob, checkpoint, output] = Deno.args;
 const NEVER = new AbortController().signal;
@@ -32,11 +33,9 @@ await source.open(handler, NEVER);
 for (;;) {
   const batch = await source.poll({ maxBytes: 1 << 20, maxRows: 25 }, NEVER);
   if (batch === "end") break;
-  const { bytes, offsets, rowCount, split, epoch, start, next } = batch;
-  const decoder = new TextDecoder();
-  const rows = Array.from({ length: rowCount }, (_, i) => decoder.decode(bytes.subarray(offsets[i], offsets[i + 1])));
+  const { split, epoch, start, next } = batch;
   const path = join(output, `${split.replace("/", "@")}@${start}`);
-  await Deno.writeTextFile(`${path}.tmp`, JSON.stringify({ next, rows }));
+  await Deno.writeTextFile(`${path}.tmp`, JSON.stringify({ next, rows: textsOf(batch) }));
   await Deno.rename(`${path}.tmp`, path);
   await source.commit(split, epoch, next, NEVER);
 }

@@ -5,8 +5,8 @@ import type { PlannedSplit, RangeRequest, RangeSource } from "../../src/source/r
 import type { PollLimit, RecordBatch, SourceContext, SplitId } from "../../src/source/source.ts";
 import { defaultConfig } from "./default_config.ts";
 import { testRuntime } from "./stored_object.ts";
+import { textsOf } from "./batch_texts.ts";
 
-const decoder = new TextDecoder();
 export const WHOLE: RangeRequest = { from: null, to: null, resume: new Map(), historical: false };
 export const LIMIT: PollLimit = { maxBytes: 1 << 20, maxRows: 1000 };
 
@@ -30,10 +30,6 @@ export function rangeContext(context: Partial<SourceContext> = {}): SourceContex
   return { runtime: testRuntime(), wants, maxRecordByteLength: 64 << 20, ...context };
 }
 
-export function valuesOf({ bytes, offsets, rowCount }: RecordBatch): string[] {
-  return Array.from({ length: rowCount }, (_, row) => decoder.decode(bytes.subarray(offsets[row], offsets[row + 1])));
-}
-
 /** All of a split that was begun; checks that the batches follow each other from its start to its end. */
 export async function readToEnd(
   source: RangeSource,
@@ -46,7 +42,7 @@ export async function readToEnd(
     const batch = await source.read(split, limit, signal);
     if (batch === "end") {
       if (position !== end) throw new Error(`${split} ended at ${position}, it should end at ${end}`);
-      return { values: batches.flatMap(valuesOf), batches };
+      return { values: batches.flatMap(textsOf), batches };
     }
     if (batch.split !== split) throw new Error(`a batch of ${batch.split} came, asked for ${split}`);
     if (batch.start !== position) throw new Error(`${split} goes on at ${batch.start}, it should at ${position}`);

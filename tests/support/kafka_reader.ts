@@ -18,9 +18,9 @@ import type {
 } from "../../src/source/source.ts";
 import { Condition } from "../../src/runtime/condition.ts";
 import { defaultConfig } from "./default_config.ts";
+import { textsOf } from "./batch_texts.ts";
 
 const NEVER = new AbortController().signal;
-const decoder = new TextDecoder();
 
 export interface LogLine {
   readonly level: string;
@@ -113,9 +113,7 @@ export class KafkaReader implements SourceHandler {
 
   #take(batch: RecordBatch): void {
     this.batches.push(batch);
-    for (let row = 0; row < batch.rowCount; row++) {
-      this.values.push(decoder.decode(batch.bytes.subarray(batch.offsets[row], batch.offsets[row + 1])));
-    }
+    this.values.push(...textsOf(batch));
     this.#uncommitted.set(batch.split, { epoch: batch.epoch, next: batch.next });
     this.#changed.notify();
   }

@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import { positionText } from "../../src/decode/dead_letters.ts";
 import { MAX_RANGES_AT_ONCE, RANGE_EPOCH, type RangePlan, type RangeSource } from "../../src/source/range_source.ts";
 import type { PollLimit, Position, SplitId } from "../../src/source/source.ts";
+import { textAt } from "./batch_texts.ts";
 
 /** What was read of one split. */
 export interface ReadSplit {
@@ -14,7 +15,6 @@ export interface ReadSplit {
 }
 
 const NEVER = new AbortController().signal;
-const decoder = new TextDecoder();
 
 /** Reads a plan as a replay does: up to 16 splits in turns, in the plan's order, none before those that it comes after. */
 export async function readPlan(
@@ -43,10 +43,7 @@ export async function readPlan(
       }
       const read = found.get(split)!;
       assertEquals([batch.split, batch.epoch, batch.start], [split, RANGE_EPOCH, read.end]);
-      for (let i = 0; i < batch.rowCount; i++) {
-        const value = decoder.decode(batch.bytes.subarray(batch.offsets[i], batch.offsets[i + 1]));
-        read.rows.push(`${positionText(batch, i)} ${value}`);
-      }
+      for (let i = 0; i < batch.rowCount; i++) read.rows.push(`${positionText(batch, i)} ${textAt(batch, i)}`);
       read.end = batch.next;
     }
     open = open.filter((split) => !ended.has(split));

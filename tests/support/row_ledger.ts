@@ -3,6 +3,7 @@ import type { FromWorker, SealedOutput, ToWorker } from "../../src/pipeline/mess
 import { batchByteLength, type WorkerPort } from "../../src/pipeline/port.ts";
 import type { SealedUnit } from "../../src/pipeline/unit.ts";
 import type { UnitWriter } from "../../src/target/unit_writer.ts";
+import { textAt } from "./batch_texts.ts";
 
 /** A record as it was stored. */
 export interface StoredRow {
@@ -68,8 +69,7 @@ export class RowPort implements WorkerPort {
 
   #accept({ batch }: ToWorker & { type: "batch" }): FromWorker {
     for (let i = 0; i < batch.rowCount; i++) {
-      const value = decoder.decode(batch.bytes.subarray(batch.offsets[i], batch.offsets[i + 1]));
-      this.#rows.push({ split: batch.split, position: positionText(batch, i), value });
+      this.#rows.push({ split: batch.split, position: positionText(batch, i), value: textAt(batch, i) });
     }
     const byteLength = batchByteLength(batch);
     return { type: "accepted", batchByteLength: byteLength, bufferedByteLength: byteLength, wantsSeal: false };

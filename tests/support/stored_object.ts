@@ -1,4 +1,6 @@
 import { createHash } from "node:crypto";
+import { assertEquals } from "@std/assert";
+import type { ObjectContents } from "../../src/encode/object.ts";
 import { silentLog } from "../../src/runtime/log.ts";
 import { Metrics } from "../../src/runtime/metrics.ts";
 import { SeededRandom } from "../../src/runtime/random.ts";
@@ -32,14 +34,15 @@ export function storedObject(key: string, ...chunks: readonly (string | Uint8Arr
   };
 }
 
-/** The chunks as one array. */
-export function contents(object: StoredObject): Uint8Array {
-  const bytes = new Uint8Array(object.byteLength);
+/** The chunks as one array. @throws when they don't have as many bytes as the object says. */
+export function contents({ chunks, byteLength }: ObjectContents): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(byteLength);
   let offset = 0;
-  for (const chunk of object.chunks) {
+  for (const chunk of chunks) {
     bytes.set(chunk, offset);
     offset += chunk.length;
   }
+  assertEquals(offset, byteLength);
   return bytes;
 }
 

@@ -2,26 +2,10 @@ import { assert, assertEquals } from "@std/assert";
 import { createHash } from "node:crypto";
 import { crc32, gunzipSync, gzipSync, zstdDecompressSync } from "node:zlib";
 import { type CompressedBytes, type Compression, compressPiece } from "../../../src/encode/compression.ts";
-import {
-  type AssembledObject,
-  assembleObject,
-  gzipTrailer,
-  OBJECT_OVERHEAD_BYTES,
-  splitPieces,
-} from "../../../src/encode/object.ts";
+import { assembleObject, gzipTrailer, OBJECT_OVERHEAD_BYTES, splitPieces } from "../../../src/encode/object.ts";
+import { contents } from "../../support/stored_object.ts";
 
 const utf8 = new TextEncoder();
-
-function contents(object: AssembledObject): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(object.byteLength);
-  let length = 0;
-  for (const chunk of object.chunks) {
-    bytes.set(chunk, length);
-    length += chunk.length;
-  }
-  assertEquals(length, object.byteLength);
-  return bytes;
-}
 
 /** Bytes that look like rows, so that matches of any distance occur. */
 function rows(byteLength: number): Uint8Array<ArrayBuffer> {

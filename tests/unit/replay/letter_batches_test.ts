@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import { positionText } from "../../../src/decode/dead_letters.ts";
 import { letterBatches, parseLetter } from "../../../src/replay/letter_batches.ts";
 import type { RecordBatch } from "../../../src/source/source.ts";
+import { textsOf } from "../../support/batch_texts.ts";
 
 function line(fields: Record<string, unknown>): string {
   return JSON.stringify({
@@ -41,11 +42,7 @@ function batches(lines: readonly string[], alone = false): RecordBatch[] {
 }
 
 function shape(batch: RecordBatch): unknown[] {
-  const values = Array.from(
-    { length: batch.rowCount },
-    (_, i) => new TextDecoder().decode(batch.bytes.subarray(batch.offsets[i], batch.offsets[i + 1])),
-  );
-  return [batch.origin, batch.start, batch.next, values];
+  return [batch.origin, batch.start, batch.next, textsOf(batch)];
 }
 
 Deno.test("letterBatches gives records back as they were first read", () => {

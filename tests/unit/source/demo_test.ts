@@ -6,6 +6,7 @@ import { EventWriter, makeTemplates } from "../../../src/source/sample/event_wri
 import { sampleEvents } from "../../../src/source/sample/sample.ts";
 import { generateSample } from "../../../src/source/sample/generate.ts";
 import { type RecordBatch, type Source, type SourceHandler, splitPart } from "../../../src/source/source.ts";
+import { textsOf } from "../../support/batch_texts.ts";
 import { defaultConfig } from "../../support/default_config.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
 import { inScratchDirectory } from "../../support/scratch.ts";
@@ -33,16 +34,11 @@ async function batches(source: Source, limit = LIMIT): Promise<RecordBatch[]> {
   return all;
 }
 
-function texts({ bytes, offsets, rowCount }: RecordBatch): string[] {
-  const decoder = new TextDecoder();
-  return Array.from({ length: rowCount }, (_, i) => decoder.decode(bytes.subarray(offsets[i], offsets[i + 1])));
-}
-
 async function allTexts(fields: Partial<DemoConfig>, limit = LIMIT): Promise<Map<string, string[]>> {
   const source = await open({ rate: 0, ...fields });
   const bySplit = new Map<string, string[]>();
   for (const batch of await batches(source, limit)) {
-    bySplit.set(batch.split, [...(bySplit.get(batch.split) ?? []), ...texts(batch)]);
+    bySplit.set(batch.split, [...(bySplit.get(batch.split) ?? []), ...textsOf(batch)]);
   }
   await source.close();
   return bySplit;
@@ -136,7 +132,7 @@ Deno.test("the demo's waits end with the signal, and lose no events", async () =
   await assertRejects(() => poll, Error, "stop");
   clock.advance(10_000);
   const all = await batches(source);
-  assertEquals(all.flatMap(texts).length, 2);
+  assertEquals(all.flatMap(textsOf).length, 2);
   await source.close();
 });
 

@@ -1,4 +1,5 @@
 import type { ObjectTarget, StoredObject } from "../../../src/target/target.ts";
+import { contents } from "../../support/stored_object.ts";
 
 /** Keeps objects in memory; fails as often as it is told to. */
 export class MemoryTarget implements ObjectTarget {
@@ -36,13 +37,6 @@ export class MemoryTarget implements ObjectTarget {
 
   /** The object's contents as they are stored. */
   bytes(key: string): Uint8Array {
-    const { chunks, byteLength } = this.objects.get(key)!;
-    const bytes = new Uint8Array(byteLength);
-    let at = 0;
-    for (const chunk of chunks) {
-      bytes.set(chunk, at);
-      at += chunk.byteLength;
-    }
-    return bytes;
+    return contents(this.objects.get(key)!);
   }
 }

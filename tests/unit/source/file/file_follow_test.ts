@@ -1,21 +1,13 @@
 import { gzipSync } from "node:zlib";
 import { assert, assertEquals, assertLess, assertNotEquals } from "@std/assert";
 import { splitParent } from "../../../../src/source/source.ts";
-import { type FileRun, FileWorld } from "./file_world.ts";
+import { block, type FileRun, FileWorld, lines } from "./file_world.ts";
 
 function test(name: string, run: (world: FileWorld) => Promise<void>): void {
   Deno.test(`FileSource, following, ${name}`, async () => {
     await using world = await FileWorld.make();
     await run(world);
   });
-}
-
-function lines(from: number, to: number): string[] {
-  return Array.from({ length: to - from }, (_, i) => `{"line":${from + i}}`);
-}
-
-function block(from: number, to: number): string {
-  return lines(from, to).map((line) => `${line}\n`).join("");
 }
 
 const FOLLOW = { follow: true };

@@ -12,6 +12,7 @@ import {
 import type { PollLimit, RecordBatch } from "../../../../src/source/source.ts";
 import { sampleEvents } from "../../../../src/source/sample/sample.ts";
 import { avroContainer } from "../../../support/avro_container.ts";
+import { textsOf } from "../../../support/batch_texts.ts";
 import { defaultConfig } from "../../../support/default_config.ts";
 import { testRuntime } from "../../../support/stored_object.ts";
 import { FileWorld } from "./file_world.ts";
@@ -61,9 +62,7 @@ async function readOn(source: FileRanges, planned: PlannedSplit, position: strin
     if (batch === "end") return { texts, times, next };
     assertEquals([batch.split, batch.start, batch.epoch], [planned.split, next, RANGE_EPOCH]);
     next = batch.next;
-    const { bytes, offsets, rowCount } = batch;
-    const decoder = new TextDecoder();
-    for (let row = 0; row < rowCount; row++) texts.push(decoder.decode(bytes.subarray(offsets[row], offsets[row + 1])));
+    texts.push(...textsOf(batch));
     times.push(...batch.timestamps);
   }
 }

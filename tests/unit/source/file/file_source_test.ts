@@ -2,7 +2,7 @@ import { gzipSync, zstdCompressSync } from "node:zlib";
 import { assert, assertEquals, assertGreater, assertNotEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { FatalError, InvariantError } from "../../../../src/runtime/errors.ts";
 import { splitParent } from "../../../../src/source/source.ts";
-import { FileWorld, type Row } from "./file_world.ts";
+import { block, FileWorld, lines, type Row } from "./file_world.ts";
 
 const NEVER = new AbortController().signal;
 
@@ -15,14 +15,6 @@ function test(name: string, run: (world: FileWorld) => Promise<void>): void {
 
 function texts(rows: readonly Row[]): string[] {
   return rows.map(({ text }) => text);
-}
-
-function lines(from: number, to: number): string[] {
-  return Array.from({ length: to - from }, (_, i) => `{"line":${from + i}}`);
-}
-
-function block(from: number, to: number): string {
-  return lines(from, to).map((line) => `${line}\n`).join("");
 }
 
 test("reads every file once, however often it is named", async (world) => {

@@ -8,6 +8,7 @@ import { FileSource } from "../../../../src/source/file/file_source.ts";
 import type { FileConfig } from "../../../../src/source/file/options.ts";
 import { sampleEvents } from "../../../../src/source/sample/sample.ts";
 import type { Epoch, Position, RecordBatch, SourceHandler, SplitId } from "../../../../src/source/source.ts";
+import { textAt } from "../../../support/batch_texts.ts";
 import { defaultConfig } from "../../../support/default_config.ts";
 import { ManualClock } from "../../../support/manual_clock.ts";
 import { testRuntime } from "../../../support/stored_object.ts";
@@ -21,6 +22,16 @@ export interface Row {
   readonly text: string;
   readonly position: bigint;
   readonly timestamp: number;
+}
+
+/** Lines [from, to), each of which says its number. */
+export function lines(from: number, to: number): string[] {
+  return Array.from({ length: to - from }, (_, i) => `{"line":${from + i}}`);
+}
+
+/** The same, as they stand in a file. */
+export function block(from: number, to: number): string {
+  return lines(from, to).map((line) => `${line}\n`).join("");
 }
 
 /** A directory of files, a clock that a test moves, and sources that read the one by the other. */
@@ -213,14 +224,14 @@ export class FileRun implements SourceHandler {
   }
 
   #keep(batch: RecordBatch): void {
-    const { split, bytes, offsets, timestamps, positions } = batch;
+    const { split, timestamps, positions } = batch;
     const before = this.#ends.get(split);
     assert(before === undefined || before.next === batch.start, `a gap in ${split}`);
     this.#ends.set(split, batch);
     for (let row = 0; row < batch.rowCount; row++) {
       this.rows.push({
         split,
-        text: new TextDecoder().decode(bytes.subarray(offsets[row], offsets[row + 1])),
+        text: textAt(batch, row),
         position: (positions as BigInt64Array)[row],
         timestamp: timestamps[row],
       });

@@ -8,6 +8,7 @@ import { decompress } from "../../../../src/source/kafka/records/codecs.ts";
 import { crc32c } from "../../../../src/source/kafka/records/crc32c.ts";
 import { BATCH_HEADER_BYTE_LENGTH } from "../../../../src/source/kafka/records/record_batch.ts";
 import { type RecordToWrite, writeRecordBatch } from "../../../../src/source/kafka/records/record_batch_writer.ts";
+import { textsOf } from "../../../support/batch_texts.ts";
 /** Log segments that Apache Kafka 4.1 wrote for its own console producer, one a codec, base64. */
 import segments from "./java_segments.json" with { type: "json" };
 
@@ -27,11 +28,7 @@ function readAll(bytes: Uint8Array, position = 0, limit = LIMIT): { values: stri
     reader.read(one);
     batches.push(one.finish("t/0", 1n, start, reader.position));
   }
-  return { values: batches.flatMap(valuesOf), batches };
-}
-
-function valuesOf({ bytes, offsets, rowCount }: RecordBatch): string[] {
-  return Array.from({ length: rowCount }, (_, row) => decoder.decode(bytes.subarray(offsets[row], offsets[row + 1])));
+  return { values: batches.flatMap(textsOf), batches };
 }
 
 function record(value: string, fields: Partial<RecordToWrite> = {}): RecordToWrite {
@@ -173,7 +170,7 @@ Deno.test("a batch is read from the middle, and a value that is too long is cut"
   const one = builder(LIMIT, 4);
   reader.read(one);
   const batch = one.finish("t/0", 1n, 2, reader.position);
-  assertEquals(valuesOf(batch), ["ccc", "ddddd"]);
+  assertEquals(textsOf(batch), ["ccc", "ddddd"]);
   assertEquals([...batch.positions as BigInt64Array], [2n, 3n]);
 });
 

@@ -2,7 +2,8 @@ import { assertEquals } from "@std/assert";
 import { positionText } from "../../../../src/decode/dead_letters.ts";
 import type { StreamRecord } from "../../../../src/source/kinesis/kinesis_api.ts";
 import { RecordChunk } from "../../../../src/source/kinesis/record_chunk.ts";
-import type { BytesColumn, PollLimit, Position, RecordBatch } from "../../../../src/source/source.ts";
+import type { PollLimit, Position, RecordBatch } from "../../../../src/source/source.ts";
+import { textAt } from "../../../support/batch_texts.ts";
 import { aggregate } from "../../../support/kpl.ts";
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
@@ -29,7 +30,7 @@ function chunk(records: readonly StreamRecord[], from = BEGIN, wantsKeys = false
 function rows(batch: RecordBatch): [string, string][] {
   return Array.from({ length: batch.rowCount }, (_, i) => [
     positionText(batch, i),
-    new TextDecoder().decode(batch.bytes.subarray(batch.offsets[i], batch.offsets[i + 1])),
+    textAt(batch, i),
   ]);
 }
 
@@ -98,11 +99,7 @@ Deno.test("an aggregate without user records moves the position all the same", (
 
 Deno.test("a chunk gives the keys of records and of user records when they are wanted", () => {
   const [batch] = takeAll(chunk(RECORDS, BEGIN, true), ALL);
-  const { bytes, offsets } = batch.keys as BytesColumn;
-  const keys = Array.from(
-    { length: 5 },
-    (_, i) => new TextDecoder().decode(bytes.subarray(offsets[i], offsets[i + 1])),
-  );
+  const keys = Array.from({ length: 5 }, (_, i) => textAt(batch.keys!, i));
   assertEquals(keys, ["p100", "x", "y", "x", "p102"]);
   assertEquals(takeAll(chunk(RECORDS), ALL)[0].keys, null);
 });
