@@ -5,6 +5,7 @@
  * Must be survived: splits moved cleanly (revoking, in time or not), splits lost without a word until later, commits
  * that fail or whose answer is lost, a start position that was never committed, processes that vanish at any await.
  */
+import { withEitherSignal } from "../../src/runtime/abort.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
 import { Condition } from "../../src/runtime/condition.ts";
 import { RetriableError, SplitLostError } from "../../src/runtime/errors.ts";
@@ -148,7 +149,11 @@ export class SimSource implements Source {
         ready && !revoking && !paused && position < this.#broker.split(id).end
       );
       if (ready.length === 0) {
-        await Promise.race([this.#changed.wait(signal), clock.sleep(20, signal)]);
+        // With a signal of its own: a wait that nobody ends would leave a listener on the long-lived one, look after look.
+        await withEitherSignal(
+          [signal],
+          (look) => Promise.race([this.#changed.wait(look), clock.sleep(20, look)]),
+        );
         continue;
       }
       const [id, assignment] = ready[Math.floor(random.next() * ready.length)];
