@@ -4,6 +4,7 @@
  *
  * * an idle request queue re-arms a timer with a negative delay, for ever: 5 % of a core;
  * * `connect()` never settles when the peer closes in the middle of a handshake: our own timeout;
+ * * it copies an answer twice (see FrameAssembler);
  * * `disconnect()` waits for requests that will never be answered: we reject them and destroy the socket instead.
  */
 import { Buffer } from "node:buffer";
@@ -11,7 +12,9 @@ import * as net from "node:net";
 import * as tls from "node:tls";
 import KafkajsConnection from "kafkajs/src/network/connection.js";
 import { FatalError, RetriableError } from "../../runtime/errors.ts";
+import { releaseIfAlone } from "../../runtime/release.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
+import { FrameAssembler } from "./frame_assembler.ts";
 import { ApiKey, type ApiRequest } from "./protocol/api.ts";
 import { errorName } from "./protocol/errors.ts";
 import { WireReader, WireWriter } from "./protocol/wire.ts";
@@ -64,6 +67,10 @@ interface Connection {
     rejectAll(error: Error): void;
     destroy(): void;
   };
+  /** What of the answers hasn't been looked at. */
+  chunks: Uint8Array[];
+  bytesBuffered: number;
+  processData(data: Uint8Array): void;
   connect(): Promise<unknown>;
   authenticate(): Promise<void>;
   setVersions(versions: Record<number, VersionRange>): void;
@@ -102,6 +109,24 @@ function apiVersionsRequest(): ApiRequest<{ errorCode: number; versions: Record<
       );
       return { errorCode, versions: Object.fromEntries(ranges) };
     },
+  };
+}
+
+/** Gives kafkajs one answer at a time, so that it copies none. */
+function takeWholeFrames(connection: Connection): void {
+  const take = connection.processData.bind(connection);
+  const frames = new FrameAssembler((frame) => {
+    connection.chunks = [];
+    connection.bytesBuffered = 0;
+    take(Buffer.from(frame.buffer));
+  });
+  connection.processData = (data) => {
+    try {
+      frames.push(data);
+      releaseIfAlone(data);
+    } catch (error) {
+      connection.socket?.destroy(error as Error);
+    }
   };
 }
 
@@ -170,6 +195,7 @@ export class BrokerConnection {
     requestQueue.scheduleCheckPendingRequests = () => {
       if (requestQueue.pending.length > 0) schedule();
     };
+    takeWholeFrames(connection);
     const opened = new BrokerConnection(connection, broker, { runtime, requestTimeoutMs: settings.requestTimeoutMs });
     try {
       const timeout = {

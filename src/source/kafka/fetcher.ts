@@ -3,6 +3,7 @@
  * have room. What is buffered is bounded by `prefetchMaxByteLength`, shared equally among the brokers.
  */
 import { FatalError, RetriableError } from "../../runtime/errors.ts";
+import { release } from "../../runtime/release.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { KafkaClient } from "./client.ts";
 import type { Partition } from "./partition.ts";
@@ -230,47 +231,51 @@ export class Fetcher {
     if (errorCode !== ErrorCode.NONE) throw new RetriableError(`Fetch failed: ${errorName(errorCode)}`);
     const byName = new Map(asked.map((one) => [one.split, one]));
     const total = partitions.reduce((sum, { records }) => sum + records.length, 0);
-    let arrived = false;
+    let arrived = false, kept = false;
     for (const fetched of partitions) {
       const partition = byName.get(`${fetched.topic}/${fetched.partition}`);
       // Given up while the request was under way.
       if (partition === undefined || !this.#partitions.has(partition)) continue;
-      arrived = this.#takeOne(fetched, partition, total) || arrived;
+      const taken = this.#takeOne(fetched, partition, total);
+      arrived ||= taken !== null;
+      kept ||= taken === fetched.records;
     }
+    if (!kept) { for (const { records } of partitions) release(records); // all lie in the answer's buffer
+     }
     this.#runtime.metrics.count("kafka_fetched_bytes_total", total);
     if (arrived) this.#events.arrived();
   }
 
-  /** @returns whether there are records. */
-  #takeOne(fetched: FetchedPartition, partition: Partition, totalByteLength: number): boolean {
+  /** @returns the records that the partition has got: those of the answer itself, or a copy. Null when there are none. */
+  #takeOne(fetched: FetchedPartition, partition: Partition, totalByteLength: number): Uint8Array | null {
     if (fetched.errorCode !== ErrorCode.NONE) {
       this.#refused(fetched.errorCode, partition);
-      return false;
+      return null;
     }
     partition.failures = 0;
     partition.highWatermark = Number(fetched.highWatermark);
     if (fetched.preferredReplica >= 0) {
       partition.preferredReplica = fetched.preferredReplica;
-      return false;
+      return null;
     }
     const { records } = fetched;
     if (records.length === 0) {
       const { highWatermark, lastStableOffset } = fetched;
       const end = this.#settings.isolation === READ_COMMITTED ? lastStableOffset : highWatermark;
       this.#events.empty?.(partition, Number(end));
-      return false;
+      return null;
     }
     const { next, neededByteLength } = measureRecords(records, partition.fetchOffset);
     if (next === partition.fetchOffset) {
       partition.neededByteLength = Math.max(neededByteLength, 2 * partition.neededByteLength);
-      return false;
+      return null;
     }
     partition.neededByteLength = 0;
-    // A small part would keep the whole answer in memory.
-    const own = records.length < totalByteLength / 2 ? records.slice() : records;
+    // A small part would keep the whole answer in memory, and two would share it.
+    const own = records.length <= totalByteLength / 2 ? records.slice() : records;
     const reader = new ChunkReader(own, partition.fetchOffset, fetched.aborted, partition.end);
     partition.add({ reader, byteLength: own.length, next });
-    return true;
+    return own;
   }
 
   #refused(errorCode: number, partition: Partition): void {

@@ -65,12 +65,14 @@ export class Partition implements TopicPartition {
   /** Forgets the first chunk. */
   shift(): void {
     const chunk = this.chunks.shift();
-    if (chunk !== undefined) this.bufferedByteLength -= chunk.byteLength;
+    if (chunk === undefined) return;
+    this.bufferedByteLength -= chunk.byteLength;
+    chunk.reader.release();
   }
 
   /** Forgets everything that is buffered: the next fetch begins at the position. */
   rewind(): void {
-    this.chunks.length = 0;
+    for (const { reader } of this.chunks.splice(0)) reader.release();
     this.bufferedByteLength = 0;
     this.fetchOffset = this.position;
   }

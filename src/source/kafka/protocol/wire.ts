@@ -92,9 +92,9 @@ export class WireReader {
   readonly #view: DataView;
   #at = 0;
 
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  constructor({ buffer, byteOffset, byteLength }: Uint8Array) {
+    this.#bytes = new Uint8Array(buffer, byteOffset, byteLength); // of a Buffer, slice() would be no copy
+    this.#view = new DataView(buffer, byteOffset, byteLength);
   }
 
   get remaining(): number {

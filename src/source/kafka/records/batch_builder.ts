@@ -15,9 +15,7 @@ export class BytesColumnBuilder {
     if (bytes === null) this.#nulls.push(this.#ends.length - 1);
     else {
       if (this.#length + bytes.length > this.#bytes.length) {
-        const grown = new Uint8Array(Math.max(this.#length + bytes.length, 2 * this.#bytes.length));
-        grown.set(this.#bytes.subarray(0, this.#length));
-        this.#bytes = grown;
+        this.#bytes = resized(this.#bytes, Math.max(this.#length + bytes.length, 2 * this.#bytes.length));
       }
       this.#bytes.set(bytes, this.#length);
       this.#length += bytes.length;
@@ -31,7 +29,7 @@ export class BytesColumnBuilder {
       nulls = new Uint8Array(Math.ceil((this.#ends.length - 1) / 8));
       for (const row of this.#nulls) nulls[row >>> 3] |= 1 << (row & 7);
     }
-    return { bytes: this.#bytes.slice(0, this.#length), offsets: Uint32Array.from(this.#ends), nulls };
+    return { bytes: resized(this.#bytes, this.#length), offsets: Uint32Array.from(this.#ends), nulls };
   }
 }
 
@@ -49,7 +47,7 @@ export class BatchBuilder {
   rowCount = 0;
   readonly #limit: PollLimit;
   readonly #maxValueByteLength: number;
-  #bytes: Uint8Array = new Uint8Array(0);
+  #bytes = new Uint8Array(0);
   #length = 0;
   #offsets = new Uint32Array(1);
   #timestamps = new Float64Array(0);
@@ -115,29 +113,27 @@ export class BatchBuilder {
       start: String(start),
       next: String(next),
       rowCount,
-      bytes: exact ? this.#bytes.slice(0, this.#length) : this.#bytes.subarray(0, this.#length),
-      offsets: this.#offsets.slice(0, rowCount + 1),
-      timestamps: this.#timestamps.slice(0, rowCount),
-      positions: new BigInt64Array(this.#positions.slice(0, 2 * rowCount).buffer),
+      bytes: exact ? resized(this.#bytes, this.#length) : this.#bytes.subarray(0, this.#length),
+      offsets: new Uint32Array(this.#offsets.buffer.transfer(4 * (rowCount + 1))),
+      timestamps: new Float64Array(this.#timestamps.buffer.transfer(8 * rowCount)),
+      positions: new BigInt64Array(this.#positions.buffer.transfer(8 * rowCount)),
       keys: this.keys?.finish() ?? null,
       headers: this.headers?.finish() ?? null,
     };
   }
 
   #growRows(rowCount: number): void {
-    const offsets = new Uint32Array(rowCount + 1), timestamps = new Float64Array(rowCount);
-    const positions = new Uint32Array(2 * rowCount);
-    offsets.set(this.#offsets);
-    timestamps.set(this.#timestamps);
-    positions.set(this.#positions);
-    this.#offsets = offsets;
-    this.#timestamps = timestamps;
-    this.#positions = positions;
+    this.#offsets = new Uint32Array(this.#offsets.buffer.transfer(4 * (rowCount + 1)));
+    this.#timestamps = new Float64Array(this.#timestamps.buffer.transfer(8 * rowCount));
+    this.#positions = new Uint32Array(this.#positions.buffer.transfer(8 * rowCount));
   }
 
   #growBytes(byteLength: number): void {
-    const bytes = new Uint8Array(byteLength);
-    bytes.set(this.#bytes.subarray(0, this.#length));
-    this.#bytes = bytes;
+    this.#bytes = resized(this.#bytes, byteLength);
   }
+}
+
+/** The same bytes in a buffer of this length; the old one is given back at once. */
+function resized({ buffer }: Uint8Array<ArrayBuffer>, byteLength: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(buffer.transfer(byteLength));
 }

@@ -3,6 +3,7 @@
  * rows go straight from their bytes into the builder.
  */
 import type { AbortedTransaction } from "../protocol/fetch.ts";
+import { release, releaseIfAlone } from "../../../runtime/release.ts";
 import type { BatchBuilder } from "./batch_builder.ts";
 import { decompress } from "./codecs.ts";
 import { crc32c } from "./crc32c.ts";
@@ -44,6 +45,7 @@ export interface ChunkCounts {
 
 interface OpenBatch {
   readonly header: BatchHeader;
+  /** Its records; memory of its own when they were compressed. */
   readonly data: Uint8Array;
   at: number;
   remaining: number;
@@ -75,6 +77,7 @@ export class ChunkReader {
   readonly counts: ChunkCounts = { tombstones: 0, controlBatches: 0, abortedRecords: 0 };
   readonly #end: number;
   readonly #records: Uint8Array;
+  readonly #byteLength: number;
   readonly #view: DataView;
   readonly #aborted: AbortedTransaction[];
   /** Producers in the middle of a transaction that was aborted later. */
@@ -84,10 +87,14 @@ export class ChunkReader {
   #open: OpenBatch | null = null;
   #old: OldMessage[] = [];
 
-  /** `aborted` is what the broker said for read_committed; empty otherwise. Nothing from `end` on is delivered. */
+  /**
+   * The records and the buffer that they lie in are the reader's from here on. `aborted` is what the broker said for
+   * read_committed; empty otherwise. Nothing from `end` on is delivered.
+   */
   constructor(records: Uint8Array, position: number, aborted: readonly AbortedTransaction[], end = Infinity) {
     this.#end = end;
     this.#records = records;
+    this.#byteLength = records.length;
     this.#view = new DataView(records.buffer, records.byteOffset, records.byteLength);
     this.position = position;
     this.#aborted = [...aborted].sort((a, b) => a.firstOffset < b.firstOffset ? -1 : 1);
@@ -113,8 +120,15 @@ export class ChunkReader {
     }
   }
 
+  /** Gives the memory back; nothing can be read any more. */
+  release(): void {
+    this.#closeBatch();
+    this.#old = [];
+    release(this.#records);
+  }
+
   #hasWholeBatch(): boolean {
-    const rest = this.#records.length - this.#at;
+    const rest = this.#byteLength - this.#at; // of the bytes that were there: released ones must fail, not be none
     if (rest < LOG_OVERHEAD + 5) return false;
     const byteLength = LOG_OVERHEAD + this.#view.getInt32(this.#at + 8);
     return byteLength <= rest;
@@ -202,16 +216,22 @@ export class ChunkReader {
       throw new CorruptBatchError(baseOffset, error);
     }
     this.position = header.lastOffset + 1; // compaction may have taken the last records
-    this.#open = null;
+    this.#closeBatch();
     return true;
   }
 
   /** The end was reached. */
   #stop(): true {
     this.position = this.#end;
-    this.#open = null;
+    this.#closeBatch();
     this.#old = [];
     return true;
+  }
+
+  #closeBatch(): void {
+    const { header, data } = this.#open ?? {};
+    this.#open = null;
+    if (data !== undefined && header?.codec !== 0) releaseIfAlone(data);
   }
 
   #appendExtras(builder: BatchBuilder, data: Uint8Array): void {

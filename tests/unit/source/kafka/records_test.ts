@@ -174,6 +174,25 @@ Deno.test("a batch is read from the middle, and a value that is too long is cut"
   assertEquals([...batch.positions as BigInt64Array], [2n, 3n]);
 });
 
+Deno.test("a chunk whose memory was given back fails, and is never taken for one that is read to its end", () => {
+  const reader = new ChunkReader(writeRecordBatch({ records: [record("a")] }), 0, []);
+  reader.release();
+  assertThrows(() => reader.done, TypeError);
+  assertThrows(() => reader.read(builder()), TypeError);
+});
+
+Deno.test("the memory of a chunk, and of what was unpacked from it, is given back at its end", () => {
+  for (const codec of ["none", "zstd"] as const) {
+    const bytes = fromBase64(segments[codec]), reader = new ChunkReader(bytes, 0, []);
+    const one = builder();
+    reader.read(one);
+    reader.release();
+    assertEquals(bytes.buffer.detached, true);
+    assertEquals(one.rowCount, 30);
+    assertEquals(textsOf(one.finish("t/0", 1n, 0, 30)).length, 30);
+  }
+});
+
 /** Message format 0 or 1, as brokers before 0.11 wrote it. */
 function oldMessage(magic: 0 | 1, offset: bigint, value: Uint8Array, codec = 0): Uint8Array {
   const head = magic === 0 ? 6 : 14;
