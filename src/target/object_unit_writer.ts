@@ -5,6 +5,7 @@ import { assembleObject, splitPieces } from "../encode/object.ts";
 import type { EncodedPiece, ObjectGroup } from "../pipeline/messages.ts";
 import type { SealedUnit } from "../pipeline/unit.ts";
 import { toHex } from "../runtime/hex.ts";
+import { releaseIfAlone } from "../runtime/release.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { splitParent } from "../source/source.ts";
 import type { DeadLetterWriter } from "./dead_letter_writer.ts";
@@ -118,6 +119,7 @@ export class ObjectUnitWriter implements UnitWriter {
       await sink.put(assembled, { key, contentType: contentTypeOf(compression), purpose: "data" }, signal);
       const described = describe(key, partPieces);
       runtime.metrics.count("collector_written_rows_total", described.rows);
+      for (const { bytes } of partPieces) releaseIfAlone(bytes);
       return { ...described, byteLength: assembled.byteLength, sha256: toHex(assembled.sha256) };
     }));
   }

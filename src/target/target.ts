@@ -55,7 +55,10 @@ export interface PageTarget {
 export interface StoredObject {
   /** Key below the target's root, segments separated by "/", already safe: no empty, "." or ".." segments. */
   readonly key: string;
-  /** The contents, in order. Not to be changed; the same arrays come again with a retry. */
+  /**
+   * The contents, in order. Not to be changed: the same arrays come again with a retry. Not to be kept either: once `put`
+   * has resolved, their memory is given back.
+   */
   readonly chunks: readonly Uint8Array[];
   /** Sum of the chunks' lengths. */
   readonly byteLength: number;

@@ -1,7 +1,9 @@
+import { release } from "../release.ts";
 import { FetchHttpHandler } from "@smithy/fetch-http-handler";
 
 /** Idle connections are closed after this: stores drop them earlier or later without a word. */
 const POOL_IDLE_TIMEOUT_MS = 20_000;
+const LARGE_BODY_BYTE_LENGTH = 256 << 10;
 
 /** A fetch that failed without an answer, in the form that the SDK's own retries know (used for credentials). */
 class ConnectionError extends Error {
@@ -34,8 +36,10 @@ export function createFetchHandler(): FetchHandler {
   // makes bodies that take long (event streams) deaf to their signal.
   const requests = new WeakMap<ReadableStream, Request>();
   const send = async (request: Request): Promise<Response> => {
+    const body = isLarge(request) ? request.clone() : null;
     try {
       const response = await fetch(request, { client });
+      if (body !== null) release(await body.bytes());
       lastDate = response.headers.get("date");
       if (response.body !== null) requests.set(response.body, request);
       return response;
@@ -55,6 +59,14 @@ export function createFetchHandler(): FetchHandler {
       open = false;
     },
   };
+}
+
+/**
+ * A Request copies its body, and nobody can reach that copy but through a clone, which shares it: large ones are given
+ * back so once there is an answer. (Where a clone does not share it, it is one copy more.)
+ */
+function isLarge({ headers }: Request): boolean {
+  return Number(headers.get("content-length") ?? 0) >= LARGE_BODY_BYTE_LENGTH;
 }
 
 /** fetch's message repeats the address with its query; the cause says what happened. */

@@ -97,7 +97,7 @@ export const s3Options = {
     doc: "Larger objects are uploaded in parts of this size, several at a time.",
   }),
   bufferByteLength: option.size("target.aws.s3-upload-buffer", {
-    default: "32MB",
+    default: "16MB",
     min: MIN_PART_BYTES,
     doc: "Most bytes of request bodies on their way at a time. They take about three times as much memory.",
   }),

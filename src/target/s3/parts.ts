@@ -1,4 +1,5 @@
 import { FatalError } from "../../runtime/errors.ts";
+import { release } from "../../runtime/release.ts";
 import { MAX_PART_BYTES } from "./options.ts";
 
 /** Limits of S3 ("Amazon S3 multipart upload limits", user guide). */
@@ -20,22 +21,41 @@ export function partByteLength(objectByteLength: number, configuredByteLength: n
 }
 
 /**
- * The bytes [start, end) of the chunks, taken one after the other, in one piece: a view where they lie in one chunk,
- * else a copy. Requests want one buffer each.
+ * Calls `use` with the bytes [start, end) of the chunks, taken one after the other, in one piece, as requests want them: a
+ * view where they lie in one chunk, else a copy, whose memory is given back when `use` has succeeded.
  */
-export function sliceOf(chunks: readonly Uint8Array[], start: number, end: number): Uint8Array<ArrayBuffer> {
-  let copy: Uint8Array<ArrayBuffer> | undefined;
+export async function withSlice<T>(
+  chunks: readonly Uint8Array[],
+  { start, end }: { readonly start: number; readonly end: number },
+  use: (bytes: Uint8Array<ArrayBuffer>) => Promise<T>,
+): Promise<T> {
+  const view = viewOf(chunks, start, end);
+  if (view !== null) return await use(view);
+  const copy = copyOf(chunks, start, end);
+  const result = await use(copy);
+  release(copy); // not after a failure: what was given up may still be at work on it
+  return result;
+}
+
+function viewOf(chunks: readonly Uint8Array[], start: number, end: number): Uint8Array<ArrayBuffer> | null {
+  let offset = 0;
+  for (const chunk of chunks) {
+    if (start >= offset && end <= offset + chunk.length && chunk.buffer instanceof ArrayBuffer) {
+      return chunk.subarray(start - offset, end - offset) as Uint8Array<ArrayBuffer>;
+    }
+    offset += chunk.length;
+  }
+  return null;
+}
+
+function copyOf(chunks: readonly Uint8Array[], start: number, end: number): Uint8Array<ArrayBuffer> {
+  const copy = new Uint8Array(end - start);
   let offset = 0;
   for (const chunk of chunks) {
     const from = Math.max(start - offset, 0), to = Math.min(end - offset, chunk.length);
-    if (from < to) {
-      const piece = chunk.subarray(from, to);
-      if (piece.length === end - start && piece.buffer instanceof ArrayBuffer) return piece as Uint8Array<ArrayBuffer>;
-      copy ??= new Uint8Array(end - start);
-      copy.set(piece, offset + from - start);
-    }
+    if (from < to) copy.set(chunk.subarray(from, to), offset + from - start);
     offset += chunk.length;
     if (offset >= end) break;
   }
-  return copy ?? new Uint8Array(0);
+  return copy;
 }

@@ -6,7 +6,7 @@ import { ByteBudget } from "../../runtime/byte_budget.ts";
 import { describe, type Operation } from "./errors.ts";
 import { type ObjectHead, type ObjectStore, type StoredPart, type Upload, UploadGoneError } from "./object_store.ts";
 import type { S3Settings } from "./options.ts";
-import { partByteLength, sliceOf } from "./parts.ts";
+import { partByteLength, withSlice } from "./parts.ts";
 import { linkedController, withTimeLimit } from "../../runtime/time_limit.ts";
 
 /** Each request is tried this often; then the caller holds the source back and puts the object again. */
@@ -88,10 +88,12 @@ export class Uploader {
       operation: "PutObject",
       key: head.key,
       bodyByteLength: object.byteLength,
-      send: (signal) => {
-        const body = sliceOf(object.chunks, 0, object.byteLength);
-        return this.#store.put({ ...head, body, sha256: object.sha256 }, signal);
-      },
+      send: (signal) =>
+        withSlice(
+          object.chunks,
+          { start: 0, end: object.byteLength },
+          (body) => this.#store.put({ ...head, body, sha256: object.sha256 }, signal),
+        ),
     });
   }
 
@@ -133,10 +135,12 @@ export class Uploader {
           operation: "UploadPart",
           key: upload.key,
           bodyByteLength: end - start,
-          send: (signal) => {
-            const body = sliceOf(object.chunks, start, end);
-            return this.#store.uploadPart({ ...upload, partNumber: index + 1, body }, signal);
-          },
+          send: (signal) =>
+            withSlice(
+              object.chunks,
+              { start, end },
+              (body) => this.#store.uploadPart({ ...upload, partNumber: index + 1, body }, signal),
+            ),
         });
       }
     };

@@ -24,7 +24,7 @@ export class MemoryTarget implements ObjectTarget {
       await Promise.resolve();
       const failure = this.failures.shift();
       if (failure !== undefined) throw failure;
-      this.objects.set(object.key, object);
+      this.objects.set(object.key, { ...object, chunks: [contents(object)] });
       this.order.push(object.key);
     } finally {
       this.inFlight--;

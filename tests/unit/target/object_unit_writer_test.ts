@@ -48,7 +48,7 @@ const counts = (records: number, rows: number, letters: number, [minTimestamp, m
   },
 ];
 
-const OUTPUTS: SealedOutput[] = [
+const outputs = (): SealedOutput[] => [
   {
     ...EMPTY_OUTPUT,
     pieces: [piece("p", "c", ["1", "2"], [5, 7]), piece("q", "d", ["3"])],
@@ -62,12 +62,15 @@ const OUTPUTS: SealedOutput[] = [
   },
 ];
 
-const UNIT: SealedUnit = {
-  name: "a-0_000000000000_0123456789abcdef",
+const NAME = "a-0_000000000000_0123456789abcdef";
+
+/** Made anew for each write: its pieces are given back when they are stored. */
+const newUnit = (): SealedUnit => ({
+  name: NAME,
   trigger: "age",
   ranges: [{ split: "a/0", epoch: 3n, start: "0", next: "6" }, { split: "b/1", epoch: 1n, start: "5", next: "9" }],
-  outputs: OUTPUTS,
-};
+  outputs: outputs(),
+});
 
 function setup({ maxObjectByteLength = 1e9, manifests = true } = {}) {
   const target = new MemoryTarget();
@@ -91,14 +94,14 @@ const { signal } = new AbortController();
 const lines = (target: MemoryTarget, key: string) =>
   new TextDecoder().decode(gunzipSync(target.bytes(key))).trim().split("\n");
 
-const P = `p/${UNIT.name}-0000.ndjson.gz`;
-const Q = `q/${UNIT.name}-0000.ndjson.gz`;
-const DEAD = `_dead-letters/${UNIT.name}.ndjson.gz`;
-const MANIFEST = `_manifests/a/${UNIT.name}.json`;
+const P = `p/${NAME}-0000.ndjson.gz`;
+const Q = `q/${NAME}-0000.ndjson.gz`;
+const DEAD = `_dead-letters/${NAME}.ndjson.gz`;
+const MANIFEST = `_manifests/a/${NAME}.json`;
 
 Deno.test("ObjectUnitWriter writes an object a group, the rows in the order of the seals, and the manifest last", async () => {
   const { target, writer, runtime } = setup();
-  await writer.write(UNIT, signal);
+  await writer.write(newUnit(), signal);
   assertEquals([...target.objects.keys()].sort(), [DEAD, MANIFEST, P, Q].sort());
   assertEquals(target.order.at(-1), MANIFEST);
   assertEquals([lines(target, P), lines(target, Q), lines(target, DEAD)], [["1", "2", "4"], ["3"], ["bad"]]);
@@ -108,12 +111,12 @@ Deno.test("ObjectUnitWriter writes an object a group, the rows in the order of t
 
 Deno.test("ObjectUnitWriter's manifest says what was read, what was written and what became of the rest", async () => {
   const { target, writer } = setup();
-  await writer.write(UNIT, signal);
+  await writer.write(newUnit(), signal);
   const manifest = JSON.parse(new TextDecoder().decode(target.bytes(MANIFEST)));
   const sha256 = (key: string) => createHash("sha256").update(target.bytes(key)).digest("hex");
   assertEquals(manifest, {
     version: 1,
-    unit: UNIT.name,
+    unit: NAME,
     trigger: "age",
     ranges: [
       {
@@ -185,7 +188,7 @@ Deno.test("manifestRanges() joins arrival times of seals, known or not", () => {
   ];
   for (const [times, least, greatest] of cases) {
     const outputs = times.map((time) => ({ ...EMPTY_OUTPUT, counts: counts(1, 1, 0, time) }));
-    const [{ minTimestamp, maxTimestamp }] = manifestRanges({ ...UNIT, outputs });
+    const [{ minTimestamp, maxTimestamp }] = manifestRanges({ ...newUnit(), outputs });
     const iso = (ms: string | null) => ms === null ? null : `1970-01-01T00:00:00.${ms}Z`;
     assertEquals([minTimestamp, maxTimestamp], [iso(least), iso(greatest)]);
   }
@@ -193,14 +196,14 @@ Deno.test("manifestRanges() joins arrival times of seals, known or not", () => {
 
 Deno.test("ObjectUnitWriter gives the same keys and bytes when it writes a unit again", async () => {
   const first = setup(), second = setup();
-  await first.writer.write(UNIT, signal);
-  await second.writer.write(UNIT, signal);
+  await first.writer.write(newUnit(), signal);
+  await second.writer.write(newUnit(), signal);
   for (const key of first.target.objects.keys()) assertEquals(second.target.bytes(key), first.target.bytes(key));
 });
 
 Deno.test("ObjectUnitWriter cuts a group into objects that are small enough", async () => {
   const { target, writer } = setup({ maxObjectByteLength: 1 });
-  await writer.write(UNIT, signal);
+  await writer.write(newUnit(), signal);
   const keys = target.order.filter((key) => key.startsWith("p/")).sort();
   assertEquals(keys, [P, P.replace("-0000", "-0001")]);
   assertEquals(keys.map((key) => lines(target, key)), [["1", "2"], ["4"]]);
@@ -208,7 +211,7 @@ Deno.test("ObjectUnitWriter cuts a group into objects that are small enough", as
 
 Deno.test("ObjectUnitWriter leaves the manifest out when it is told to", async () => {
   const { target, writer } = setup({ manifests: false });
-  await writer.write(UNIT, signal);
+  await writer.write(newUnit(), signal);
   assertEquals(target.order.filter((key) => key.startsWith("_manifests/")), []);
 });
 
@@ -216,7 +219,7 @@ Deno.test("ObjectUnitWriter tries a failed put again and bounds the puts in flig
   const { target, writer, runtime } = setup();
   target.failures.push(new RetriableError("503"), new RetriableError("503"), new RetriableError("503"));
   const pieces = Array.from({ length: 9 }, (_, i) => piece(`p${i}`, "c", ["1"]));
-  await writer.write({ ...UNIT, outputs: [{ ...EMPTY_OUTPUT, pieces }] }, signal);
+  await writer.write({ ...newUnit(), outputs: [{ ...EMPTY_OUTPUT, pieces }] }, signal);
   assertEquals(target.objects.size, 10);
   assertEquals(target.mostInFlight, 2);
   assertEquals(runtime.metrics.total("collector_retries_total"), 3);
@@ -225,6 +228,14 @@ Deno.test("ObjectUnitWriter tries a failed put again and bounds the puts in flig
 Deno.test("ObjectUnitWriter writes no manifest when an object can't be written", async () => {
   const { target, writer } = setup();
   target.failures.push(new FatalError("access denied"));
-  await assertRejects(() => writer.write(UNIT, signal), FatalError, "access denied");
+  await assertRejects(() => writer.write(newUnit(), signal), FatalError, "access denied");
   assert(!target.objects.has(MANIFEST));
+});
+
+Deno.test("ObjectUnitWriter gives the memory of pieces back when they are stored", async () => {
+  const { writer } = setup(), unit = newUnit();
+  await writer.write(unit, signal);
+  for (const { pieces } of unit.outputs) {
+    for (const { bytes } of pieces) assertEquals(bytes.buffer.byteLength, 0);
+  }
 });
