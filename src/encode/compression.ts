@@ -6,7 +6,11 @@
  *     zstd   a piece is one whole frame with its length and checksum; frames follow each other
  *     none   a piece is its bytes
  */
+import { release } from "../runtime/release.ts";
 import { constants, crc32, deflateRawSync, zstdCompressSync, type ZstdOptions } from "node:zlib";
+
+/** The least room for a result, bytes. */
+const LEAST_ROOM = 16 << 10;
 
 export const COMPRESSIONS = ["gzip", "zstd", "none"] as const;
 export type Compression = typeof COMPRESSIONS[number];
@@ -51,7 +55,7 @@ export function compressPiece(
 }
 
 function deflatePiece(bytes: Uint8Array<ArrayBuffer>, level: number): Uint8Array {
-  return alone(deflateRawSync(bytes, { level, finishFlush: constants.Z_SYNC_FLUSH }));
+  return alone(deflateRawSync(bytes, { level, finishFlush: constants.Z_SYNC_FLUSH, chunkSize: roomFor(bytes) }));
 }
 
 /** `pledgedSrcSize` puts the length into the frame's header; the type declarations don't know it yet. */
@@ -61,11 +65,20 @@ function zstdFrame(bytes: Uint8Array<ArrayBuffer>, level: number): Uint8Array {
   const options: SizedZstdOptions = {
     params: { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 },
     pledgedSrcSize: bytes.length,
+    chunkSize: roomFor(bytes),
   };
   return alone(zstdCompressSync(bytes, options));
 }
 
-/** node:zlib's small results are the start of a buffer of 16 kB, which would stay in memory as long as they do. */
+/** For the whole result as a rule: node:zlib would leave a list of small buffers to the garbage collector. */
+function roomFor({ length }: Uint8Array): number {
+  return Math.max(LEAST_ROOM, length >> 1);
+}
+
+/** node:zlib's results are the start of a larger buffer, which would stay in memory as long as they do. */
 function alone(bytes: Uint8Array): Uint8Array {
-  return bytes.length === bytes.buffer.byteLength ? new Uint8Array(bytes.buffer) : new Uint8Array(bytes);
+  if (bytes.length === bytes.buffer.byteLength) return new Uint8Array(bytes.buffer);
+  const copy = new Uint8Array(bytes);
+  release(bytes);
+  return copy;
 }

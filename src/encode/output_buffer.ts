@@ -41,10 +41,7 @@ export class OutputBuffer {
   reserve(byteLength: number): void {
     const needed = this.length + byteLength + WORD_SLACK;
     if (needed <= this.bytes.length) return;
-    const grown = new Uint8Array(Math.max(needed, Math.ceil(this.bytes.length * 1.5)));
-    grown.set(this.bytes.subarray(0, this.length));
-    this.bytes = grown;
-    this.view = new DataView(grown.buffer);
+    this.#resize(Math.max(needed, Math.ceil(this.bytes.length * 1.5)));
   }
 
   /** What was written. A view: good until the next write. */
@@ -56,7 +53,12 @@ export class OutputBuffer {
   reset(keepByteLength: number): void {
     this.length = 0;
     if (this.bytes.length <= keepByteLength + WORD_SLACK) return;
-    this.bytes = new Uint8Array(keepByteLength + WORD_SLACK);
+    this.#resize(keepByteLength + WORD_SLACK);
+  }
+
+  /** Gives the old memory back at once. */
+  #resize(byteLength: number): void {
+    this.bytes = new Uint8Array(this.bytes.buffer.transfer(byteLength));
     this.view = new DataView(this.bytes.buffer);
   }
 }
