@@ -2,12 +2,12 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncludes } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { gzipSync } from "node:zlib";
-import { SystemClock } from "../../src/runtime/clock.ts";
 import { FatalError, RetriableError } from "../../src/runtime/errors.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { s3Target } from "../../src/target/s3.ts";
 import type { S3TargetConfig } from "../../src/target/s3/options.ts";
 import type { ReadableObjectTarget } from "../../src/target/target.ts";
+import { HangClock } from "../support/hang_clock.ts";
 import { s3Config } from "../support/s3_config.ts";
 import { type S3Fault, type S3Operation, startS3 } from "../support/s3_server.ts";
 import { contents, patternBytes, storedObject, testRuntime } from "../support/stored_object.ts";
@@ -19,13 +19,6 @@ let buckets = 0;
 
 function test(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, fn, sanitizeOps: false, sanitizeResources: false });
-}
-
-/** All waits are cut short: time limits and pauses. */
-class HastyClock extends SystemClock {
-  override sleep(durationMs: number, signal?: AbortSignal): Promise<void> {
-    return super.sleep(Math.min(durationMs, 300), signal);
-  }
 }
 
 /** A target that was never opened, on a bucket of its own that holds `object`, and no faults. */
@@ -88,7 +81,7 @@ for (const [name, fault] of Object.entries(PASSING)) {
       server.faults.add(fault, { times: 3, operations: ["DeleteObject"] });
       await target.delete(object.key, NEVER);
       if (typeof fault === "string") assertEquals(await server.list("", bucket), []);
-    }, { runtime: { clock: new HastyClock() } }));
+    }, { runtime: { clock: new HangClock(server.hung) } }));
 }
 
 test("the s3 target goes on with a body where it broke off", () =>

@@ -7,6 +7,7 @@ import type { Runtime } from "../../src/runtime/runtime.ts";
 import { s3Target } from "../../src/target/s3.ts";
 import type { S3TargetConfig } from "../../src/target/s3/options.ts";
 import type { ObjectTarget, StoredObject } from "../../src/target/target.ts";
+import { HangClock } from "../support/hang_clock.ts";
 import { s3Config } from "../support/s3_config.ts";
 import { type S3Fault, type S3Operation, startS3 } from "../support/s3_server.ts";
 import { contents, patternBytes, storedObject, testRuntime } from "../support/stored_object.ts";
@@ -172,13 +173,6 @@ test("the s3 target waits as long as a throttling store asks", async () => {
 });
 
 const HANGS = ["hang", "do and hang"] as const;
-/** All waits are cut short. */
-class HastyClock extends SystemClock {
-  override sleep(durationMs: number, signal?: AbortSignal): Promise<void> {
-    return super.sleep(Math.min(durationMs, 500), signal);
-  }
-}
-
 for (const fault of HANGS) {
   test(`the s3 target gives up requests that ${fault}, and tries again`, () =>
     scene(async ({ target, assertStored }) => {
@@ -190,7 +184,7 @@ for (const fault of HANGS) {
       }
       await target.put(large, NEVER);
       await assertStored(large);
-    }, { runtime: { clock: new HastyClock() } }));
+    }, { runtime: { clock: new HangClock(server.hung) } }));
 }
 
 test("the s3 target says how long it waited for an answer", () =>

@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import { Condition } from "../../src/runtime/condition.ts";
 import { type FauxqsServer, startFauxqs } from "fauxqs";
 import { type Misbehaviour, type RawAnswer, startFront } from "./http_front.ts";
 import { type RawRequest, verifySignature } from "./sigv4.ts";
@@ -65,6 +66,8 @@ export interface S3Server {
   readonly faults: S3Faults;
   /** All requests so far, faulty ones too. */
   readonly requests: S3Request[];
+  /** Notified each time a request is left without an answer. */
+  readonly hung: Condition;
   /** Connections that are open now. */
   connections(): number;
   /** The most keys of a page of a listing: 1,000 as with S3, unless this says otherwise. */
@@ -104,7 +107,7 @@ export async function startS3(options: S3ServerOptions = {}): Promise<S3Server> 
   store.createBucket(bucket);
   const origin = `http://127.0.0.1:${store.port}`;
   const requests: S3Request[] = [];
-  const faults = new FaultList();
+  const faults = new FaultList(), hung = new Condition();
   const uploads = new UploadList();
   let skewMs = 0, listPageSize = 1000;
   const resets = (raw: RawRequest) => faults.next(classify(raw), "reset") === "reset";
@@ -118,7 +121,9 @@ export async function startS3(options: S3ServerOptions = {}): Promise<S3Server> 
       request.operation === "ListObjectsV2"
         ? await listPage(request, origin, listPageSize)
         : uploads.watch(request, await forward(request, origin));
-    return await answer(fault, doIt, date);
+    const outcome = await answer(fault, doIt, date);
+    if (outcome === "hang") hung.notify();
+    return outcome;
   };
   const front = startFront({ resets, handle });
   const endpoint = `http://127.0.0.1:${front.port}`;
@@ -136,6 +141,7 @@ export async function startS3(options: S3ServerOptions = {}): Promise<S3Server> 
     },
     faults,
     requests,
+    hung,
     connections: () => front.connections(),
     setListPageSize: (keys) => listPageSize = keys,
     setSkewMs: (ms) => skewMs = ms,
