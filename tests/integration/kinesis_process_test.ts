@@ -17,7 +17,7 @@ Deno.test({
       "stream.source": "kinesis",
       "kinesis.stream": stream,
       "kinesis.consumer-dynamodb-table": `${stream}-leases`,
-      "kinesis.failover-time": "1s",
+      "kinesis.failover-time": "3s",
       "kinesis.poll-interval": "200ms",
       "aws.kinesis-endpoint": servers.kinesisUrl,
       "aws.dynamodb-endpoint": servers.dynamodbUrl,
