@@ -168,6 +168,48 @@ kafkaTest("a commit that the coordinator refuses is a lost split", async ({ clus
   await one.until("back again", () => one.values.length === 20);
 });
 
+kafkaTest(
+  "cooperative-sticky: a join that has to be tried again costs no partition",
+  async ({ cluster, reader }) => {
+    const logs = cluster.createTopic("events", 1);
+    logs[0].values(numbers(0, 10));
+    const one = await reader({ assignmentStrategy: "cooperative-sticky" });
+    await one.until("everything", () => one.values.length === 10);
+    let refusals = 3;
+    cluster.fault = ({ apiKey }) =>
+      apiKey === ApiKey.SyncGroup && refusals-- > 0 ? ErrorCode.REBALANCE_IN_PROGRESS : undefined;
+    cluster.createTopic("events", 2)[1].values(["new"]);
+    // The coordinator has gone on to the next generation, and we are not in it yet.
+    await one.until("a join that failed", () => one.logs.some(({ message }) => message.includes("SyncGroup")));
+    await one.commit("events/0");
+    assertEquals(cluster.group("readers").offsets.get("events/0")?.offset, 10n);
+    logs[0].values(numbers(10, 20));
+    await one.until("the rest", () => one.values.length === 21);
+    assertEquals(one.turns, ["assigned events/0 from 0", "assigned events/1 from 0"]);
+  },
+);
+
+kafkaTest(
+  "cooperative-sticky: a member that is expelled while it joins drops everything and begins anew",
+  async ({ cluster, reader }) => {
+    const logs = cluster.createTopic("events", 1);
+    logs[0].values(numbers(0, 10));
+    const one = await reader({ assignmentStrategy: "cooperative-sticky" });
+    await one.until("everything", () => one.values.length === 10);
+    cluster.fault = ({ apiKey }) => apiKey === ApiKey.JoinGroup ? "hang up" : undefined;
+    cluster.createTopic("events", 2);
+    await one.until("a join that failed", () => one.logs.some(({ message }) => message.includes("JoinGroup")));
+    const group = cluster.group("readers");
+    group.expel([...group.members.keys()][0]);
+    await one.commit("events/0");
+    cluster.fault = () => undefined;
+    await one.until("everything again", () => one.values.length === 20);
+    assertEquals(one.turns.slice(0, 3), ["assigned events/0 from 0", "refused events/0", "lost events/0"]);
+    await one.commit("events/0");
+    assertEquals(group.offsets.get("events/0")?.offset, 10n);
+  },
+);
+
 kafkaTest("commits of many partitions at a time go in one request", async ({ cluster, reader }) => {
   cluster.createTopic("events", 50).forEach((log, i) => log.values([String(i)]));
   const one = await reader();

@@ -136,7 +136,7 @@ export class Committer {
     switch (errorCode) {
       case ErrorCode.ILLEGAL_GENERATION:
         // With cooperative-sticky we join anew while we go on: the next generation may still be ours.
-        if (group.joining || group.membership !== membership) return true;
+        if (group.joining) return true;
         break;
       case ErrorCode.UNKNOWN_MEMBER_ID:
       case ErrorCode.FENCED_INSTANCE_ID:
@@ -145,7 +145,8 @@ export class Committer {
         commit.reject(this.#final(split, errorCode));
         return false;
     }
-    group.commitRefused(membership, errorCode);
+    // The membership has changed meanwhile: whether the partition is still ours is found out before the next try.
+    if (!group.commitRefused(membership, errorCode)) return true;
     commit.reject(new SplitLostError(split, `The coordinator refused the commit of ${split}: ${errorName(errorCode)}`));
     return false;
   }

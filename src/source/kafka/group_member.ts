@@ -51,9 +51,12 @@ export class GroupMember {
   readonly #joiner: GroupJoiner;
   readonly #changed = new Condition();
   #membership: Membership | null = null;
-  /** Aborts with the reason when the present membership is lost. */
+  /** Aborts with the reason when we are no longer counted in, until everything is given up. */
   #lost = new AbortController();
+  /** From the first try to join until we are in, or have lost everything. */
   #joining = false;
+  /** A request to join is under way. */
+  #asking = false;
   /** Why we must join again; null while we needn't. */
   #rejoinReason: string | null = null;
   #joinedTopics = -1;
@@ -80,7 +83,7 @@ export class GroupMember {
     return this.#membership;
   }
 
-  /** True while a join is under way: the generation may be over in a moment. */
+  /** True until a join has come off, however often it is tried: the generation may be over, and we still count. */
   get joining(): boolean {
     return this.#joining;
   }
@@ -95,9 +98,11 @@ export class GroupMember {
     if (this.#topics.version !== this.#joinedTopics) this.#rejoin("topics or partitions changed");
   }
 
-  /** A commit was refused with this code. */
-  commitRefused(membership: Membership, errorCode: number): void {
-    if (this.#membership === membership) this.#lose(errorCode);
+  /** A commit was refused with this code. False when that says nothing about the present membership. */
+  commitRefused(membership: Membership, errorCode: number): boolean {
+    if (this.#membership !== membership) return false;
+    this.#lose(errorCode);
+    return true;
   }
 
   /** Takes part until `signal` aborts. @throws FatalError, or the signal's reason. */
@@ -108,7 +113,7 @@ export class GroupMember {
       runtime: this.#runtime,
       sessionTimeoutMs: this.#options.sessionTimeoutMs,
       // While we join, the request that waits at the broker is the sign of life.
-      current: () => this.#joining ? null : this.#membership,
+      current: () => this.#asking ? null : this.#membership,
       answered: (_, errorCode) => this.#answered(errorCode),
       failed: (error) => this.#fail(error),
     }, controller.signal);
@@ -170,16 +175,19 @@ export class GroupMember {
   }
 
   async #joinAndSync(signal: AbortSignal): Promise<{ membership: Membership; assignment: Assignment }> {
-    this.#joining = true;
+    this.#lost.signal.throwIfAborted(); // between two tries
+    this.#joining = this.#asking = true;
     try {
       this.#rejoinReason = null;
       this.#joinedTopics = this.#topics.version;
       const joined = await this.#joiner.join(signal);
-      this.#lost = new AbortController();
+      // What we said that we own may be somebody else's already.
+      this.#lost.signal.throwIfAborted();
       this.#membership = joined.membership;
+      this.#joining = false;
       return joined;
     } finally {
-      this.#joining = false;
+      this.#asking = false;
       this.#changed.notify();
     }
   }
@@ -191,6 +199,9 @@ export class GroupMember {
       case ErrorCode.REBALANCE_IN_PROGRESS:
         return this.#rejoin("members come or go");
       case ErrorCode.ILLEGAL_GENERATION:
+        // The group went on when we last tried to join: the next try tells whether we are still in it.
+        if (this.#joining) return;
+        return this.#lose(errorCode);
       case ErrorCode.UNKNOWN_MEMBER_ID:
         return this.#lose(errorCode);
       case ErrorCode.COORDINATOR_LOAD_IN_PROGRESS:
@@ -215,6 +226,8 @@ export class GroupMember {
 
   #loseAll(reason: MembershipLostError): void {
     this.#membership = null;
+    this.#joining = false;
+    this.#lost = new AbortController();
     this.#runtime.log.warn(
       "no longer in the consumer group, joining again",
       { group: this.#coordinator.groupId },
