@@ -510,7 +510,7 @@ rangesTest("a job's place is published as offsets of a group of its own", async 
   assertEquals(cluster.group("readers").offsets.size, 0);
   const client = connectKafka(rangeConfig({ nodes: cluster.nodes }), testRuntime());
   const coordinator = new Coordinator(client, "g");
-  await coordinator.find({ signal: soon() });
+  await coordinator.find(soon());
   cluster.coordinator = 2;
   const publish = () => publishOffsets(coordinator, new Map([["events/0", "6"]]), soon());
   await assertRejects(publish, RetriableError);

@@ -1,8 +1,12 @@
+import { withAbort } from "../../runtime/abort.ts";
 import { FatalError, RetriableError } from "../../runtime/errors.ts";
 import type { KafkaClient, Lane, SendOptions } from "./client.ts";
 import type { ApiRequest } from "./protocol/api.ts";
 import { ErrorCode, errorName } from "./protocol/errors.ts";
 import { findCoordinatorRequest } from "./protocol/group.ts";
+
+/** For what several wait for: each of them may give up, and a client that is closed ends it. */
+const NEVER = new AbortController().signal;
 
 /** The broker that keeps the group: found when needed, found anew when it moved. */
 export class Coordinator {
@@ -28,7 +32,7 @@ export class Coordinator {
 
   /** @throws RetriableError (the coordinator is looked for again next time), FatalError, the signal's reason. */
   async send<T>(lane: Lane, request: ApiRequest<T>, options: SendOptions): Promise<T> {
-    const nodeId = this.#nodeId ?? await this.find(options);
+    const nodeId = this.#nodeId ?? await this.find(options.signal);
     try {
       return await this.#client.send(nodeId, lane, request, options);
     } catch (error) {
@@ -38,13 +42,14 @@ export class Coordinator {
   }
 
   /** The coordinator's node id. Errors as with `send`. */
-  find(options: SendOptions): Promise<number> {
-    this.#finding ??= this.#find(options).finally(() => this.#finding = null);
-    return this.#finding;
+  find(signal: AbortSignal): Promise<number> {
+    this.#finding ??= this.#find().finally(() => this.#finding = null);
+    return withAbort(this.#finding, signal);
   }
 
-  async #find(options: SendOptions): Promise<number> {
-    const { errorCode, broker } = await this.#client.sendToAny(findCoordinatorRequest(this.groupId), options);
+  async #find(): Promise<number> {
+    const request = findCoordinatorRequest(this.groupId);
+    const { errorCode, broker } = await this.#client.sendToAny(request, { signal: NEVER });
     if (errorCode === ErrorCode.NONE) {
       this.#client.learn(broker);
       this.#nodeId = broker.nodeId;

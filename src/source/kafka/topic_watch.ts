@@ -1,3 +1,4 @@
+import { withAbort } from "../../runtime/abort.ts";
 import { FatalError, RetriableError } from "../../runtime/errors.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { KafkaClient } from "./client.ts";
@@ -7,6 +8,9 @@ import { selectTopics, type TopicSelection } from "./topics.ts";
 
 /** How long the brokers must say that a topic doesn't exist until that is believed. */
 const ABSENT_MS = 3000;
+
+/** For what several wait for: each of them may give up, and a client that is closed ends it. */
+const NEVER = new AbortController().signal;
 
 /** What is known of one topic. */
 interface TopicState {
@@ -85,15 +89,15 @@ export class TopicWatch {
     return new Map(found.map(({ topic, partitions }) => [topic, partitions.map(({ partition }) => partition)]));
   }
 
-  /** Asks the cluster; one at a time. @throws RetriableError or FatalError. */
+  /** Asks the cluster; one at a time. @throws RetriableError, FatalError or the signal's reason. */
   refresh(signal: AbortSignal): Promise<void> {
-    this.#refreshing ??= this.#refresh(signal).finally(() => this.#refreshing = null);
-    return this.#refreshing;
+    this.#refreshing ??= this.#refresh().finally(() => this.#refreshing = null);
+    return withAbort(this.#refreshing, signal);
   }
 
-  async #refresh(signal: AbortSignal): Promise<void> {
+  async #refresh(): Promise<void> {
     const wanted = this.#selection.kind === "names" ? this.#selection.names : null;
-    const metadata = await this.#client.metadata(wanted, { signal });
+    const metadata = await this.#client.metadata(wanted, { signal: NEVER });
     const previous = this.#topics, topics = readTopics(metadata, this.#selection);
     for (const { topic, errorCode } of metadata.topics) this.#report(topic, errorCode);
     this.#topics = topics;
