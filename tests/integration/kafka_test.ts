@@ -386,6 +386,17 @@ kafkaTest(
   { users: { alice: "wonderland" } },
 );
 
+for (const fault of ["hang up", "silence"] as const) {
+  kafkaTest(`a login that the broker doesn't answer (${fault}) is tried again`, async ({ cluster, reader }) => {
+    cluster.createTopic("events", 1)[0].values(numbers(0, 3));
+    let faults = 2;
+    cluster.fault = ({ apiKey }) => apiKey === ApiKey.SaslAuthenticate && faults-- > 0 ? fault : undefined;
+    const login = { securityProtocol: "SASL_PLAINTEXT", saslMechanism: "PLAIN", saslUsername: "alice" } as const;
+    const one = await reader({ ...login, saslPassword: "wonderland", requestTimeoutMs: 300 });
+    await one.until("everything", () => one.values.length === 3);
+  }, { users: { alice: "wonderland" } });
+}
+
 kafkaTest("leaves out aborted transactions and control records, and moves past them", async ({ cluster, reader }) => {
   const [log] = cluster.createTopic("events", 1);
   const transactional = (producerId: bigint, ...values: string[]) =>

@@ -130,10 +130,14 @@ function takeWholeFrames(connection: Connection): void {
   };
 }
 
+/** A connection that ended, or no answer: kafkajs calls it a failed login when it happens during one. */
+const LOST = /closed connection|connection (closed|error|timeout)|not connected|timed out$/i;
+
 /** The cause that an operator can act on. @returns FatalError when waiting doesn't help. */
 function connectError(broker: string, error: unknown): FatalError | RetriableError {
   const text = error instanceof Error ? error.message : String(error);
-  if (error instanceof Error && error.name === "KafkaJSSASLAuthenticationError" || /SASL/.test(text)) {
+  const isLogin = error instanceof Error && error.name === "KafkaJSSASLAuthenticationError" || /SASL/.test(text);
+  if (isLogin && !LOST.test(text)) {
     return new FatalError(
       `Broker ${broker} refused the login (${text}): look at kafka.sasl.mechanism, kafka.sasl.username and the password`,
       { cause: error },
