@@ -7,7 +7,7 @@ import { Buffer } from "node:buffer";
 import { ApiKey } from "../../src/source/kafka/protocol/api.ts";
 import { ErrorCode } from "../../src/source/kafka/protocol/errors.ts";
 import { WireReader, WireWriter } from "../../src/source/kafka/protocol/wire.ts";
-import { FakeGroup } from "./kafka_group.ts";
+import { FakeGroup, SYSTEM_TIMERS, type Timers } from "./kafka_group.ts";
 import { PartitionLog } from "./kafka_log.ts";
 
 /** What a fault may do to a request: answer with this code wherever codes go, hang up, or (undefined) nothing. */
@@ -22,6 +22,8 @@ export interface RequestSeen {
 export interface FakeKafkaOptions {
   readonly brokers?: number;
   readonly users?: Readonly<Record<string, string>>;
+  /** Nothing listens then: requests come by `handle`. */
+  readonly timers?: Timers;
 }
 
 /** Api key: newest version that is answered. */
@@ -58,20 +60,25 @@ interface Session {
 class Broker {
   readonly nodeId: number;
   readonly port: number;
+  up = true;
   readonly #connections = new Set<Deno.Conn>();
-  #listener: Deno.Listener | null;
+  #listener: Deno.Listener | null = null;
+  readonly #listens: boolean;
   readonly #serve: (nodeId: number, connection: Deno.Conn) => Promise<void>;
 
-  constructor(nodeId: number, serve: (nodeId: number, connection: Deno.Conn) => Promise<void>) {
+  constructor(nodeId: number, serve: (nodeId: number, connection: Deno.Conn) => Promise<void>, listens: boolean) {
     this.nodeId = nodeId;
     this.#serve = serve;
-    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    this.port = (this.#listener.addr as Deno.NetAddr).port;
-    void this.#accept(this.#listener);
+    this.#listens = listens;
+    this.port = this.#listen(0);
   }
 
-  get up(): boolean {
-    return this.#listener !== null;
+  /** @returns the port. */
+  #listen(port: number): number {
+    if (!this.#listens) return this.nodeId;
+    this.#listener = Deno.listen({ hostname: "127.0.0.1", port });
+    void this.#accept(this.#listener);
+    return (this.#listener.addr as Deno.NetAddr).port;
   }
 
   async #accept(listener: Deno.Listener): Promise<void> {
@@ -91,15 +98,16 @@ class Broker {
   }
 
   stop(): void {
+    this.up = false;
     this.#listener?.close();
     this.#listener = null;
     for (const connection of [...this.#connections]) this.#drop(connection);
   }
 
   start(): void {
-    if (this.#listener !== null) return;
-    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: this.port });
-    void this.#accept(this.#listener);
+    if (this.up) return;
+    this.up = true;
+    this.#listen(this.port);
   }
 }
 
@@ -125,16 +133,20 @@ export class FakeKafka {
   coordinator = 1;
   /** Looks at each request before it is answered. */
   fault: (request: RequestSeen) => Fault = () => undefined;
+  /** Producers' larger batches are refused. */
+  maxBatchByteLength = 1 << 20;
   /** The most bytes of record data that any answer had. */
   largestAnswer = 0;
   readonly #users: Readonly<Record<string, string>> | undefined;
+  readonly #timers: Timers;
   readonly #stopped = new AbortController();
 
-  constructor({ brokers = 1, users }: FakeKafkaOptions = {}) {
+  constructor({ brokers = 1, users, timers }: FakeKafkaOptions = {}) {
     this.#users = users;
+    this.#timers = timers ?? SYSTEM_TIMERS;
     this.brokers = Array.from(
       { length: brokers },
-      (_, i) => new Broker(i + 1, (nodeId, connection) => this.#serve(nodeId, connection)),
+      (_, i) => new Broker(i + 1, (nodeId, connection) => this.#serve(nodeId, connection), timers === undefined),
     );
   }
 
@@ -156,7 +168,7 @@ export class FakeKafka {
 
   group(groupId: string): FakeGroup {
     let group = this.groups.get(groupId);
-    if (group === undefined) this.groups.set(groupId, group = new FakeGroup());
+    if (group === undefined) this.groups.set(groupId, group = new FakeGroup(this.#timers));
     return group;
   }
 
@@ -193,6 +205,18 @@ export class FakeKafka {
       // In one piece: two would wait for each other (Nagle's algorithm, delayed acknowledgements).
       await writeAll(connection, new WireWriter(bytes.length + 4).byteString(bytes).bytes);
     }
+  }
+
+  /** What the broker answers to the body of a request; null for nothing at all. */
+  async handle(seen: RequestSeen, version: number, body: Uint8Array): Promise<Uint8Array | null> {
+    this.requests.push(seen);
+    const fault = this.fault(seen);
+    if (fault === "hang up" || fault === "silence") return null;
+    const writer = new WireWriter();
+    const errorCode = typeof fault === "number" ? fault : 0;
+    const call = { nodeId: seen.nodeId, version, reader: new WireReader(body), writer, errorCode };
+    const answered = await this.#answer(seen.apiKey, call, { authenticated: true });
+    return answered && fault !== "lose answer" ? writer.bytes : null;
   }
 
   /** @returns false to hang up. */
@@ -353,12 +377,12 @@ export class FakeKafka {
   #anyAppend(logs: readonly PartitionLog[], maxWaitMs: number): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {
-        clearTimeout(timer);
+        forget();
         this.#stopped.signal.removeEventListener("abort", done);
         for (const log of logs) log.waiters.delete(done);
         resolve();
       };
-      const timer = setTimeout(done, maxWaitMs);
+      const forget = this.#timers.start(done, maxWaitMs);
       this.#stopped.signal.addEventListener("abort", done);
       if (this.#stopped.signal.aborted) done();
       for (const log of logs) log.waiters.add(done);
@@ -409,7 +433,8 @@ export class FakeKafka {
     writer.array(topics, ({ topic, partitions }) => {
       writer.string(topic).array(partitions, ({ partition, records }) => {
         const log = this.#logAt(nodeId, topic, partition);
-        const code = typeof log === "number" ? log : errorCode;
+        const tooLarge = records.length > this.maxBatchByteLength ? ErrorCode.MESSAGE_TOO_LARGE : 0;
+        const code = typeof log === "number" ? log : errorCode || tooLarge;
         const base = typeof log === "number" || code !== 0 ? -1 : log.appendBytes(Buffer.from(records));
         writer.int32(partition).int16(code).int64(BigInt(base)).int64(-1n);
         if (version >= 5) writer.int64(0n);

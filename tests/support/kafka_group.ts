@@ -24,6 +24,19 @@ export interface SyncResult {
   readonly assignment: Uint8Array;
 }
 
+/** Where sessions, rebalances and fetches wait: setTimeout, or a simulated time. */
+export interface Timers {
+  /** @returns how to forget about it; after it has run, nothing happens. */
+  start(run: () => void, durationMs: number): () => void;
+}
+
+export const SYSTEM_TIMERS: Timers = {
+  start(run, durationMs) {
+    const timer = setTimeout(run, durationMs);
+    return () => clearTimeout(timer);
+  },
+};
+
 interface Member {
   readonly memberId: string;
   readonly instanceId: string | null;
@@ -31,7 +44,7 @@ interface Member {
   sessionTimeoutMs: number;
   rebalanceTimeoutMs: number;
   assignment: Uint8Array;
-  session: ReturnType<typeof setTimeout> | undefined;
+  forgetSession: (() => void) | undefined;
   join: ((result: JoinResult) => void) | null;
   sync: ((result: SyncResult) => void) | null;
 }
@@ -49,7 +62,14 @@ export class FakeGroup {
   #leaderId = "";
   #nextMember = 0;
   readonly #pendingIds = new Set<string>();
-  #deadline: ReturnType<typeof setTimeout> | undefined;
+  #forgetDeadline: (() => void) | undefined;
+  readonly #timers: Timers;
+  /** Looks at each commit that was taken. */
+  onCommit: (split: string, offset: bigint) => void = () => {};
+
+  constructor(timers: Timers = SYSTEM_TIMERS) {
+    this.#timers = timers;
+  }
 
   join(fields: JoinFields): Promise<JoinResult> {
     const failed = (errorCode: number, memberId = fields.memberId): JoinResult => ({
@@ -92,7 +112,7 @@ export class FakeGroup {
         ...fields,
         memberId,
         assignment: NOTHING,
-        session: undefined,
+        forgetSession: undefined,
         join: null,
         sync: null,
       };
@@ -102,14 +122,14 @@ export class FakeGroup {
       member.join = resolve;
       this.members.set(memberId, member);
       this.#protocol = fields.protocol;
-      clearTimeout(member.session);
+      member.forgetSession?.();
       this.#prepare();
     });
   }
 
   #replace(before: Member, memberId: string): void {
     this.members.delete(before.memberId);
-    clearTimeout(before.session);
+    before.forgetSession?.();
     this.members.set(memberId, { ...before, memberId, join: null, sync: null });
     if (this.#leaderId === before.memberId) this.#leaderId = memberId;
   }
@@ -122,9 +142,9 @@ export class FakeGroup {
         member.sync?.({ errorCode: ErrorCode.REBALANCE_IN_PROGRESS, assignment: NOTHING });
         member.sync = null;
       }
-      clearTimeout(this.#deadline);
+      this.#forgetDeadline?.();
       const timeoutMs = Math.max(...[...this.members.values()].map(({ rebalanceTimeoutMs }) => rebalanceTimeoutMs));
-      this.#deadline = setTimeout(() => {
+      this.#forgetDeadline = this.#timers.start(() => {
         for (const member of [...this.members.values()]) if (member.join === null) this.#drop(member);
         this.#complete();
       }, timeoutMs);
@@ -133,7 +153,7 @@ export class FakeGroup {
   }
 
   #complete(): void {
-    clearTimeout(this.#deadline);
+    this.#forgetDeadline?.();
     this.generation++;
     if (this.members.size === 0) {
       this.state = "empty";
@@ -207,6 +227,7 @@ export class FakeGroup {
     this.#touch(this.members.get(memberId)!);
     this.offsets.set(split, { offset, metadata });
     this.commits.push({ split, offset, generation });
+    this.onCommit(split, offset);
     return 0;
   }
 
@@ -224,7 +245,7 @@ export class FakeGroup {
   }
 
   #drop(member: Member): void {
-    clearTimeout(member.session);
+    member.forgetSession?.();
     this.members.delete(member.memberId);
     member.join?.({ ...this.#joinResult(""), errorCode: ErrorCode.UNKNOWN_MEMBER_ID });
     member.sync?.({ errorCode: ErrorCode.UNKNOWN_MEMBER_ID, assignment: NOTHING });
@@ -232,15 +253,15 @@ export class FakeGroup {
 
   #shrunk(): void {
     if (this.members.size === 0) {
-      clearTimeout(this.#deadline);
+      this.#forgetDeadline?.();
       this.generation++;
       this.state = "empty";
     } else this.#prepare();
   }
 
   #touch(member: Member): void {
-    clearTimeout(member.session);
-    member.session = setTimeout(() => {
+    member.forgetSession?.();
+    member.forgetSession = this.#timers.start(() => {
       if (member.join !== null || member.sync !== null || this.members.get(member.memberId) !== member) return;
       this.#drop(member);
       this.#shrunk();
@@ -248,8 +269,8 @@ export class FakeGroup {
   }
 
   stop(): void {
-    clearTimeout(this.#deadline);
-    for (const { session } of this.members.values()) clearTimeout(session);
+    this.#forgetDeadline?.();
+    for (const { forgetSession } of this.members.values()) forgetSession?.();
   }
 }
 

@@ -1,0 +1,281 @@
+/**
+ * The world of the consumer group's simulation: collectors (the real loop, the real source) over brokers that speak the
+ * protocol in memory, on one simulated time, all from one seed. First faults, then calm; it looks at every commit and
+ * counts at the end:
+ *
+ *  - no committed offset passes a record that isn't stored, and none goes back;
+ *  - once the faults stop, every record is stored and committed within a bound of simulated time; once, when nothing was
+ *    killed, lost or late;
+ *  - everybody stops when asked to, and leaves an empty group behind.
+ */
+import { silentLog } from "../../src/runtime/log.ts";
+import type { Logger } from "../../src/runtime/log.ts";
+import { SeededRandom } from "../../src/runtime/random.ts";
+import { type KafkaConfig, kafkaOptions } from "../../src/source/kafka/options.ts";
+import { ApiKey } from "../../src/source/kafka/protocol/api.ts";
+import { ErrorCode } from "../../src/source/kafka/protocol/errors.ts";
+import { defaultConfig } from "../support/default_config.ts";
+import { FakeKafka, type Fault } from "../support/kafka_broker.ts";
+import { KafkaWorker } from "../support/kafka_worker.ts";
+import { RowLedger } from "../support/row_ledger.ts";
+import { CALM, type FaultRates } from "./faults.ts";
+import { SimClock, SimTime, turn } from "./sim_clock.ts";
+import { SimKafkaClient } from "./sim_kafka_client.ts";
+
+export interface KafkaWorldOptions {
+  readonly seed: number;
+  readonly strategy: KafkaConfig["assignmentStrategy"];
+  readonly network: Readonly<FaultRates>;
+  readonly workerCount: number;
+  readonly partitionCount: number;
+  /** Probabilities per second, until the faults stop. */
+  readonly restart: number;
+  readonly crash: number;
+  /** The group loses a member that goes on. */
+  readonly expel: number;
+  /** A partition's leader, or the group's coordinator, is another broker. */
+  readonly move: number;
+  /** A broker is down for some seconds. */
+  readonly outage: number;
+  /** The topic gets one more partition. */
+  readonly grow: number;
+  /** Probability per request that the broker refuses it for now. */
+  readonly refusal: number;
+  /** The longest that a unit takes to be stored, ms. */
+  readonly maxWriteMs: number;
+  /** Whether a record may be stored twice. */
+  readonly duplicates: boolean;
+  readonly log?: Logger;
+}
+
+const CALM_AFTER_MS = 120_000;
+const RECOVERY_MS = 300_000;
+const PERIOD_MS = 1000;
+const GROUP = "readers";
+/** What brokers say in passing. */
+const REFUSALS: Partial<Record<number, readonly number[]>> = {
+  [ApiKey.Fetch]: [ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.KAFKA_STORAGE_ERROR, ErrorCode.FENCED_LEADER_EPOCH],
+  [ApiKey.ListOffsets]: [ErrorCode.LEADER_NOT_AVAILABLE, ErrorCode.OFFSET_NOT_AVAILABLE],
+  [ApiKey.OffsetCommit]: [ErrorCode.COORDINATOR_LOAD_IN_PROGRESS, ErrorCode.REQUEST_TIMED_OUT],
+  [ApiKey.OffsetFetch]: [ErrorCode.COORDINATOR_LOAD_IN_PROGRESS, ErrorCode.NOT_COORDINATOR],
+  [ApiKey.FindCoordinator]: [ErrorCode.COORDINATOR_NOT_AVAILABLE],
+  [ApiKey.JoinGroup]: [ErrorCode.COORDINATOR_LOAD_IN_PROGRESS, ErrorCode.COORDINATOR_NOT_AVAILABLE],
+  [ApiKey.SyncGroup]: [ErrorCode.REBALANCE_IN_PROGRESS, ErrorCode.COORDINATOR_NOT_AVAILABLE],
+  [ApiKey.Heartbeat]: [ErrorCode.COORDINATOR_NOT_AVAILABLE, ErrorCode.REBALANCE_IN_PROGRESS],
+};
+
+interface Process {
+  readonly worker: KafkaWorker;
+  readonly crash: AbortController;
+  stopping: boolean;
+}
+
+export interface KafkaWorldResult {
+  readonly records: number;
+  readonly duplicates: number;
+  readonly generations: number;
+  readonly simulatedMs: number;
+}
+
+export class KafkaWorld {
+  readonly #options: KafkaWorldOptions;
+  readonly #random: SeededRandom;
+  readonly #time = new SimTime();
+  readonly #cluster: FakeKafka;
+  readonly #ledger = new RowLedger();
+  readonly #rates: FaultRates;
+  readonly #processes: Process[] = [];
+  readonly #committed = new Map<string, bigint>();
+  #violation: unknown;
+  #calm = false;
+
+  constructor(options: KafkaWorldOptions) {
+    this.#options = options;
+    this.#random = new SeededRandom(options.seed);
+    this.#rates = { ...options.network };
+    this.#cluster = new FakeKafka({
+      brokers: 3,
+      timers: {
+        start: (run, durationMs) => {
+          const sleeper = this.#time.add(this.#time.nowMs + durationMs, run);
+          return () => this.#time.remove(sleeper);
+        },
+      },
+    });
+    this.#cluster.fault = ({ apiKey }) => this.#fault(apiKey);
+    this.#cluster.createTopic("events", options.partitionCount);
+    this.#cluster.group(GROUP).onCommit = (split, offset) => this.#look(split, offset);
+  }
+
+  /** Runs to the end. @throws what was found to be wrong. */
+  async run(): Promise<KafkaWorldResult> {
+    let nextMs = 0;
+    this.#tick();
+    while (!this.#done()) {
+      await turn();
+      if (this.#violation !== undefined) throw this.#violation;
+      if (this.#time.nowMs >= nextMs) {
+        nextMs = this.#time.nowMs + PERIOD_MS;
+        this.#happen();
+      }
+      this.#time.step();
+      if (this.#time.nowMs > CALM_AFTER_MS + RECOVERY_MS) throw new Error(`no recovery: ${this.#describe()}`);
+    }
+    await this.#stopAll();
+    return this.#count();
+  }
+
+  /** Time goes on even when no process is there. */
+  #tick(): void {
+    this.#time.add(this.#time.nowMs + PERIOD_MS, () => this.#tick());
+  }
+
+  #fault(apiKey: number): Fault {
+    const codes = REFUSALS[apiKey];
+    if (this.#calm || codes === undefined || this.#random.next() >= this.#options.refusal) return undefined;
+    return codes[Math.floor(this.#random.next() * codes.length)];
+  }
+
+  #logs() {
+    return this.#cluster.topics.get("events")!.map((log, partition) => ({ log, split: `events/${partition}` }));
+  }
+
+  #done(): boolean {
+    if (this.#time.nowMs < CALM_AFTER_MS) return false;
+    return this.#logs().every(({ log, split }) => this.#committed.get(split) === BigInt(log.end));
+  }
+
+  #happen(): void {
+    if (this.#time.nowMs <= CALM_AFTER_MS) {
+      this.#produce();
+      this.#strike();
+    } else if (!this.#calm) {
+      this.#calm = true;
+      Object.assign(this.#rates, CALM);
+      for (const { nodeId } of this.#cluster.brokers) this.#cluster.broker(nodeId).start();
+    }
+    // One after the other, as after a deploy.
+    if (this.#processes.length < this.#options.workerCount) this.#start();
+  }
+
+  #produce(): void {
+    for (const { log, split } of this.#logs()) {
+      const count = Math.floor(this.#random.next() * 4);
+      log.values(Array.from({ length: count }, (_, i) => `${split}#${log.end + i}`));
+    }
+  }
+
+  #strike(): void {
+    const { restart, crash, expel, move, outage, grow } = this.#options;
+    const chance = (rate: number) => this.#random.next() < rate;
+    const pick = <T>(items: readonly T[]): T => items[Math.floor(this.#random.next() * items.length)];
+    const anyBroker = () => pick(this.#cluster.brokers).nodeId;
+    const group = this.#cluster.group(GROUP);
+    if (chance(restart) && this.#processes.length > 0) this.#stop(pick(this.#processes));
+    if (chance(crash) && this.#processes.length > 0) this.#crash(pick(this.#processes));
+    if (chance(expel) && group.members.size > 0) group.expel(pick([...group.members.keys()]));
+    if (chance(move)) pick(this.#logs()).log.leader = anyBroker();
+    if (chance(move)) this.#cluster.coordinator = anyBroker();
+    if (chance(grow)) this.#cluster.createTopic("events", this.#logs().length + 1);
+    if (chance(outage)) {
+      const broker = pick(this.#cluster.brokers);
+      broker.stop();
+      this.#time.add(this.#time.nowMs + this.#random.next() * 15_000, () => broker.start());
+    }
+  }
+
+  #start(): void {
+    const crash = new AbortController();
+    const random = new SeededRandom(Math.floor(this.#random.next() * 2 ** 32));
+    const clock = new SimClock(this.#time, crash.signal, {
+      skewMs: (random.next() - 0.5) * 600_000,
+      drift: 1 + (random.next() - 0.5) * 0.02,
+    });
+    const { strategy, maxWriteMs, log = silentLog } = this.#options;
+    const config = defaultConfig<KafkaConfig>(kafkaOptions, {
+      nodes: ["sim"],
+      topic: "events",
+      groupId: GROUP,
+      offset: "earliest",
+      assignmentStrategy: strategy,
+      sessionTimeoutMs: 12_000,
+      requestTimeoutMs: 3000,
+      rebalanceTimeoutMs: 30_000,
+      metadataMaxAgeMs: 5000,
+    });
+    const worker = new KafkaWorker({
+      config,
+      client: new SimKafkaClient(this.#cluster, { clock, random, rates: this.#rates }),
+      ledger: this.#ledger,
+      runtime: { clock, random, log },
+      beforeWrite: (signal) => clock.sleep(random.next() * (this.#calm ? 100 : maxWriteMs), signal),
+      unitMaxAgeMs: 2000,
+      shutdownTimeoutMs: 60_000,
+    });
+    const process: Process = { worker, crash, stopping: false };
+    this.#processes.push(process);
+    worker.ended.then((error) => {
+      const slow = this.#options.duplicates && /shutdown\.timeout/.test(String((error as Error)?.message));
+      if (error !== undefined && !crash.signal.aborted && !slow) this.#violation ??= error;
+      this.#remove(process);
+    });
+  }
+
+  #remove(process: Process): void {
+    const at = this.#processes.indexOf(process);
+    if (at >= 0) this.#processes.splice(at, 1);
+  }
+
+  #crash(process: Process): void {
+    process.crash.abort();
+    process.worker.kill();
+    this.#remove(process);
+  }
+
+  #stop(process: Process): void {
+    if (process.stopping) return;
+    process.stopping = true;
+    process.worker.stop();
+  }
+
+  /** Every commit. */
+  #look(split: string, offset: bigint): void {
+    const before = this.#committed.get(split) ?? 0n;
+    if (offset < before) this.#violation ??= new Error(`${split}: the offset went from ${before} back to ${offset}`);
+    for (let at = before; at < offset; at++) {
+      if (this.#ledger.copies.has(`${split}#${at}`)) continue;
+      this.#violation ??= new Error(`${split}: commit of ${offset} passes ${at}, which is not stored`);
+    }
+    this.#committed.set(split, offset);
+  }
+
+  async #stopAll(): Promise<void> {
+    for (const process of this.#processes) this.#stop(process);
+    const endMs = this.#time.nowMs + RECOVERY_MS;
+    while (this.#processes.length > 0) {
+      await turn();
+      if (this.#violation !== undefined) throw this.#violation;
+      this.#time.step();
+      if (this.#time.nowMs > endMs) throw new Error("they don't stop");
+    }
+  }
+
+  #describe(): string {
+    const splits = this.#logs().map(({ log, split }) => `${split} ${this.#committed.get(split) ?? "-"}/${log.end}`);
+    const { state, generation, members } = this.#cluster.group(GROUP);
+    return `${splits.join(", ")}; group ${state} in ${generation} with ${[...members.keys()].join(" ")}`;
+  }
+
+  #count(): KafkaWorldResult {
+    const { duplicates } = this.#ledger;
+    if (!this.#options.duplicates && duplicates.length > 0) {
+      throw new Error(`${duplicates.length} records twice, as ${duplicates[0]}`);
+    }
+    return {
+      records: this.#ledger.copies.size,
+      duplicates: duplicates.length,
+      generations: this.#cluster.group(GROUP).generation,
+      simulatedMs: this.#time.nowMs,
+    };
+  }
+}
