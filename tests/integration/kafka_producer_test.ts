@@ -75,3 +75,21 @@ producerTest("ends with a clear error when it may not write, or a record is too 
   cluster.fault = ({ apiKey }) => apiKey === ApiKey.Produce ? ErrorCode.MESSAGE_TOO_LARGE : undefined;
   await assertRejects(() => producer.produce([recordOf("a")], NEVER), FatalError, "MESSAGE_TOO_LARGE");
 });
+
+producerTest("makes batches that a topic takes with its usual limit, headers and all", async (cluster, producer) => {
+  const header = { key: "trace", value: new Uint8Array(400) };
+  await producer.produce(Array.from({ length: 6000 }, (_, i) => recordOf(String(i), { headers: [header] })), NEVER);
+  assertEquals(cluster.topics.get("late")!.reduce((sum, { end }) => sum + end, 0), 6000);
+});
+
+producerTest("makes smaller batches for a topic that wants them, in the same order", async (cluster, producer) => {
+  cluster.maxBatchByteLength = 3000;
+  const key = Uint8Array.of(1);
+  await producer.produce(Array.from({ length: 1000 }, (_, i) => recordOf(String(i), { key })), NEVER);
+  const reader = await new KafkaReader({ nodes: cluster.nodes, topic: "late" }).start();
+  await reader.until("everything", () => reader.values.length === 1000);
+  assertEquals(reader.values, Array.from({ length: 1000 }, (_, i) => String(i)));
+  await reader.close();
+  const large = recordOf("x".repeat(3000));
+  await assertRejects(() => producer.produce([large], NEVER), FatalError, "larger than its max.message.bytes");
+});

@@ -18,8 +18,10 @@ function hash(key: Uint8Array): number {
   return value >>> 0;
 }
 
-function byteLengthOf({ key, value }: RecordToWrite): number {
-  return 32 + (key?.length ?? 0) + (value?.length ?? 0);
+/** At least as much as it will have, but for letters of headers' names outside ASCII. */
+function byteLengthOf({ key, value, headers }: RecordToWrite): number {
+  const headersByteLength = headers.reduce((sum, one) => sum + 10 + one.key.length + (one.value?.length ?? 0), 0);
+  return 32 + (key?.length ?? 0) + (value?.length ?? 0) + headersByteLength;
 }
 
 /** Appends records to one topic with acks=all; a retry may append twice what the broker took without saying so. */
@@ -52,10 +54,7 @@ export class TopicProducer {
       await retry("kafka produce metadata", () => this.#load(signal), options);
     }
     for (const [partition, batches] of this.#spread(records)) {
-      for (const batch of batches) {
-        const bytes = writeRecordBatch({ records: batch });
-        await retry("kafka produce", () => this.#send(partition, bytes, signal), options);
-      }
+      for (const batch of batches) await this.#append(partition, batch, options);
     }
     this.#runtime.metrics.count("kafka_produced_records_total", records.length);
   }
@@ -88,7 +87,28 @@ export class TopicProducer {
     return spread;
   }
 
-  async #send(partition: number, records: Uint8Array, signal: AbortSignal): Promise<void> {
+  /** As one batch; in two halves when the topic takes none as large as that. */
+  async #append(
+    partition: number,
+    records: readonly RecordToWrite[],
+    options: { policy: RetryPolicy; runtime: Runtime; signal: AbortSignal },
+  ): Promise<void> {
+    const bytes = writeRecordBatch({ records });
+    const fits = await retry("kafka produce", () => this.#send(partition, bytes, options.signal), options);
+    if (fits) return;
+    if (records.length === 1) {
+      throw new FatalError(
+        `A record of ${bytes.length} bytes can't be sent to topic ${this.#topic}: MESSAGE_TOO_LARGE, it is larger than ` +
+          `its max.message.bytes`,
+      );
+    }
+    const half = records.length >> 1;
+    await this.#append(partition, records.slice(0, half), options);
+    await this.#append(partition, records.slice(half), options);
+  }
+
+  /** @returns false when the batch is too large. */
+  async #send(partition: number, records: Uint8Array, signal: AbortSignal): Promise<boolean> {
     const topic = this.#topic, leader = this.#topics.leaderOf(topic, partition);
     const request = produceRequest([{ topic, partition, records }], this.#timeoutMs);
     let errorCode: number;
@@ -103,7 +123,8 @@ export class TopicProducer {
       if (error instanceof RetriableError) await this.#topics.refresh(signal);
       throw error;
     }
-    if (errorCode === ErrorCode.NONE) return;
+    if (errorCode === ErrorCode.NONE) return true;
+    if (errorCode === ErrorCode.MESSAGE_TOO_LARGE) return false;
     const text = `Records can't be sent to ${topic}/${partition}: ${errorName(errorCode)}`;
     if (errorCode === ErrorCode.TOPIC_AUTHORIZATION_FAILED) throw new FatalError(`${text}: its WRITE right is missing`);
     if (!isPassing(errorCode)) throw new FatalError(text);
