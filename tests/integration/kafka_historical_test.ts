@@ -1,4 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { ApiKey } from "../../src/source/kafka/protocol/api.ts";
 import { parseHeaders } from "../../src/source/kafka/historical.ts";
@@ -6,6 +7,8 @@ import type { KafkaConfig } from "../../src/source/kafka/options.ts";
 import { ChunkReader } from "../../src/source/kafka/records/chunk_reader.ts";
 import { BatchBuilder } from "../../src/source/kafka/records/batch_builder.ts";
 import { textAt } from "../support/batch_texts.ts";
+
+import { writeRecordBatch } from "../../src/source/kafka/records/record_batch_writer.ts";
 import { CollectorProcess, settings } from "../support/collector.ts";
 import { FakeKafka } from "../support/kafka_broker.ts";
 import { KafkaReader } from "../support/kafka_reader.ts";
@@ -265,4 +268,22 @@ Deno.test("parseHeaders() reads names that come several times, quotes, nulls and
     ["e", []],
   ]);
   assertEquals(parseHeaders(null), []);
+});
+
+Deno.test("parseHeaders() reads back what a reader makes of headers, bytes and all", () => {
+  const values = {
+    "large bytes": new Uint8Array(300_000).fill(255),
+    "byte order mark": Uint8Array.of(0xef, 0xbb, 0xbf, 65),
+    "\ufeffname": text("x"),
+    "large text": text("x".repeat(10_000_000)),
+    "quotes": text('"\\'.repeat(100_000)),
+  };
+  const headers = Object.entries(values).map(([key, value]) => ({ key, value }));
+  const batch = writeRecordBatch({ records: [recordOf("a", { headers })] });
+  const limit = { maxBytes: 1 << 30, maxRows: 1 << 30 };
+  const builder = new BatchBuilder({ limit, wants: { keys: false, headers: true }, maxRecordByteLength: 1 << 30 });
+  new ChunkReader(batch, 0, []).read(builder);
+  const back = parseHeaders(builder.finish("s/0", 1n, 0, 1).headers!.bytes);
+  assertEquals(back.map(({ key }) => key), Object.keys(values));
+  back.forEach(({ value }, i) => assertEquals(Buffer.compare(value!, headers[i].value), 0, headers[i].key));
 });

@@ -8,7 +8,7 @@ import type { RecordToWrite } from "./records/record_batch_writer.ts";
 import { parseTopics, type TopicSelection } from "./topics.ts";
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
  * The topics to read: those of kafka.topic, and the historical one exactly when this is a historical worker, whatever a
@@ -46,7 +46,8 @@ export function parseHeaders(text: Uint8Array | null): RecordToWrite["headers"] 
   if (text === null) return [];
   // Not an object: a name may come several times.
   const headers: { key: string; value: Uint8Array | null }[] = [];
-  const members = /("(?:[^"\\]|\\.)*"):(null|"(?:[^"\\]|\\.)*"|\{"base64":"([^"]*)"\})/g;
+  // Loops within the loops: as alternatives, each letter would take room on the stack.
+  const members = /("[^"\\]*(?:\\.[^"\\]*)*"):(null|"[^"\\]*(?:\\.[^"\\]*)*"|\{"base64":"([^"]*)"\})/g;
   for (const [, key, value, base64] of decoder.decode(text).matchAll(members)) {
     headers.push({
       key: JSON.parse(key) as string,

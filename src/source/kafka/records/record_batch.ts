@@ -9,6 +9,8 @@
  * The length at 8 counts from 12, the checksum covers everything from 21.
  */
 
+import { Buffer } from "node:buffer";
+
 /** What is common to all formats: base offset and length. */
 export const LOG_OVERHEAD = 12;
 export const MAGIC_OFFSET = 16;
@@ -120,14 +122,15 @@ export function readRecord(data: Uint8Array, start: number, fields: RecordFields
   }
 }
 
-const strictDecoder = new TextDecoder("utf-8", { fatal: true });
-const decoder = new TextDecoder();
+// A byte order mark is part of the text.
+const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 function headerValue(bytes: Uint8Array): string | { readonly base64: string } {
   try {
     return strictDecoder.decode(bytes);
   } catch {
-    return { base64: btoa(String.fromCharCode(...bytes)) };
+    return { base64: Buffer.from(bytes).toString("base64") };
   }
 }
 
