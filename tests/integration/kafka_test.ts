@@ -310,6 +310,44 @@ kafkaTest("waits for a topic that doesn't exist, and says so", async ({ cluster,
   await one.until("everything", () => one.values.length === 3);
 });
 
+kafkaTest("a commit for a topic that was deleted is given up, and says so", async ({ cluster, reader }) => {
+  cluster.createTopic("events", 1)[0].values(numbers(0, 5));
+  const one = await reader({ metadataMaxAgeMs: 60_000 });
+  await one.until("everything", () => one.values.length === 5);
+  cluster.topics.delete("events");
+  await one.commit("events/0");
+  assertEquals(one.turns, ["assigned events/0 from 0", "lost events/0", "refused events/0"]);
+  const [warning] = one.logs.filter(({ message }) => message === "commit refused, trying again");
+  assertEquals(warning.fields, { partitions: 1, split: "events/0", reason: "UNKNOWN_TOPIC_OR_PARTITION (3)" });
+});
+
+for (const strategy of ["range", "cooperative-sticky"] as const) {
+  kafkaTest(
+    `${strategy}: a topic that is deleted holds up no other's commits, and is read again when it is made anew`,
+    async ({ cluster, reader }) => {
+      const [log] = cluster.createTopic("events", 1);
+      log.values(numbers(0, 5));
+      cluster.createTopic("gone", 1)[0].values(numbers(100, 105));
+      const one = await reader({ topic: "events,gone", assignmentStrategy: strategy });
+      await one.until("everything", () => one.values.length === 10);
+      cluster.topics.delete("gone");
+      await Promise.all(["events/0", "gone/0"].map((split) => one.commit(split)));
+      const group = cluster.group("readers");
+      assertEquals(group.offsets.get("events/0")?.offset, 5n);
+      log.values(numbers(5, 8));
+      await one.until("the other topic goes on", () => one.values.length === 13);
+      await one.commit("events/0");
+      assertEquals(group.offsets.get("events/0")?.offset, 8n);
+      group.offsets.delete("gone/0");
+      cluster.createTopic("gone", 1)[0].values(numbers(200, 203));
+      await one.until("the new topic", () => one.values.length === 16);
+      assertEquals(one.values.slice(-3), numbers(200, 203));
+      await one.commit("gone/0");
+      assertEquals(group.offsets.get("gone/0")?.offset, 3n);
+    },
+  );
+}
+
 kafkaTest("skips what expired before it was read, loudly", async ({ cluster, reader }) => {
   const [log] = cluster.createTopic("events", 1);
   for (let i = 0; i < 10; i++) log.values([String(i)]);

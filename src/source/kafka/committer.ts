@@ -18,6 +18,8 @@ interface PendingCommit extends TopicPartition {
   readonly offset: bigint;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
+  /** Since when the coordinator doesn't know the partition, monotonic ms. */
+  unknownSinceMs?: number;
 }
 
 export interface CommitterParts {
@@ -26,10 +28,14 @@ export interface CommitterParts {
   readonly runtime: Runtime;
   /** The epoch in which a partition is ours, if it is. */
   epochOf(partition: TopicPartition): Epoch | undefined;
+  /** The partition doesn't exist any more; it can't be committed, nor given up in peace. */
+  gone(partition: TopicPartition): void;
 }
 
 const BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 2000;
+/** How long the coordinator must say that a partition doesn't exist until that is believed. */
+const GONE_AFTER_MS = 3000;
 
 export class Committer {
   readonly #parts: CommitterParts;
@@ -115,7 +121,13 @@ export class Committer {
         signal: this.#signal,
       });
       const codes = new Map(results.map((result) => [splitOf(result), result.errorCode]));
-      return batch.filter((commit) => this.#settle(commit, codes.get(splitOf(commit)) ?? -1, membership));
+      const codeOf = (commit: PendingCommit) => codes.get(splitOf(commit)) ?? ErrorCode.UNKNOWN_SERVER_ERROR;
+      const again = batch.filter((commit) => this.#settle(commit, codeOf(commit), membership));
+      if (again.length > 0) {
+        const fields = { partitions: again.length, split: splitOf(again[0]), reason: errorName(codeOf(again[0])) };
+        runtime.log.warn("commit refused, trying again", fields);
+      }
+      return again;
     } catch (error) {
       if (!(error instanceof RetriableError)) throw error;
       runtime.log.warn("commit failed, trying again", { partitions: batch.length }, error);
@@ -131,8 +143,13 @@ export class Committer {
       return false;
     }
     if (isCoordinatorMoved(errorCode)) coordinator.forget();
-    if (isPassing(errorCode)) return true;
     const split = splitOf(commit);
+    if (errorCode === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION && this.#isGone(commit)) {
+      this.#parts.gone(commit);
+      commit.reject(new SplitLostError(split, `${split} doesn't exist any more: nothing can be committed for it`));
+      return false;
+    }
+    if (isPassing(errorCode)) return true;
     switch (errorCode) {
       case ErrorCode.ILLEGAL_GENERATION:
         // With cooperative-sticky we join anew while we go on: the next generation may still be ours.
@@ -149,6 +166,12 @@ export class Committer {
     if (!group.commitRefused(membership, errorCode)) return true;
     commit.reject(new SplitLostError(split, `The coordinator refused the commit of ${split}: ${errorName(errorCode)}`));
     return false;
+  }
+
+  #isGone(commit: PendingCommit): boolean {
+    const nowMs = this.#parts.runtime.clock.monotonicMs();
+    commit.unknownSinceMs ??= nowMs;
+    return nowMs - commit.unknownSinceMs >= GONE_AFTER_MS && this.#parts.epochOf(commit) === commit.epoch;
   }
 
   #final(split: string, errorCode: number): unknown {

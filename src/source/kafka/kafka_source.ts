@@ -93,7 +93,11 @@ export class KafkaSource implements Source {
       strategy: config.assignmentStrategy,
     });
     const epochOf = (partition: TopicPartition) => this.#partitions.epochOf(partition);
-    this.#committer = new Committer({ coordinator, group: this.#group, runtime, epochOf }, signal);
+    const gone = (partition: TopicPartition) => {
+      this.#ownership.drop(partition);
+      topics.forget(partition.topic);
+    };
+    this.#committer = new Committer({ coordinator, group: this.#group, runtime, epochOf, gone }, signal);
     const events = {
       arrived: () => this.#changed.notify(),
       outOfRange: (partition: Partition) => void this.#ownership.recover(partition),

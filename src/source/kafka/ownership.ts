@@ -72,7 +72,16 @@ export class Ownership implements GroupListener {
   }
 
   lose(): void {
-    const gone = this.#partitions.all;
+    this.#lose(this.#partitions.all);
+  }
+
+  /** The partition was deleted: it is read again when the group has shared anew, and it is there again. */
+  drop(one: TopicPartition): void {
+    const partition = this.#partitions.get(splitOf(one));
+    if (partition !== undefined) this.#lose([partition]);
+  }
+
+  #lose(gone: readonly Partition[]): void {
     for (const partition of gone) {
       this.#stopReading(partition);
       this.#partitions.release(partition);

@@ -79,6 +79,11 @@ export class TopicWatch {
     return this.#topics.get(topic)?.leaders.get(partition) ?? -1;
   }
 
+  /** A topic was deleted: when it is there again, it is a new one, and the group shares anew in any case. */
+  forget(topic: string): void {
+    if (this.#topics.delete(topic)) this.version++;
+  }
+
   /** Partition counts of topics that somebody else in the group reads too. */
   async partitionsOfAll(topics: readonly string[], signal: AbortSignal): Promise<Map<string, number[]>> {
     const known = () => topics.every((topic) => this.#topics.has(topic));
