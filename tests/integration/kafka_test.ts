@@ -291,6 +291,25 @@ kafkaTest("waits for a partition that has no leader, and says so", async ({ clus
   await one.until("everything", () => one.values.length === 3);
 });
 
+kafkaTest(
+  "a partition that has no leader when it is assigned holds up neither the others nor the group",
+  async ({ cluster, reader }) => {
+    const logs = cluster.createTopic("events", 2);
+    logs.forEach((log, i) => log.values(numbers(10 * i, 10 * i + 3)));
+    logs[1].leader = -1;
+    const one = await reader();
+    await one.until("what can be read", () => one.values.length === 3);
+    assertEquals(one.values, numbers(0, 3));
+    const two = await reader();
+    await two.until("its share of what is wrong", () => two.logs.some(({ level }) => level === "warn"));
+    await one.until("its own share", () => one.owned.size === 1 && one.turns.length === 3);
+    assertEquals(one.turns.filter((turn) => turn.startsWith("lost")), []);
+    logs[1].leader = 1;
+    await eventually("everything", () => one.values.length + two.values.length === 6);
+    assertEquals(sorted([...one.values, ...two.values]), [...numbers(0, 3), ...numbers(10, 13)]);
+  },
+);
+
 kafkaTest("waits for brokers that are down at the start, and says so", async ({ cluster, create }) => {
   cluster.createTopic("events", 1)[0].values(numbers(0, 3));
   cluster.broker(1).stop();

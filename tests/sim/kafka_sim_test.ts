@@ -15,6 +15,7 @@ const QUIET: Omit<KafkaWorldOptions, "seed" | "strategy"> = {
   move: 0,
   outage: 0,
   grow: 0,
+  drop: 0,
   refusal: 0,
   maxWriteMs: 1000,
   duplicates: true,
@@ -52,6 +53,13 @@ simulation("members that restart while partitions are added and leaders move sto
   duplicates: false,
 });
 
+simulation("topics that are deleted while they are read cost no record of others and make none twice", {
+  restart: 0.02,
+  drop: 0.1,
+  maxWriteMs: 5000,
+  duplicates: false,
+});
+
 simulation("brokers that refuse for now cost no record and make none twice", {
   restart: 0.05,
   refusal: 0.1,
@@ -66,6 +74,7 @@ simulation("a bad network, brokers that go away and members that are expelled or
   move: 0.1,
   outage: 0.05,
   grow: 0.01,
+  drop: 0.02,
   refusal: 0.05,
   maxWriteMs: 5000,
 }, (results) => assert(results.some(({ duplicates }) => duplicates > 0), "the faults did nothing"));

@@ -39,6 +39,8 @@ export interface KafkaWorldOptions {
   readonly outage: number;
   /** The topic gets one more partition. */
   readonly grow: number;
+  /** Another topic that is read is deleted, whatever is still to be read or committed of it; later there is a new one. */
+  readonly drop: number;
   /** Probability per request that the broker refuses it for now. */
   readonly refusal: number;
   /** The longest that a unit takes to be stored, ms. */
@@ -88,6 +90,8 @@ export class KafkaWorld {
   readonly #committed = new Map<string, bigint>();
   #violation: unknown;
   #calm = false;
+  /** The topic that comes and goes has another name each time. */
+  #passing = 0;
 
   constructor(options: KafkaWorldOptions) {
     this.#options = options;
@@ -163,10 +167,11 @@ export class KafkaWorld {
       const count = Math.floor(this.#random.next() * 4);
       log.values(Array.from({ length: count }, (_, i) => `${split}#${log.end + i}`));
     }
+    this.#cluster.topics.get(`passing-${this.#passing}`)?.forEach((log) => log.values(["passing"]));
   }
 
   #strike(): void {
-    const { restart, crash, expel, move, outage, grow } = this.#options;
+    const { restart, crash, expel, move, outage, grow, drop } = this.#options;
     const chance = (rate: number) => this.#random.next() < rate;
     const pick = <T>(items: readonly T[]): T => items[Math.floor(this.#random.next() * items.length)];
     const anyBroker = () => pick(this.#cluster.brokers).nodeId;
@@ -177,6 +182,9 @@ export class KafkaWorld {
     if (chance(move)) pick(this.#logs()).log.leader = anyBroker();
     if (chance(move)) this.#cluster.coordinator = anyBroker();
     if (chance(grow)) this.#cluster.createTopic("events", this.#logs().length + 1);
+    if (chance(drop) && !this.#cluster.topics.delete(`passing-${this.#passing}`)) {
+      this.#cluster.createTopic(`passing-${++this.#passing}`, 3);
+    }
     if (chance(outage)) {
       const broker = pick(this.#cluster.brokers);
       broker.stop();
@@ -194,7 +202,7 @@ export class KafkaWorld {
     const { strategy, maxWriteMs, log = silentLog } = this.#options;
     const config = defaultConfig<KafkaConfig>(kafkaOptions, {
       nodes: ["sim"],
-      topic: "events",
+      topic: "events|passing-.*",
       groupId: GROUP,
       offset: "earliest",
       assignmentStrategy: strategy,
@@ -240,6 +248,7 @@ export class KafkaWorld {
 
   /** Every commit. */
   #look(split: string, offset: bigint): void {
+    if (split.startsWith("passing")) return;
     const before = this.#committed.get(split) ?? 0n;
     if (offset < before) this.#violation ??= new Error(`${split}: the offset went from ${before} back to ${offset}`);
     for (let at = before; at < offset; at++) {
@@ -267,7 +276,7 @@ export class KafkaWorld {
   }
 
   #count(): KafkaWorldResult {
-    const { duplicates } = this.#ledger;
+    const duplicates = this.#ledger.duplicates.filter((value) => value !== "passing");
     if (!this.#options.duplicates && duplicates.length > 0) {
       throw new Error(`${duplicates.length} records twice, as ${duplicates[0]}`);
     }

@@ -29,7 +29,10 @@ export interface GroupListener {
   owned(): readonly TopicPartition[];
   /** Writes and commits what is held of these within `deadlineMs`, then forgets them. */
   revoke(partitions: readonly TopicPartition[], deadlineMs: number): Promise<void>;
-  /** They are ours in this membership: reading may begin. */
+  /**
+   * They are ours in this membership: reading may begin, of each as soon as it can. What couldn't begin when the signal
+   * aborts isn't ours.
+   */
   assign(partitions: readonly TopicPartition[], hints: AssignmentHints | null, signal: AbortSignal): Promise<void>;
   /** Everything is gone already. */
   lose(): void;
@@ -59,6 +62,8 @@ export class GroupMember {
   #asking = false;
   /** Why we must join again; null while we needn't. */
   #rejoinReason: string | null = null;
+  /** Aborts when we must join again. */
+  #rejoining = new AbortController();
   #joinedTopics = -1;
   #fatal: unknown = undefined;
 
@@ -167,7 +172,13 @@ export class GroupMember {
       await withAbort(this.#listener.revoke([...owned.values()], this.#giveUpMs), signal);
       this.#rejoin("gave up partitions that go to others");
     }
-    await withAbort(this.#listener.assign(added, assignment.hints, signal), signal);
+    await withEitherSignal([signal, this.#rejoining.signal], async (either) => {
+      try {
+        await withAbort(this.#listener.assign(added, assignment.hints, either), signal);
+      } catch (error) {
+        if (signal.aborted || !either.aborted) throw error; // else the next generation gives out what didn't begin
+      }
+    });
   }
 
   get #giveUpMs(): number {
@@ -179,6 +190,7 @@ export class GroupMember {
     this.#joining = this.#asking = true;
     try {
       this.#rejoinReason = null;
+      this.#rejoining = new AbortController();
       this.#joinedTopics = this.#topics.version;
       const joined = await this.#joiner.join(signal);
       // What we said that we own may be somebody else's already.
@@ -214,6 +226,7 @@ export class GroupMember {
 
   #rejoin(reason: string): void {
     this.#rejoinReason ??= reason;
+    this.#rejoining.abort();
     this.#changed.notify();
   }
 

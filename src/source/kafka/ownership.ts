@@ -8,7 +8,7 @@ import type { OutOfRange } from "./out_of_range.ts";
 import type { OwnedPartitions } from "./owned_partitions.ts";
 import { type Partition, splitOf } from "./partition.ts";
 import type { TopicPartition } from "./protocol/list_offsets.ts";
-import { resolveStarts, startHints, type StartsParts } from "./starts.ts";
+import { resolveStarts, type Start, startHints, type StartsParts } from "./starts.ts";
 
 export interface OwnershipParts {
   readonly partitions: OwnedPartitions;
@@ -52,9 +52,22 @@ export class Ownership implements GroupListener {
     hints: AssignmentHints | null,
     signal: AbortSignal,
   ): Promise<void> {
-    const resolve = () => resolveStarts(this.#parts.starts, partitions, hints, signal);
-    const starts = await this.#parts.retry("kafka start offsets", resolve, signal);
-    signal.throwIfAborted(); // lost while we asked: nothing of it may become ours
+    const { starts, retry } = this.#parts;
+    // Decided once: what begins commits its start, and then its topic looks like one that was read before.
+    let decided = hints;
+    const decide = async () => decided ??= await startHints(starts, starts.topics.subscribed, signal);
+    let rest = partitions;
+    await retry("kafka start offsets", async () => {
+      const resolved = await resolveStarts(starts, rest, decide, signal);
+      signal.throwIfAborted(); // lost while we asked: nothing of it may become ours
+      await this.#begin(resolved.starts);
+      const begun = new Set(resolved.starts.map(splitOf));
+      rest = rest.filter((one) => !begun.has(splitOf(one)));
+      if (resolved.failure !== null) throw resolved.failure;
+    }, signal);
+  }
+
+  async #begin(starts: readonly Start[]): Promise<void> {
     const committed = new Map(starts.map((start) => [splitOf(start), start.committed]));
     const taken = this.#partitions.take(
       starts.map((start) => ({ partition: start, offset: Number(start.offset) })),

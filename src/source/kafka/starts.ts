@@ -4,7 +4,7 @@ import type { AssignmentHints } from "./assignor.ts";
 import type { KafkaClient } from "./client.ts";
 import { type Coordinator, throwGroupError } from "./coordinator.ts";
 import { splitOf } from "./partition.ts";
-import { ErrorCode, errorName, isCoordinatorMoved, isPassing } from "./protocol/errors.ts";
+import { ErrorCode, errorName, isCoordinatorMoved } from "./protocol/errors.ts";
 import type { IsolationLevel } from "./protocol/fetch.ts";
 import { EARLIEST, LATEST, listOffsetsRequest, type TopicPartition } from "./protocol/list_offsets.ts";
 import { type CommittedOffset, offsetFetchRequest } from "./protocol/offsets.ts";
@@ -42,6 +42,53 @@ export async function committedOffsets(
   return offsets.filter(({ offset }) => offset >= 0n);
 }
 
+/** What leaders said, by split, and why the rest is unknown; null when there is no rest. */
+interface Listed {
+  readonly found: Map<string, bigint>;
+  readonly failure: RetriableError | null;
+}
+
+type ListOffsetsParts = Pick<StartsParts, "client" | "topics" | "isolation">;
+type ListAt = StartPolicy | { readonly timestampMs: number };
+
+function timestampOf(at: ListAt): bigint {
+  if (at === "earliest") return EARLIEST;
+  return at === "latest" ? LATEST : BigInt(Math.max(0, Math.ceil(at.timestampMs)));
+}
+
+/** What can be known now of the partitions' offsets. @throws FatalError, the signal's reason */
+async function listKnownOffsets(
+  { client, topics, isolation }: ListOffsetsParts,
+  partitions: readonly TopicPartition[],
+  at: ListAt,
+  signal: AbortSignal,
+): Promise<Listed> {
+  const found = new Map<string, bigint>();
+  let failure: RetriableError | null = null;
+  const ask = async (leader: number, group: readonly TopicPartition[]) => {
+    if (leader < 0) throw new RetriableError(`Partition ${splitOf(group[0])} has no leader`);
+    const request = listOffsetsRequest(group, timestampOf(at), isolation);
+    const { offsets } = await client.send(leader, "control", request, { signal });
+    for (const { topic, partition, errorCode, offset } of offsets) {
+      if (errorCode === ErrorCode.NONE) found.set(splitOf({ topic, partition }), offset);
+      else if (errorCode === ErrorCode.TOPIC_AUTHORIZATION_FAILED) {
+        throw new FatalError(`Not allowed to read topic ${topic}: its DESCRIBE and READ rights are missing`);
+      } else failure ??= new RetriableError(`ListOffsets of ${topic}/${partition} failed: ${errorName(errorCode)}`);
+    }
+  };
+  const leaders = Map.groupBy(partitions, ({ topic, partition }) => topics.leaderOf(topic, partition));
+  await Promise.all([...leaders].map(async ([leader, group]) => {
+    try {
+      await ask(leader, group);
+    } catch (error) {
+      if (!(error instanceof RetriableError)) throw error;
+      failure ??= error;
+    }
+  }));
+  if (failure !== null) await topics.refresh(signal);
+  return { found, failure };
+}
+
 /**
  * The first or the next offsets, or the first ones at or after a time (-1: there are none), asked of the partitions'
  * leaders.
@@ -49,45 +96,19 @@ export async function committedOffsets(
  * @throws RetriableError, FatalError
  */
 export async function listOffsets(
-  { client, topics, isolation }: Pick<StartsParts, "client" | "topics" | "isolation">,
+  parts: ListOffsetsParts,
   partitions: readonly TopicPartition[],
-  at: StartPolicy | { readonly timestampMs: number },
+  at: ListAt,
   signal: AbortSignal,
 ): Promise<Map<string, bigint>> {
-  const leaders = new Map<number, TopicPartition[]>();
-  for (const one of partitions) {
-    const leader = topics.leaderOf(one.topic, one.partition);
-    if (leader < 0) {
-      await topics.refresh(signal);
-      throw new RetriableError(`Partition ${splitOf(one)} has no leader`);
-    }
-    leaders.set(leader, [...leaders.get(leader) ?? [], one]);
-  }
-  const timestamp = at === "earliest"
-    ? EARLIEST
-    : at === "latest"
-    ? LATEST
-    : BigInt(Math.max(0, Math.ceil(at.timestampMs)));
-  const found = new Map<string, bigint>();
-  await Promise.all([...leaders].map(async ([leader, group]) => {
-    const request = listOffsetsRequest(group, timestamp, isolation);
-    const { offsets } = await client.send(leader, "control", request, { signal });
-    for (const { topic, partition, errorCode, offset } of offsets) {
-      if (errorCode === ErrorCode.NONE) found.set(splitOf({ topic, partition }), offset);
-      else if (errorCode === ErrorCode.TOPIC_AUTHORIZATION_FAILED) {
-        throw new FatalError(`Not allowed to read topic ${topic}: its DESCRIBE and READ rights are missing`);
-      } else {
-        if (isPassing(errorCode)) await topics.refresh(signal);
-        throw new RetriableError(`ListOffsets of ${topic}/${partition} failed: ${errorName(errorCode)}`);
-      }
-    }
-  }));
+  const { found, failure } = await listKnownOffsets(parts, partitions, at, signal);
+  if (failure !== null) throw failure;
   return found;
 }
 
 /** Where the partition's log begins, and where it ends for us. @throws RetriableError, FatalError */
 export async function logRange(
-  parts: Parameters<typeof listOffsets>[0],
+  parts: ListOffsetsParts,
   partition: TopicPartition,
   signal: AbortSignal,
 ): Promise<{ first: number; end: number }> {
@@ -100,14 +121,25 @@ export async function logRange(
   return { first, end };
 }
 
-/** A start for each of the partitions. @throws RetriableError, FatalError */
+/** Starts of partitions; where there is a failure, some are missing, and can be asked for again. */
+export interface Starts {
+  readonly starts: readonly Start[];
+  readonly failure: RetriableError | null;
+}
+
+/**
+ * A start for each of the partitions, as far as it can be known now: one without a leader mustn't hold up the others.
+ * `hints` is called when there are partitions without a committed offset.
+ *
+ * @throws RetriableError, FatalError
+ */
 export async function resolveStarts(
   parts: StartsParts,
   partitions: readonly TopicPartition[],
-  hints: AssignmentHints | null,
+  hints: () => Promise<AssignmentHints>,
   signal: AbortSignal,
-): Promise<Start[]> {
-  if (partitions.length === 0) return [];
+): Promise<Starts> {
+  if (partitions.length === 0) return { starts: [], failure: null };
   const committed = await committedOffsets(parts.coordinator, partitions, signal);
   const starts: Start[] = committed.map(({ topic, partition, offset }) => ({
     topic,
@@ -117,18 +149,20 @@ export async function resolveStarts(
   }));
   const known = new Set(committed.map(splitOf));
   const missing = partitions.filter((one) => !known.has(splitOf(one)));
-  if (missing.length === 0) return starts;
-  const { earliestTopics } = hints ?? await startHints(parts, parts.topics.subscribed, signal);
-  const early = new Set(earliestTopics);
+  if (missing.length === 0) return { starts, failure: null };
+  const early = new Set((await hints()).earliestTopics);
+  let failure: RetriableError | null = null;
   for (const policy of ["earliest", "latest"] as const) {
     const group = missing.filter(({ topic }) => (early.has(topic) ? "earliest" : parts.policy) === policy);
     if (group.length === 0) continue;
-    const offsets = await listOffsets(parts, group, policy, signal);
-    for (const one of group) {
-      starts.push({ topic: one.topic, partition: one.partition, offset: offsets.get(splitOf(one))!, committed: false });
+    const listed = await listKnownOffsets(parts, group, policy, signal);
+    failure ??= listed.failure;
+    for (const { topic, partition } of group) {
+      const offset = listed.found.get(splitOf({ topic, partition }));
+      if (offset !== undefined) starts.push({ topic, partition, offset, committed: false });
     }
   }
-  return starts;
+  return { starts, failure };
 }
 
 /**
