@@ -392,6 +392,26 @@ kafkaTest("begins again in a new epoch when the topic was made anew", async ({ c
   await one.until("committed", () => cluster.group("readers").offsets.get("events/0")?.offset === 3n);
 });
 
+for (const outOfRange of ["earliest", "latest", "fail"] as const) {
+  kafkaTest(
+    `goes on where it is when the log has that offset after all (${outOfRange})`,
+    async ({ cluster, reader }) => {
+      const [log] = cluster.createTopic("events", 1);
+      log.values(numbers(0, 5));
+      const one = await reader({ outOfRange }, { autoCommit: true });
+      await one.until("everything", () => one.values.length === 5);
+      let faults = 2;
+      cluster.fault = ({ apiKey }) =>
+        apiKey === ApiKey.Fetch && faults-- > 0 ? ErrorCode.OFFSET_OUT_OF_RANGE : undefined;
+      log.values(numbers(5, 10));
+      await one.until("the rest", () => one.values.length >= 10);
+      assertEquals(one.values, numbers(0, 10));
+      assertEquals(one.turns, ["assigned events/0 from 0"]);
+      assertEquals(one.logs.filter(({ level }) => level === "error"), []);
+    },
+  );
+}
+
 kafkaTest("stops at an offset out of range when it is told to", async ({ cluster, reader }) => {
   const [log] = cluster.createTopic("events", 1);
   for (let i = 0; i < 10; i++) log.values([String(i)]);

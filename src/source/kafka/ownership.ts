@@ -131,8 +131,8 @@ export class Ownership implements GroupListener {
       if (!this.#partitions.has(partition)) return;
       if (to < partition.fetchOffset) return await this.#startOver(partition, to);
       // What is buffered comes first: it is still good.
+      if (to > partition.fetchOffset && partition.chunks.length === 0) partition.skipTo = to;
       partition.fetchOffset = to;
-      if (partition.chunks.length === 0) partition.skipTo = to;
       partition.retryAtMs = 0;
       this.#parts.fetcher().pump();
       this.#parts.changed();
