@@ -412,6 +412,24 @@ for (const outOfRange of ["earliest", "latest", "fail"] as const) {
   );
 }
 
+kafkaTest(
+  "a partition that begins again isn't taken back when the group takes it away",
+  async ({ cluster, reader }) => {
+    cluster.createTopic("events", 2).forEach((log) => log.values(numbers(0, 3)));
+    cluster.group("readers").offsets.set("events/1", { offset: 100n, metadata: null });
+    const gate = Promise.withResolvers<void>();
+    const one = await reader({}, { beforeRevoked: () => gate.promise });
+    await one.until("to begin again", () => one.turns.includes("revoking events/1"));
+    const two = await reader();
+    const revoked = () => one.turns.filter((turn) => turn === "revoking events/1").length === 2;
+    await one.until("asked to let go by the group too", revoked);
+    gate.resolve();
+    await two.until("its share", () => two.values.length === 3);
+    assertEquals(one.turns.filter((turn) => turn.startsWith("assigned events/1")), ["assigned events/1 from 100"]);
+    assertEquals(one.turns.filter((turn) => turn === "revoking events/1").length, 2);
+  },
+);
+
 kafkaTest("stops at an offset out of range when it is told to", async ({ cluster, reader }) => {
   const [log] = cluster.createTopic("events", 1);
   for (let i = 0; i < 10; i++) log.values([String(i)]);

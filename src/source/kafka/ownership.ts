@@ -79,7 +79,10 @@ export class Ownership implements GroupListener {
   async revoke(partitions: readonly TopicPartition[], deadlineMs: number): Promise<void> {
     const given = partitions.map((one) => this.#partitions.get(splitOf(one))).filter((one) => one !== undefined);
     if (given.length === 0) return;
-    for (const partition of given) this.#stopReading(partition);
+    for (const partition of given) {
+      partition.leaving = true;
+      this.#stopReading(partition);
+    }
     await this.handler.revoking(given.map(({ split }) => split), deadlineMs);
     for (const partition of given) this.#partitions.release(partition);
   }
@@ -111,9 +114,13 @@ export class Ownership implements GroupListener {
       if (error instanceof SplitLostError) return; // the group moved on while its start was committed
       throw error;
     }
-    if (!this.#partitions.has(partition)) return;
+    if (!this.#stays(partition)) return;
     partition.ready = true;
     this.#parts.fetcher().add(partition);
+  }
+
+  #stays(partition: Partition): boolean {
+    return this.#partitions.has(partition) && !partition.leaving;
   }
 
   #stopReading(partition: Partition): void {
@@ -128,7 +135,7 @@ export class Ownership implements GroupListener {
     partition.retryAtMs = Infinity; // nothing more is fetched until we know where
     try {
       const to = await retry("kafka offsets", () => outOfRange.decide(partition, signal), signal);
-      if (!this.#partitions.has(partition)) return;
+      if (!this.#stays(partition)) return;
       if (to < partition.fetchOffset) return await this.#startOver(partition, to);
       // What is buffered comes first: it is still good.
       if (to > partition.fetchOffset && partition.chunks.length === 0) partition.skipTo = to;
@@ -145,7 +152,7 @@ export class Ownership implements GroupListener {
   async #startOver(partition: Partition, offset: number): Promise<void> {
     this.#stopReading(partition);
     await this.handler.revoking([partition.split], this.#parts.rebalanceTimeoutMs);
-    if (!this.#partitions.has(partition)) return;
+    if (!this.#stays(partition)) return;
     const [again] = this.#partitions.take([{ partition, offset }], this.#parts.generation());
     await this.#announce(again, false);
   }

@@ -27,6 +27,8 @@ export class Partition implements TopicPartition {
   bufferedByteLength = 0;
   /** True once the loop knows of it: no records before that, none after it was told to let go. */
   ready = false;
+  /** The group takes it away: it is written and committed, and then forgotten. */
+  leaving = false;
   paused = false;
   fetching = false;
   /** Not asked for before this (monotonic ms), after an error. */
