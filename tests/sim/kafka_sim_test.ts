@@ -16,6 +16,8 @@ const QUIET: Omit<KafkaWorldOptions, "seed" | "strategy"> = {
   outage: 0,
   grow: 0,
   drop: 0,
+  expire: 0,
+  staticMembers: false,
   refusal: 0,
   maxWriteMs: 1000,
   duplicates: true,
@@ -60,9 +62,26 @@ simulation("topics that are deleted while they are read cost no record of others
   duplicates: false,
 });
 
-simulation("brokers that refuse for now cost no record and make none twice", {
-  restart: 0.05,
-  refusal: 0.1,
+simulation("static members that restart store every record once", {
+  restart: 0.1,
+  staticMembers: true,
+  duplicates: false,
+});
+
+simulation("records that expire before they are read cost no others, and make none twice", {
+  restart: 0.03,
+  expire: 0.3,
+  maxWriteMs: 5000,
+  duplicates: false,
+});
+
+simulation("brokers that refuse for now, whatever happens beside, cost no record and make none twice", {
+  restart: 0.08,
+  refusal: 0.15,
+  grow: 0.02,
+  move: 0.1,
+  drop: 0.05,
+  maxWriteMs: 8000,
   duplicates: false,
 });
 
@@ -75,6 +94,7 @@ simulation("a bad network, brokers that go away and members that are expelled or
   outage: 0.05,
   grow: 0.01,
   drop: 0.02,
+  expire: 0.02,
   refusal: 0.05,
   maxWriteMs: 5000,
 }, (results) => assert(results.some(({ duplicates }) => duplicates > 0), "the faults did nothing"));

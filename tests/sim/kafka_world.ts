@@ -41,6 +41,10 @@ export interface KafkaWorldOptions {
   readonly grow: number;
   /** Another topic that is read is deleted, whatever is still to be read or committed of it; later there is a new one. */
   readonly drop: number;
+  /** A partition's oldest records expire, read or not. */
+  readonly expire: number;
+  /** Members have names that stay the same over restarts. */
+  readonly staticMembers: boolean;
   /** Probability per request that the broker refuses it for now. */
   readonly refusal: number;
   /** The longest that a unit takes to be stored, ms. */
@@ -56,7 +60,7 @@ const PERIOD_MS = 1000;
 const GROUP = "readers";
 /** What brokers say in passing. */
 const REFUSALS: Partial<Record<number, readonly number[]>> = {
-  [ApiKey.Fetch]: [ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.KAFKA_STORAGE_ERROR, ErrorCode.FENCED_LEADER_EPOCH],
+  [ApiKey.Fetch]: [ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.KAFKA_STORAGE_ERROR, ErrorCode.OFFSET_OUT_OF_RANGE],
   [ApiKey.ListOffsets]: [ErrorCode.LEADER_NOT_AVAILABLE, ErrorCode.OFFSET_NOT_AVAILABLE],
   [ApiKey.OffsetCommit]: [ErrorCode.COORDINATOR_LOAD_IN_PROGRESS, ErrorCode.REQUEST_TIMED_OUT],
   [ApiKey.OffsetFetch]: [ErrorCode.COORDINATOR_LOAD_IN_PROGRESS, ErrorCode.NOT_COORDINATOR],
@@ -68,6 +72,7 @@ const REFUSALS: Partial<Record<number, readonly number[]>> = {
 
 interface Process {
   readonly worker: KafkaWorker;
+  readonly name: string;
   readonly crash: AbortController;
   stopping: boolean;
 }
@@ -88,6 +93,7 @@ export class KafkaWorld {
   readonly #rates: FaultRates;
   readonly #processes: Process[] = [];
   readonly #committed = new Map<string, bigint>();
+  readonly #expired = new Set<string>();
   #violation: unknown;
   #calm = false;
   /** The topic that comes and goes has another name each time. */
@@ -171,7 +177,7 @@ export class KafkaWorld {
   }
 
   #strike(): void {
-    const { restart, crash, expel, move, outage, grow, drop } = this.#options;
+    const { restart, crash, expel, move, outage, grow, drop, expire } = this.#options;
     const chance = (rate: number) => this.#random.next() < rate;
     const pick = <T>(items: readonly T[]): T => items[Math.floor(this.#random.next() * items.length)];
     const anyBroker = () => pick(this.#cluster.brokers).nodeId;
@@ -182,6 +188,12 @@ export class KafkaWorld {
     if (chance(move)) pick(this.#logs()).log.leader = anyBroker();
     if (chance(move)) this.#cluster.coordinator = anyBroker();
     if (chance(grow)) this.#cluster.createTopic("events", this.#logs().length + 1);
+    if (chance(expire)) {
+      const { log, split } = pick(this.#logs());
+      const before = log.start + Math.floor(this.#random.next() * (log.end - log.start));
+      for (let at = log.start; at < before; at++) this.#expired.add(`${split}#${at}`);
+      log.deleteBefore(before);
+    }
     if (chance(drop) && !this.#cluster.topics.delete(`passing-${this.#passing}`)) {
       this.#cluster.createTopic(`passing-${++this.#passing}`, 3);
     }
@@ -199,13 +211,16 @@ export class KafkaWorld {
       skewMs: (random.next() - 0.5) * 600_000,
       drift: 1 + (random.next() - 0.5) * 0.02,
     });
-    const { strategy, maxWriteMs, log = silentLog } = this.#options;
+    const { strategy, maxWriteMs, staticMembers, workerCount, log = silentLog } = this.#options;
+    const names = Array.from({ length: workerCount }, (_, i) => `collector-${i}`);
+    const name = names.find((one) => !this.#processes.some(({ name }) => name === one))!;
     const config = defaultConfig<KafkaConfig>(kafkaOptions, {
       nodes: ["sim"],
       topic: "events|passing-.*",
       groupId: GROUP,
       offset: "earliest",
       assignmentStrategy: strategy,
+      groupInstanceId: staticMembers ? name : undefined,
       sessionTimeoutMs: 12_000,
       requestTimeoutMs: 3000,
       rebalanceTimeoutMs: 30_000,
@@ -220,7 +235,7 @@ export class KafkaWorld {
       unitMaxAgeMs: 2000,
       shutdownTimeoutMs: 60_000,
     });
-    const process: Process = { worker, crash, stopping: false };
+    const process: Process = { name, worker, crash, stopping: false };
     this.#processes.push(process);
     worker.ended.then((error) => {
       const slow = this.#options.duplicates && /shutdown\.timeout/.test(String((error as Error)?.message));
@@ -252,7 +267,7 @@ export class KafkaWorld {
     const before = this.#committed.get(split) ?? 0n;
     if (offset < before) this.#violation ??= new Error(`${split}: the offset went from ${before} back to ${offset}`);
     for (let at = before; at < offset; at++) {
-      if (this.#ledger.copies.has(`${split}#${at}`)) continue;
+      if (this.#ledger.copies.has(`${split}#${at}`) || this.#expired.has(`${split}#${at}`)) continue;
       this.#violation ??= new Error(`${split}: commit of ${offset} passes ${at}, which is not stored`);
     }
     this.#committed.set(split, offset);
