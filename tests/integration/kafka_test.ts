@@ -291,6 +291,18 @@ kafkaTest("waits for a partition that has no leader, and says so", async ({ clus
   await one.until("everything", () => one.values.length === 3);
 });
 
+kafkaTest("waits for a broker whose name can't be looked up, whatever it is called", async ({ cluster, create }) => {
+  cluster.createTopic("events", 1)[0].values(numbers(0, 3));
+  const names = ["certificate", "alerts", "SASL"].map((name) => `${name}.kafka.invalid:9092`);
+  const alone = create({ nodes: names });
+  void alone.start().catch(() => {});
+  await alone.until("two warnings", () => alone.logs.filter(({ level }) => level === "warn").length >= 2);
+  assertStringIncludes(alone.logs[0].message, "Cannot connect to broker alerts.kafka.invalid:9092");
+  const one = create({ nodes: [...names, ...cluster.nodes] });
+  await one.start();
+  await one.until("everything", () => one.values.length === 3);
+});
+
 kafkaTest(
   "a partition that has no leader when it is assigned holds up neither the others nor the group",
   async ({ cluster, reader }) => {

@@ -136,14 +136,16 @@ const LOST = /closed connection|connection (closed|error|timeout)|not connected|
 /** The cause that an operator can act on. @returns FatalError when waiting doesn't help. */
 function connectError(broker: string, error: unknown): FatalError | RetriableError {
   const text = error instanceof Error ? error.message : String(error);
-  const isLogin = error instanceof Error && error.name === "KafkaJSSASLAuthenticationError" || /SASL/.test(text);
-  if (isLogin && !LOST.test(text)) {
+  // A broker may be called anything.
+  const reason = text.replaceAll(broker.slice(0, broker.lastIndexOf(":")), "");
+  const isLogin = error instanceof Error && error.name === "KafkaJSSASLAuthenticationError" || /SASL/.test(reason);
+  if (isLogin && !LOST.test(reason)) {
     return new FatalError(
       `Broker ${broker} refused the login (${text}): look at kafka.sasl.mechanism, kafka.sasl.username and the password`,
       { cause: error },
     );
   }
-  if (/certificate|UnknownIssuer|NotValidForName|alert|handshake/i.test(text)) {
+  if (/certificate|UnknownIssuer|NotValidForName|alert|handshake/i.test(reason)) {
     return new FatalError(
       `Broker ${broker} and we don't trust each other (${text}): look at kafka.ssl.ca, kafka.ssl.certificate, ` +
         `kafka.ssl.key and kafka.ssl.server.name`,
