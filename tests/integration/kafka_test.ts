@@ -277,6 +277,28 @@ kafkaTest(
   { brokers: 2 },
 );
 
+kafkaTest(
+  "asks the leader again from time to time whether the replica in its rack is still good",
+  async ({ cluster, reader }) => {
+    const [log] = cluster.createTopic("events", 1);
+    log.follower = 2;
+    log.values(numbers(0, 5));
+    const one = await reader({ rack: "here" });
+    await one.until("everything", () => one.values.length === 5);
+    log.followerEnd = 5;
+    log.values(numbers(5, 10));
+    const fetchesOf = (id: number) =>
+      cluster.requests.filter(({ apiKey, nodeId }) => apiKey === ApiKey.Fetch && nodeId === id).length;
+    const before = fetchesOf(1);
+    await eventually("the leader is asked", () => fetchesOf(1) > before);
+    assertEquals(one.values.length, 5);
+    log.follower = null; // the leader has noticed
+    await one.until("the rest", () => one.values.length === 10);
+    assertEquals(one.values, numbers(0, 10));
+  },
+  { brokers: 2 },
+);
+
 kafkaTest("waits for a partition that has no leader, and says so", async ({ cluster, reader }) => {
   const [log] = cluster.createTopic("events", 1);
   const one = await reader();

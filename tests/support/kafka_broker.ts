@@ -403,7 +403,8 @@ export class FakeKafka {
       const outOfRange = typeof log !== "number" && (one.offset < log.start || one.offset > log.end);
       const code = typeof log === "number" ? log : outOfRange ? ErrorCode.OFFSET_OUT_OF_RANGE : errorCode;
       const sendsOn = typeof log !== "number" && rack !== "" && log.follower !== null && log.follower !== nodeId;
-      const read = typeof log === "number" || code !== 0 || sendsOn ? new Uint8Array(0) : log.read(
+      const cutOff = typeof log !== "number" && log.follower === nodeId && one.offset >= log.followerEnd;
+      const read = typeof log === "number" || code !== 0 || sendsOn || cutOff ? new Uint8Array(0) : log.read(
         one.offset,
         Math.min(one.maxByteLength, maxByteLength - sent),
         { committedOnly, first: sent === 0 },

@@ -29,6 +29,8 @@ export class PartitionLog {
   leader: number;
   /** A replica that readers who name a rack are sent to. */
   follower: number | null = null;
+  /** The follower hears nothing more of the leader: it answers, and has nothing new. */
+  followerEnd = Infinity;
   readonly aborted: { producerId: bigint; firstOffset: number; lastOffset: number }[] = [];
   #openTransactions = new Map<bigint, number>();
   /** Called when something was appended. */

@@ -17,5 +17,6 @@ export function fetchSettingsOf(config: KafkaConfig): FetchSettings {
     partitionMaxByteLength: config.partitionMaxByteLength,
     prefetchMaxByteLength: config.prefetchMaxByteLength,
     requestTimeoutMs: config.requestTimeoutMs,
+    replicaMaxAgeMs: config.metadataMaxAgeMs,
   };
 }

@@ -27,6 +27,8 @@ export interface FetchSettings {
   readonly partitionMaxByteLength: number;
   readonly prefetchMaxByteLength: number;
   readonly requestTimeoutMs: number;
+  /** How long a replica is read without asking the leader whether it still is a good one. */
+  readonly replicaMaxAgeMs: number;
 }
 
 export interface FetcherEvents {
@@ -100,6 +102,7 @@ export class Fetcher {
     const byBroker = new Map<number, { open: Partition[]; full: boolean; bufferedByteLength: number }>();
     for (const partition of this.#partitions) {
       if (!partition.ready) continue;
+      if (partition.preferredUntilMs <= nowMs) partition.preferredReplica = -1;
       const broker = this.#brokerOf(partition);
       let group = byBroker.get(broker);
       if (group === undefined) byBroker.set(broker, group = { open: [], full: false, bufferedByteLength: 0 });
@@ -256,6 +259,7 @@ export class Fetcher {
     partition.highWatermark = Number(fetched.highWatermark);
     if (fetched.preferredReplica >= 0) {
       partition.preferredReplica = fetched.preferredReplica;
+      partition.preferredUntilMs = this.#runtime.clock.monotonicMs() + this.#settings.replicaMaxAgeMs;
       return null;
     }
     const { records } = fetched;

@@ -38,6 +38,8 @@ export class Partition implements TopicPartition {
   neededByteLength = 0;
   /** The replica that the leader told us to read from, -1 for the leader. */
   preferredReplica = -1;
+  /** Then the leader is asked again, monotonic ms: a replica that hears nothing of it looks like one that is idle. */
+  preferredUntilMs = 0;
   /** Offset of a batch that couldn't be read; the second time in a row is final. */
   corruptAt = -1;
   /** Records from here to this offset are gone: they are skipped before anything else. -1 for none. */
