@@ -608,6 +608,21 @@ kafkaTest(
   },
 );
 
+kafkaTest("waits for as long as a broker asks it to, and goes on heartbeating", async ({ cluster, reader }) => {
+  const [log] = cluster.createTopic("events", 1);
+  log.values(numbers(0, 5));
+  const times: number[] = [];
+  cluster.fetchThrottleMs = 700;
+  cluster.fault = ({ apiKey }) => void (apiKey === ApiKey.Fetch && times.push(performance.now()));
+  const one = await reader({ sessionTimeoutMs: 900 });
+  await one.until("everything", () => one.values.length === 5);
+  log.values(numbers(5, 10));
+  await eventually("some fetches", () => times.length === 4);
+  for (let i = 1; i < times.length; i++) assertGreater(times[i] - times[i - 1], 650);
+  await one.until("the rest", () => one.values.length === 10);
+  assertEquals(one.turns, ["assigned events/0 from 0"]);
+});
+
 kafkaTest("stops fetching when nobody takes over, and goes on heartbeating", async ({ cluster, create }) => {
   const logs = cluster.createTopic("events", 4);
   for (const log of logs) for (let i = 0; i < 200; i++) log.values(["x".repeat(1000)]);

@@ -133,6 +133,8 @@ export class FakeKafka {
   coordinator = 1;
   /** Looks at each request before it is answered. */
   fault: (request: RequestSeen) => Fault = () => undefined;
+  /** What answers to fetches ask of us: nothing more on that connection for so long. */
+  fetchThrottleMs = 0;
   /** Producers' larger batches are refused. */
   maxBatchByteLength = 1 << 20;
   /** The most bytes of record data that any answer had. */
@@ -395,7 +397,7 @@ export class FakeKafka {
     logs: readonly (PartitionLog | number)[],
     { committedOnly, maxByteLength, rack }: { committedOnly: boolean; maxByteLength: number; rack: string },
   ): void {
-    writer.int32(0);
+    writer.int32(this.fetchThrottleMs);
     if (version >= 7) writer.int16(0).int32(0);
     let sent = 0;
     writer.array(asked, (one) => {
