@@ -60,6 +60,12 @@ checkTest("names the topic that doesn't exist, and the pattern that matches noth
   assertEquals(failures(await check({ topic: "mis.*g" })), ["topics match mis.*g: none of those that we may see does"]);
 });
 
+checkTest("leaves out the brokers' own topics, as reading does", async (cluster, check) => {
+  cluster.createTopic("__consumer_offsets", 1);
+  const topics = (await check({ topic: ".*" })).filter(({ what }) => what.endsWith("exists")).map(({ what }) => what);
+  assertEquals(topics, ["topic events exists"]);
+});
+
 checkTest("looks for the historical topic", async (cluster, check) => {
   assertEquals(failures(await check({ historicalTopic: "late" })), [
     "historical topic late exists: create it, and give us its WRITE right",

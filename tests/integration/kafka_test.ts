@@ -83,6 +83,13 @@ kafkaTest("partitions and topics that appear later start at earliest", async ({ 
   assertEquals(two.values, ["while away"]);
 });
 
+kafkaTest("a pattern leaves out the brokers' own topics", async ({ cluster, reader }) => {
+  for (const name of ["__consumer_offsets", "events"]) cluster.createTopic(name, 1)[0].values([name]);
+  const one = await reader({ topic: ".*" });
+  await one.until("everything", () => one.values.length === 1);
+  assertEquals([...one.owned.keys()], ["events/0"]);
+});
+
 kafkaTest("members that come and go share the partitions, every record once", async ({ cluster, reader }) => {
   const logs = cluster.createTopic("events", 6);
   let produced = 0;

@@ -288,7 +288,9 @@ export class FakeKafka {
     });
     writer.string("fake").int32(1).array(names, (name) => {
       const logs = this.topics.get(name);
-      writer.int16(logs === undefined ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION : errorCode).string(name).boolean(false);
+      writer.int16(logs === undefined ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION : errorCode).string(name).boolean(
+        name.startsWith("__"),
+      );
       writer.array(logs ?? [], (log) => {
         writer.int16(0).int32(logs!.indexOf(log)).int32(log.leader);
         if (version >= 7) writer.int32(0);

@@ -53,7 +53,8 @@ function describeTopics(
   config: KafkaConfig,
 ): { found: TopicMetadata[]; results: CheckResult[] } {
   const selection = selectionOf(config);
-  const names = selectTopics(selection, metadata.topics.map(({ topic }) => topic));
+  const theirs = metadata.topics.filter(({ internal }) => selection.kind === "names" || !internal);
+  const names = selectTopics(selection, theirs.map(({ topic }) => topic));
   const results: CheckResult[] = [], found: TopicMetadata[] = [];
   if (names.length === 0) {
     results.push({ ok: false, what: `topics match ${config.topic}`, detail: "none of those that we may see does" });
