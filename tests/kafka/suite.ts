@@ -274,6 +274,36 @@ kafkaTest("skips what was deleted before it was read, and says how much", async 
   assertEquals(mistakes(await countRows(out), 300).missing, Array.from({ length: 150 }, (_, i) => 100 + i));
 });
 
+kafkaTest("a topic that is deleted while it is read holds up no other, and makes none twice", async () => {
+  const { topic, out } = await workplace(4);
+  const gone = `${topic}-gone`;
+  await cluster.createTopic(gone, 2);
+  await using one = collector(`${topic}|${gone}`, out, {
+    "kafka.group.id": `group-${topic}`,
+    "kafka.metadata.max-age": "5s",
+    "middleware.max-flush-duration": "3s",
+  });
+  await one.logs("split assigned");
+  const load = new Load(topic, 4);
+  await produce(producer, gone, 1_000_000, 1_000_100, 2);
+  await until("rows come out", allThere(out, 500));
+  const admin = kafka.admin();
+  await admin.connect();
+  await produce(producer, gone, 1_000_100, 1_000_200, 2);
+  await admin.deleteTopics({ topics: [gone] });
+  await one.logs("splits lost");
+  const total = await load.stop();
+  const offsets = async () =>
+    (await admin.fetchOffsets({ groupId: `group-${topic}`, topics: [topic] }))[0].partitions
+      .reduce((sum, { offset }) => sum + Math.max(0, Number(offset)), 0);
+  await until("everything is committed", async () => await offsets() === total, 20_000);
+  await admin.disconnect();
+  await stopAll([one]);
+  const counted = await countRows(out);
+  const { missing, twice } = mistakes(counted, total);
+  assertEquals({ missing, twice: twice.filter((id) => id < 1_000_000) }, { missing: [], twice: [] });
+});
+
 kafkaTest("brokers restart one by one: leaders and the coordinator move, nothing is lost", async () => {
   await using three = await KafkaCluster.start({ brokers: 3 });
   const client = new Kafka({ brokers: three.nodes().split(","), logLevel: logLevel.NOTHING });
