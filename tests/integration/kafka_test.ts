@@ -599,6 +599,26 @@ kafkaTest("fetches a damaged batch again, and stops when it stays damaged", asyn
 });
 
 kafkaTest(
+  "an answer that was on its way while a batch turned out damaged leaves nothing out",
+  async ({ cluster, create }) => {
+    const [log] = cluster.createTopic("events", 1);
+    for (let i = 0; i < 3; i++) log.values([String(i)]);
+    log.batches[1].bytes[65] ^= 1;
+    const one = create({ fetchMaxWaitMs: 5000 });
+    await one.start();
+    // The next fetch waits at the end of the log when the damage is seen.
+    await one.until(
+      "the damage",
+      () => one.logs.some(({ message }) => message.startsWith("record batch can't be read")),
+    );
+    log.batches[1].bytes[65] ^= 1;
+    log.values(["3"]);
+    await one.until("everything", () => one.values.includes("3"));
+    assertEquals(one.values, numbers(0, 4));
+  },
+);
+
+kafkaTest(
   "reads 200 partitions with batches larger than the limits, in bounded memory",
   async ({ cluster, reader }) => {
     const logs = cluster.createTopic("events", 200);

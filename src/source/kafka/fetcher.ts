@@ -186,13 +186,16 @@ export class Fetcher {
     const turned = [...open.slice(first), ...open.slice(0, first)]
       .sort((a, b) => Number(b.neededByteLength > 0) - Number(a.neededByteLength > 0));
     this.#busy.add(broker);
-    for (const partition of turned) partition.fetching = true;
+    for (const partition of turned) {
+      partition.fetching = true;
+      partition.askedOffset = partition.fetchOffset;
+    }
     try {
       const request = fetchRequest(
         turned.map((one) => ({
           topic: one.topic,
           partition: one.partition,
-          offset: BigInt(one.fetchOffset),
+          offset: BigInt(one.askedOffset),
           maxByteLength: Math.max(partitionMaxByteLength, one.neededByteLength),
         })),
         {
@@ -239,6 +242,8 @@ export class Fetcher {
       const partition = byName.get(`${fetched.topic}/${fetched.partition}`);
       // Given up while the request was under way.
       if (partition === undefined || !this.#partitions.has(partition)) continue;
+      // Rewound meanwhile: what lies between isn't in the answer.
+      if (partition.askedOffset !== partition.fetchOffset) continue;
       const taken = this.#takeOne(fetched, partition, total);
       arrived ||= taken !== null;
       kept ||= taken === fetched.records;

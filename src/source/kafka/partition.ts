@@ -23,6 +23,8 @@ export class Partition implements TopicPartition {
   position: number;
   /** The next offset to ask for: beyond what is buffered. */
   fetchOffset: number;
+  /** What the last request asked for; an answer is good for nothing else. */
+  askedOffset = -1;
   readonly chunks: Chunk[] = [];
   bufferedByteLength = 0;
   /** True once the loop knows of it: no records before that, none after it was told to let go. */
