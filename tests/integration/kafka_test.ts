@@ -248,6 +248,23 @@ for (
   });
 }
 
+for (const fault of ["half an answer", "another's answer"] as const) {
+  kafkaTest(`all is read and committed though brokers now and then send ${fault}`, async ({ cluster, reader }) => {
+    const logs = cluster.createTopic("events", 4);
+    logs.forEach((log, i) => log.values(numbers(10 * i, 10 * i + 10)));
+    const one = await reader({ requestTimeoutMs: 150 }, { autoCommit: true });
+    await one.until("everything", () => one.values.length === 40);
+    let requests = 0, faults = 0;
+    cluster.fault = () => ++requests % 3 === 0 && ++faults <= 6 ? fault : undefined;
+    logs.forEach((log, i) => log.values(numbers(40 + 10 * i, 50 + 10 * i)));
+    await one.until("the rest", () => new Set(one.values).size === 80);
+    const { offsets } = cluster.group("readers");
+    await eventually("all is committed", () => logs.every((_, i) => offsets.get(`events/${i}`)?.offset === 20n));
+    await eventually("the faults are over", () => faults > 6);
+    assertEquals(one.failure, undefined);
+  });
+}
+
 kafkaTest("leaders and the coordinator move: reading and committing follow them", async ({ cluster, reader }) => {
   const logs = cluster.createTopic("events", 3);
   logs.forEach((log, i) => log.values(numbers(10 * i, 10 * i + 10)));

@@ -11,7 +11,7 @@ import { FakeGroup, SYSTEM_TIMERS, type Timers } from "./kafka_group.ts";
 import { PartitionLog } from "./kafka_log.ts";
 
 /** What a fault may do to a request: answer with this code wherever codes go, hang up, or (undefined) nothing. */
-export type Fault = number | "hang up" | "lose answer" | "silence" | undefined;
+export type Fault = number | "hang up" | "lose answer" | "silence" | "half an answer" | "another's answer" | undefined;
 
 export interface RequestSeen {
   readonly nodeId: number;
@@ -204,8 +204,11 @@ export class FakeKafka {
       if (!await this.#answer(apiKey, { nodeId, version, reader, writer, errorCode }, session)) return;
       if (fault === "lose answer") return;
       const { bytes } = writer;
+      if (fault === "another's answer") bytes[3] ^= 0x55;
       // In one piece: two would wait for each other (Nagle's algorithm, delayed acknowledgements).
-      await writeAll(connection, new WireWriter(bytes.length + 4).byteString(bytes).bytes);
+      const framed = new WireWriter(bytes.length + 4).byteString(bytes).bytes;
+      if (fault === "half an answer") return await writeAll(connection, framed.subarray(0, framed.length / 2));
+      await writeAll(connection, framed);
     }
   }
 
