@@ -248,8 +248,8 @@ export class Fetcher {
       arrived ||= taken !== null;
       kept ||= taken === fetched.records;
     }
-    if (!kept) { for (const { records } of partitions) release(records); // all lie in the answer's buffer
-     }
+    // All records lie in the answer's buffer.
+    if (!kept && partitions.length > 0) release(partitions[0].records);
     this.#runtime.metrics.count("kafka_fetched_bytes_total", total);
     if (arrived) this.#events.arrived();
   }
