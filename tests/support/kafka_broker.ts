@@ -21,9 +21,14 @@ export interface RequestSeen {
 
 export interface FakeKafkaOptions {
   readonly brokers?: number;
+  /** Passwords of SASL/PLAIN. */
   readonly users?: Readonly<Record<string, string>>;
   /** Nothing listens then: requests come by `handle`. */
   readonly timers?: Timers;
+  /** What SASL/OAUTHBEARER takes. */
+  readonly tokens?: readonly string[];
+  /** How long a login holds (KIP-368); 0 for ever. */
+  readonly sessionLifetimeMs?: number;
 }
 
 /** Api key: newest version that is answered. */
@@ -41,7 +46,7 @@ const VERSIONS: readonly (readonly [number, number, number])[] = [
   [ApiKey.SyncGroup, 1, 3],
   [ApiKey.SaslHandshake, 1, 1],
   [ApiKey.ApiVersions, 0, 0],
-  [ApiKey.SaslAuthenticate, 0, 0],
+  [ApiKey.SaslAuthenticate, 0, 1],
 ];
 
 interface Call {
@@ -139,12 +144,13 @@ export class FakeKafka {
   maxBatchByteLength = 1 << 20;
   /** The most bytes of record data that any answer had. */
   largestAnswer = 0;
-  readonly #users: Readonly<Record<string, string>> | undefined;
+  /** Of all logins to come. */
+  login: Pick<FakeKafkaOptions, "users" | "tokens" | "sessionLifetimeMs">;
   readonly #timers: Timers;
   readonly #stopped = new AbortController();
 
-  constructor({ brokers = 1, users, timers }: FakeKafkaOptions = {}) {
-    this.#users = users;
+  constructor({ brokers = 1, timers, ...login }: FakeKafkaOptions = {}) {
+    this.login = login;
     this.#timers = timers ?? SYSTEM_TIMERS;
     this.brokers = Array.from(
       { length: brokers },
@@ -185,7 +191,8 @@ export class FakeKafka {
   }
 
   async #serve(nodeId: number, connection: Deno.Conn): Promise<void> {
-    const session: Session = { authenticated: this.#users === undefined };
+    const { users, tokens } = this.login;
+    const session: Session = { authenticated: users === undefined && tokens === undefined };
     while (true) {
       const size = await readExactly(connection, 4);
       if (size === null) return;
@@ -231,7 +238,7 @@ export class FakeKafka {
         call.writer.int16(0).array(VERSIONS, ([key, min, max]) => void call.writer.int16(key).int16(min).int16(max));
         return true;
       case ApiKey.SaslHandshake:
-        call.writer.int16(0).array(["PLAIN"], (name) => void call.writer.string(name));
+        call.writer.int16(0).array(["PLAIN", "OAUTHBEARER"], (name) => void call.writer.string(name));
         return true;
       case ApiKey.SaslAuthenticate:
         this.#authenticate(call, session);
@@ -275,11 +282,23 @@ export class FakeKafka {
     }
   }
 
-  #authenticate({ reader, writer }: Call, session: Session): void {
-    const [, user, password] = new TextDecoder().decode(reader.byteString()).split("\0");
-    session.authenticated = this.#users?.[user] === password;
-    const text = session.authenticated ? null : "Authentication failed: Invalid username or password";
-    writer.int16(session.authenticated ? 0 : ErrorCode.SASL_AUTHENTICATION_FAILED).string(text).byteString(null);
+  #authenticate({ reader, writer, version }: Call, session: Session): void {
+    const message = new TextDecoder().decode(reader.byteString());
+    const { users, tokens, sessionLifetimeMs = 0 } = this.login;
+    const [start, bearer] = message.split("\x01auth=Bearer ");
+    let challenge: Uint8Array | null = null, text: string | null = null;
+    if (bearer === undefined) {
+      const [, user, password] = message.split("\0");
+      session.authenticated = users?.[user] === password;
+      if (!session.authenticated) text = "Authentication failed: Invalid username or password";
+    } else {
+      session.authenticated = start === "n,," && tokens !== undefined &&
+        tokens.some((token) => bearer === `${token}\x01\x01`);
+      // As Apache Kafka does: no error, but a challenge.
+      if (!session.authenticated) challenge = new TextEncoder().encode('{"status":"invalid_token"}');
+    }
+    writer.int16(text === null ? 0 : ErrorCode.SASL_AUTHENTICATION_FAILED).string(text).byteString(challenge);
+    if (version >= 1) writer.int64(BigInt(sessionLifetimeMs));
   }
 
   #metadata({ reader, writer, version, errorCode }: Call): void {

@@ -80,6 +80,9 @@ interface Connection {
 
 const NewConnection = KafkajsConnection as unknown as new (options: Record<string, unknown>) => Connection;
 
+/** How kafkajs and we say that no answer came. */
+const LOST = /closed|not connected|timed out|timeout|no answer|connection error/i;
+
 /** kafkajs says everything twice, once in its errors: those are enough. */
 const mutedLogger = { namespace: () => mutedLogger, debug() {}, info() {}, warn() {}, error() {} };
 
@@ -130,31 +133,34 @@ function takeWholeFrames(connection: Connection): void {
   };
 }
 
-/** A connection that ended, or no answer: kafkajs calls it a failed login when it happens during one. */
-const LOST = /closed connection|connection (closed|error|timeout)|not connected|timed out$/i;
-
 /** The cause that an operator can act on. @returns FatalError when waiting doesn't help. */
-function connectError(broker: string, error: unknown): FatalError | RetriableError {
+function connectError(broker: string, error: unknown, sasl: SaslSettings | null): FatalError | RetriableError {
+  if (error instanceof FatalError) return error;
   const text = error instanceof Error ? error.message : String(error);
+  if (error instanceof RetriableError) return new RetriableError(`Cannot connect to broker ${broker}: ${text}`);
   // A broker may be called anything.
-  const reason = text.replaceAll(broker.slice(0, broker.lastIndexOf(":")), "");
-  const isLogin = error instanceof Error && error.name === "KafkaJSSASLAuthenticationError" || /SASL/.test(reason);
-  if (isLogin && !LOST.test(reason)) {
-    return new FatalError(
-      `Broker ${broker} refused the login (${text}): look at kafka.sasl.mechanism, kafka.sasl.username and the password`,
-      { cause: error },
-    );
+  const words = text.replaceAll(broker.slice(0, broker.lastIndexOf(":")), "");
+  // kafkajs calls whatever ends a login a refusal.
+  if (sasl !== null && /SASL/.test(words) && !LOST.test(words)) {
+    const lookAt = /current SASL state/.test(text) ? "kafka.security.protocol: this port has no login" : sasl.lookAt;
+    return new FatalError(`Broker ${broker} refused the login (${text}): look at ${lookAt}`, { cause: error });
   }
-  if (/certificate|UnknownIssuer|NotValidForName|alert|handshake/i.test(reason)) {
+  if (/certificate|UnknownIssuer|NotValidForName|alert|handshake/i.test(words)) {
     return new FatalError(
       `Broker ${broker} and we don't trust each other (${text}): look at kafka.ssl.ca, kafka.ssl.certificate, ` +
         `kafka.ssl.key and kafka.ssl.server.name`,
       { cause: error },
     );
   }
-  return new RetriableError(`Cannot connect to broker ${broker}: ${text.replace("Connection error: ", "")}`, {
-    cause: error,
-  });
+  const reason = text.replace("Connection error: ", "");
+  return new RetriableError(`Cannot connect to broker ${broker}: ${reason}${hangUpAdvice(text)}`, { cause: error });
+}
+
+/** For a broker that hangs up before it has answered anything: it may expect TLS, or none, or a login. */
+function hangUpAdvice(text: string): string {
+  return /closed connection|disconnected before/i.test(text)
+    ? " (if it goes on: kafka.security.protocol may not be what this port has)"
+    : "";
 }
 
 export class BrokerConnection {
@@ -163,6 +169,8 @@ export class BrokerConnection {
   readonly #runtime: Runtime;
   readonly #requestTimeoutMs: number;
   #versions: Record<number, VersionRange> = {};
+  /** Whether it has answered anything that not everyone may ask. */
+  #proven = false;
 
   private constructor(connection: Connection, broker: string, { runtime, requestTimeoutMs }: {
     runtime: Runtime;
@@ -215,7 +223,7 @@ export class BrokerConnection {
       return opened;
     } catch (error) {
       opened.close();
-      throw error instanceof FatalError ? error : connectError(broker, error);
+      throw connectError(broker, error, settings.sasl);
     }
   }
 
@@ -255,16 +263,16 @@ export class BrokerConnection {
   async send<T>(request: ApiRequest<T>, timeoutMs = this.#requestTimeoutMs): Promise<T> {
     const version = this.versionOf(request);
     try {
-      return await this.#exchange(request, version, timeoutMs);
+      const answer = await this.#exchange(request, version, timeoutMs);
+      this.#proven = true;
+      return answer;
     } catch (error) {
       // After a lost or unreadable answer nothing on this connection can be trusted.
       this.close();
-      if (error instanceof FatalError) throw error;
+      // Also when it refused us at a later login (KIP-368): the next connection says whether that is final.
       const text = error instanceof Error ? error.message : String(error);
-      if (error instanceof Error && error.name === "KafkaJSSASLAuthenticationError") {
-        throw connectError(this.broker, error);
-      }
-      throw new RetriableError(`${request.name} at broker ${this.broker} failed: ${text}`, { cause: error });
+      const advice = this.#proven ? "" : hangUpAdvice(text);
+      throw new RetriableError(`${request.name} at broker ${this.broker} failed: ${text}${advice}`, { cause: error });
     }
   }
 

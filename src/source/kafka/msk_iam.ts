@@ -4,7 +4,9 @@
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html
  */
 import { createHash, createHmac } from "node:crypto";
-import type { KafkaConfig } from "./options.ts";
+import { createFetchHandler } from "../../runtime/aws/fetch_handler.ts";
+import { RetriableError } from "../../runtime/errors.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
 
 export interface AwsCredentials {
   readonly accessKeyId: string;
@@ -47,8 +49,32 @@ export function signMskToken(region: string, credentials: AwsCredentials, nowMs:
   return btoa(url).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }
 
-/** A token from the machine's own AWS credentials (environment, profile, container, instance). */
-export async function mskIamToken(config: KafkaConfig, nowMs: number): Promise<string> {
+/**
+ * Tokens from the machine's own AWS credentials (environment, profile, container, instance), which are asked for anew when
+ * they are about to end.
+ *
+ * The function throws RetriableError when there are none: an instance's may come late.
+ */
+export function mskIamTokens(region: string, { clock }: Runtime): () => Promise<string> {
+  let provider: (() => Promise<AwsCredentials>) | undefined;
+  return async () => {
+    let credentials: AwsCredentials;
+    try {
+      provider ??= await machineCredentials(region);
+      credentials = await provider();
+    } catch (cause) {
+      throw new RetriableError(
+        `This machine has no AWS credentials for kafka.sasl.mechanism=AWS_MSK_IAM: ${(cause as Error).message}`,
+        { cause },
+      );
+    }
+    return signMskToken(region, credentials, clock.now());
+  };
+}
+
+/** One for all logins: it keeps the credentials that it found. */
+async function machineCredentials(region: string): Promise<() => Promise<AwsCredentials>> {
   const { defaultProvider } = await import("@aws-sdk/credential-provider-node"); // large, and rarely needed
-  return signMskToken(config.saslAwsRegion!, await defaultProvider()(), nowMs);
+  const { handler } = createFetchHandler();
+  return defaultProvider({ clientConfig: { region, requestHandler: handler } });
 }

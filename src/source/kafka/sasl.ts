@@ -1,69 +1,76 @@
-import type { KafkaConfig } from "./options.ts";
-import { mskIamToken } from "./msk_iam.ts";
+/** How to log in to a broker. */
+import { Buffer } from "node:buffer";
 import type { Runtime } from "../../runtime/runtime.ts";
-import { withTimeout } from "./timeout.ts";
+import { mskIamTokens } from "./msk_iam.ts";
+import { oauthTokens } from "./oauth_token.ts";
+import type { KafkaConfig } from "./options.ts";
+import { WireReader, WireWriter } from "./protocol/wire.ts";
+
+/** One step of a login: kafkajs sends what `request` gives, and takes what `response` makes of the answer. */
+interface SaslStep {
+  readonly request: { encode(): Promise<Buffer> };
+  readonly response: { decode(bytes: Uint8Array): Promise<string>; parse(text: string): Promise<string> };
+}
+
+interface SaslExchange {
+  saslAuthenticate(step: SaslStep): Promise<string>;
+}
 
 /** What kafkajs' authenticators read (src/broker/saslAuthenticator). */
 export interface SaslSettings {
   readonly mechanism: string;
   readonly username?: string;
   readonly password?: string;
-  oauthBearerProvider?(): Promise<{ value: string; extensions?: Record<string, string> }>;
+  authenticationProvider?(exchange: SaslExchange): { authenticate(): Promise<void> };
+  /** For messages: what to look at when a broker refuses. */
+  readonly lookAt: string;
 }
 
-/** A token is asked for again when less than this is left of it. */
-const TOKEN_MARGIN_MS = 30_000;
+const decoder = new TextDecoder();
 
-/** RFC 6749 section 4.4: client credentials for a token. */
-async function requestToken(config: KafkaConfig): Promise<{ value: string; lifetimeMs: number }> {
-  const url = config.oauthTokenEndpoint!;
-  const body = new URLSearchParams({ grant_type: "client_credentials" });
-  if (config.oauthScope !== undefined) body.set("scope", config.oauthScope);
-  const credentials = `${encodeURIComponent(config.oauthClientId ?? "")}:${
-    encodeURIComponent(config.oauthClientSecret ?? "")
-  }`;
-  const response = await fetch(url, {
-    method: "POST",
-    headers: { authorization: `Basic ${btoa(credentials)}` },
-    body,
+/** The most of a broker's answer that a message shows. */
+const MAX_SHOWN_LENGTH = 200;
+
+/**
+ * RFC 7628: a broker that doesn't take the token says so in a challenge (section 3.2.2), which isn't an error of the
+ * protocol. kafkajs' own authenticator doesn't look at it, takes the login for done, and nothing works after it.
+ */
+function bearerLogin(token: () => Promise<string>): NonNullable<SaslSettings["authenticationProvider"]> {
+  return ({ saslAuthenticate }) => ({
+    async authenticate() {
+      const message = new TextEncoder().encode(`n,,\x01auth=Bearer ${await token()}\x01\x01`);
+      const challenge = await saslAuthenticate({
+        request: { encode: () => Promise.resolve(Buffer.from(new WireWriter().byteString(message).bytes)) },
+        response: {
+          decode: (bytes) => Promise.resolve(decoder.decode(new WireReader(bytes).byteString())),
+          parse: (text) => Promise.resolve(text),
+        },
+      });
+      if (challenge === "") return;
+      throw new Error(`SASL OAUTHBEARER: it doesn't take the token: ${challenge.slice(0, MAX_SHOWN_LENGTH)}`);
+    },
   });
-  const text = await response.text();
-  // The body may repeat credentials: it isn't shown.
-  if (!response.ok) throw new Error(`token endpoint ${url} answered ${response.status}`);
-  const answer = JSON.parse(text) as { access_token?: unknown; expires_in?: unknown };
-  if (typeof answer.access_token !== "string") throw new Error(`token endpoint ${url} answered without access_token`);
-  return { value: answer.access_token, lifetimeMs: Number(answer.expires_in ?? 60) * 1000 };
-}
-
-function oauthProvider(config: KafkaConfig, runtime: Runtime): () => Promise<{ value: string }> {
-  let token: { value: string; goodUntilMs: number } | undefined;
-  return async () => {
-    if (config.oauthTokenFile !== undefined) {
-      return { value: (await Deno.readTextFile(config.oauthTokenFile)).trim() };
-    }
-    if (token === undefined || token.goodUntilMs < runtime.clock.monotonicMs()) {
-      const timeout = { timeoutMs: config.requestTimeoutMs, what: "the OAuth token endpoint", runtime };
-      const { value, lifetimeMs } = await withTimeout(requestToken(config), timeout);
-      token = { value, goodUntilMs: runtime.clock.monotonicMs() + lifetimeMs - TOKEN_MARGIN_MS };
-    }
-    return { value: token.value };
-  };
 }
 
 /** How to log in, from the config; null for not at all. */
 export function saslSettings(config: KafkaConfig, runtime: Runtime): SaslSettings | null {
   if (!config.securityProtocol.startsWith("SASL")) return null;
-  const mechanism = config.saslMechanism ?? "PLAIN";
+  const mechanism = config.saslMechanism;
   switch (mechanism) {
-    case "OAUTHBEARER":
-      return { mechanism, oauthBearerProvider: oauthProvider(config, runtime) };
-    case "AWS_MSK_IAM":
+    case "OAUTHBEARER": {
+      const lookAt = "the token, and at kafka.sasl.oauthbearer.*";
+      return { mechanism, authenticationProvider: bearerLogin(oauthTokens(config, runtime)), lookAt };
+    }
+    case "AWS_MSK_IAM": {
       // The brokers' other name for the same login: a signed URL as the bearer token.
-      return {
-        mechanism: "OAUTHBEARER",
-        oauthBearerProvider: async () => ({ value: await mskIamToken(config, runtime.clock.now()) }),
-      };
-    default:
-      return { mechanism, username: config.saslUsername, password: config.saslPassword };
+      const lookAt = "kafka.sasl.aws.region, and whether this machine's AWS credentials have the right " +
+        "kafka-cluster:Connect";
+      const login = bearerLogin(mskIamTokens(config.saslAwsRegion!, runtime));
+      return { mechanism: "OAUTHBEARER", authenticationProvider: login, lookAt };
+    }
+    default: {
+      const lookAt = "kafka.sasl.mechanism, kafka.sasl.username and the password";
+      return { mechanism, username: config.saslUsername, password: config.saslPassword, lookAt };
+    }
   }
 }
