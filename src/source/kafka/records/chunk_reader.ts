@@ -159,7 +159,8 @@ export class ChunkReader {
     if (crc !== header.crc) {
       throw new RangeError(`its checksum is ${crc.toString(16)}, it should be ${header.crc.toString(16)}`);
     }
-    if (this.#leaveOut(header, start, end)) {
+    // Compaction may take all records of a batch and keep it for its producer's sake, control batches too.
+    if (this.#leaveOut(header, start, end) || header.recordCount === 0) {
       this.position = header.lastOffset + 1;
       return;
     }
@@ -175,7 +176,7 @@ export class ChunkReader {
     }
     if (header.control) {
       this.counts.controlBatches++;
-      if (isAbortMarker(this.#records.subarray(start + BATCH_HEADER_BYTE_LENGTH, end))) {
+      if (header.recordCount > 0 && isAbortMarker(this.#records.subarray(start + BATCH_HEADER_BYTE_LENGTH, end))) {
         this.#abortedProducers.delete(header.producerId);
       }
       return true;

@@ -193,6 +193,32 @@ Deno.test("the memory of a chunk, and of what was unpacked from it, is given bac
   }
 });
 
+/** What the log cleaner leaves of a batch whose producer it must remember. */
+function emptyBatch(baseOffset: number, lastOffsetDelta: number, attributes: number): Uint8Array {
+  const records = [record("gone")];
+  const bytes = writeRecordBatch({ records, baseOffset: BigInt(baseOffset), attributes, producerId: 7n })
+    .slice(0, BATCH_HEADER_BYTE_LENGTH);
+  const view = new DataView(bytes.buffer);
+  view.setInt32(8, bytes.length - 12);
+  view.setInt32(23, lastOffsetDelta);
+  view.setInt32(57, 0);
+  view.setUint32(17, crc32c(bytes, 21, bytes.length));
+  return bytes;
+}
+
+Deno.test("batches that compaction emptied have offsets and no rows", () => {
+  const TRANSACTIONAL = 16, CONTROL = 32;
+  for (const attributes of [0, 1, 2, 3, 4, TRANSACTIONAL, TRANSACTIONAL | CONTROL]) {
+    const after = writeRecordBatch({ records: [record("after")], baseOffset: 10n });
+    const bytes = new Uint8Array([...emptyBatch(0, 9, attributes), ...after]);
+    const reader = new ChunkReader(bytes, 0, []);
+    const one = builder();
+    reader.read(one);
+    assertEquals([reader.position, reader.done], [11, true]);
+    assertEquals(textsOf(one.finish("t/0", 1n, 0, reader.position)), ["after"], `attributes ${attributes}`);
+  }
+});
+
 /** Message format 0 or 1, as brokers before 0.11 wrote it. */
 function oldMessage(magic: 0 | 1, offset: bigint, value: Uint8Array, codec = 0): Uint8Array {
   const head = magic === 0 ? 6 : 14;
