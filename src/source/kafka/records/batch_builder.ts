@@ -87,7 +87,7 @@ export class BatchBuilder {
     return this.#positions[last] + this.#positions[last + 1] * 0x1_0000_0000 + 1;
   }
 
-  /** Adds `data[start, end)`, received at `timestamp` (epoch ms). */
+  /** Adds `data[start, end)`, received at `timestamp` (epoch ms; NaN or negative, as Kafka has it, for not known). */
   append(data: Uint8Array, start: number, end: number, timestamp: number, offset: number): void {
     const byteLength = Math.min(end - start, this.#maxValueByteLength), row = this.rowCount++;
     if (row === this.#timestamps.length) this.#growRows(Math.max(64, 2 * row));
@@ -97,7 +97,7 @@ export class BatchBuilder {
     if (byteLength > 0) this.#bytes.set(data.subarray(start, start + byteLength), this.#length);
     this.#length += byteLength;
     this.#offsets[row + 1] = this.#length;
-    this.#timestamps[row] = timestamp;
+    this.#timestamps[row] = timestamp >= 0 ? timestamp : NaN;
     this.#positions[2 * row] = offset; // modulo 2^32
     this.#positions[2 * row + 1] = offset / 0x1_0000_0000;
   }

@@ -193,6 +193,13 @@ Deno.test("the memory of a chunk, and of what was unpacked from it, is given bac
   }
 });
 
+Deno.test("a record without a time, which has -1, has none", () => {
+  const records = [record("a", { timestamp: -1 }), record("b", { timestamp: 0 }), record("c", { timestamp: 5 })];
+  assertEquals(readAll(writeRecordBatch({ records })).batches.map(({ timestamps }) => [...timestamps]), [[NaN, 0, 5]]);
+  const old = oldMessage(1, 0n, encoder.encode("d"), { timestamp: -1n });
+  assertEquals(readAll(old).batches.map(({ timestamps }) => [...timestamps]), [[NaN]]);
+});
+
 /** What the log cleaner leaves of a batch whose producer it must remember. */
 function emptyBatch(baseOffset: number, lastOffsetDelta: number, attributes: number): Uint8Array {
   const records = [record("gone")];
@@ -220,14 +227,19 @@ Deno.test("batches that compaction emptied have offsets and no rows", () => {
 });
 
 /** Message format 0 or 1, as brokers before 0.11 wrote it. */
-function oldMessage(magic: 0 | 1, offset: bigint, value: Uint8Array, codec = 0): Uint8Array {
+function oldMessage(
+  magic: 0 | 1,
+  offset: bigint,
+  value: Uint8Array,
+  { codec = 0, timestamp = 5000n + offset }: { codec?: number; timestamp?: bigint } = {},
+): Uint8Array {
   const head = magic === 0 ? 6 : 14;
   const bytes = new Uint8Array(12 + head + 8 + value.length), view = new DataView(bytes.buffer);
   view.setBigInt64(0, offset);
   view.setInt32(8, bytes.length - 12);
   view.setInt8(16, magic);
   view.setInt8(17, codec);
-  if (magic === 1) view.setBigInt64(18, 5000n + offset);
+  if (magic === 1) view.setBigInt64(18, timestamp);
   view.setInt32(12 + head, -1);
   view.setInt32(12 + head + 4, value.length);
   bytes.set(value, 12 + head + 8);
@@ -247,7 +259,7 @@ Deno.test("messages of the old formats are read, compressed ones with their rela
   const bytes = join(
     oldMessage(0, 10n, text("a")),
     oldMessage(1, 11n, text("b")),
-    oldMessage(1, 13n, gzipSync(inner), 1),
+    oldMessage(1, 13n, gzipSync(inner), { codec: 1 }),
     writeRecordBatch({ records: [record("e")], baseOffset: 14n }),
   );
   const { values, batches } = readAll(bytes, 10);
