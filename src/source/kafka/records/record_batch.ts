@@ -8,7 +8,6 @@
  * A record: varints (zig-zag) of length, then attributes i8, timestamp delta, offset delta, key, value, headers.
  * The length at 8 counts from 12, the checksum covers everything from 21.
  */
-
 import { Buffer } from "node:buffer";
 
 /** What is common to all formats: base offset and length. */
@@ -122,7 +121,7 @@ export function readRecord(data: Uint8Array, start: number, fields: RecordFields
   }
 }
 
-// A byte order mark is part of the text.
+// Whatever bytes a text begins with, they are its own: the records that are sent on have them again.
 const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
@@ -130,22 +129,29 @@ function headerValue(bytes: Uint8Array): string | { readonly base64: string } {
   try {
     return strictDecoder.decode(bytes);
   } catch {
-    return { base64: Buffer.from(bytes).toString("base64") };
+    return { base64: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64") };
   }
 }
 
-/** The record's headers as the text of a JSON object; null when it has none. Values that are no text are base64. */
+/**
+ * The record's headers as the text of a JSON object; null when it has none. Values that are no text are base64.
+ *
+ * @throws RangeError when their lengths don't fit the record.
+ */
 export function readHeaders(data: Uint8Array, fields: RecordFields): string | null {
   input = data;
   at = fields.headersStart;
   const count = varint();
   if (count <= 0) return null;
   const members: string[] = [];
-  for (let i = 0; i < count && at < fields.end; i++) {
-    const keyByteLength = varint();
-    const key = decoder.decode(data.subarray(at, at += keyByteLength));
-    const valueByteLength = varint();
-    const value = valueByteLength < 0 ? null : headerValue(data.subarray(at, at += valueByteLength));
+  for (let i = 0; i < count; i++) {
+    const keyByteLength = varint(), keyStart = at;
+    if (!(keyByteLength >= 0 && (at += keyByteLength) < fields.end)) throw new RangeError("its headers are damaged");
+    const valueByteLength = varint(), valueStart = at;
+    if (valueByteLength > 0) at += valueByteLength;
+    if (!(at <= fields.end)) throw new RangeError("its headers are damaged");
+    const key = decoder.decode(data.subarray(keyStart, keyStart + keyByteLength));
+    const value = valueByteLength < 0 ? null : headerValue(data.subarray(valueStart, at));
     members.push(`${JSON.stringify(key)}:${JSON.stringify(value)}`);
   }
   return `{${members.join(",")}}`;

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/asser
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { SeededRandom } from "../../../../src/runtime/random.ts";
 import type { RecordBatch } from "../../../../src/source/source.ts";
+import { parseHeaders } from "../../../../src/source/kafka/historical.ts";
 import { BatchBuilder } from "../../../../src/source/kafka/records/batch_builder.ts";
 import { ChunkReader, CorruptBatchError, measureRecords } from "../../../../src/source/kafka/records/chunk_reader.ts";
 import { decompress } from "../../../../src/source/kafka/records/codecs.ts";
@@ -190,6 +191,35 @@ Deno.test("the memory of a chunk, and of what was unpacked from it, is given bac
     assertEquals(bytes.buffer.detached, true);
     assertEquals(one.rowCount, 30);
     assertEquals(textsOf(one.finish("t/0", 1n, 0, 30)).length, 30);
+  }
+});
+
+Deno.test("headers come out as they were written", () => {
+  const bytes = (text: string) => encoder.encode(text);
+  const headers = [
+    { key: "null", value: null },
+    { key: "empty", value: bytes("") },
+    { key: "twice", value: bytes("1") },
+    { key: "twice", value: bytes("2") },
+    { key: "", value: bytes('a "quote"\n') },
+    { key: "\ufeffmark", value: bytes("\ufeffhere too") },
+    { key: "no text", value: Uint8Array.of(0xff, 0xfe, 0) },
+    { key: "large", value: new Uint8Array(300_000).fill(0xff) },
+  ];
+  const { batches } = readAll(writeRecordBatch({ records: [record("a", { headers }), record("b")] }));
+  const { bytes: text, offsets, nulls } = batches[0].headers!;
+  assertEquals(parseHeaders(text.subarray(offsets[0], offsets[1])), headers);
+  assertEquals(nulls, Uint8Array.of(2));
+});
+
+Deno.test("headers whose lengths don't fit are damage", () => {
+  const whole = writeRecordBatch({ records: [record("a", { headers: [{ key: "k", value: encoder.encode("v") }] })] });
+  const at = whole.length - 5; // of: how many, 1, k, 1, v
+  for (const [index, varint] of [[0, 0x7e], [1, 1], [1, 3], [1, 0x7e], [3, 0x7e]] as const) {
+    const damaged = whole.slice();
+    damaged[at + index] = varint;
+    new DataView(damaged.buffer).setUint32(17, crc32c(damaged, 21, damaged.length));
+    assertThrows(() => readAll(damaged), CorruptBatchError, "headers are damaged");
   }
 });
 
