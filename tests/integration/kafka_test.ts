@@ -615,6 +615,20 @@ kafkaTest("fetches a damaged batch again, and stops when it stays damaged", asyn
   assertEquals(one.logs.filter(({ level }) => level === "warn").length, 1);
 });
 
+kafkaTest("stops at a batch that says it has no length, instead of asking for it for ever", async (
+  { cluster, reader },
+) => {
+  const [log] = cluster.createTopic("events", 1);
+  log.values(["good"]);
+  log.values(["bad"]);
+  new DataView(log.batches[1].bytes.buffer).setInt32(8, 0);
+  const one = await reader();
+  const error = await one.failed();
+  assertEquals(one.values, ["good"]);
+  assertInstanceOf(error, FatalError);
+  assertStringIncludes(error.message, "Partition events/0 can't be read on: the record batch at offset 1");
+});
+
 kafkaTest(
   "an answer that was on its way while a batch turned out damaged leaves nothing out",
   async ({ cluster, create }) => {

@@ -15,7 +15,7 @@ import {
   type IsolationLevel,
   READ_COMMITTED,
 } from "./protocol/fetch.ts";
-import { ChunkReader, measureRecords } from "./records/chunk_reader.ts";
+import { ChunkReader, CorruptBatchError, measureRecords } from "./records/chunk_reader.ts";
 import type { TopicWatch } from "./topic_watch.ts";
 
 export interface FetchSettings {
@@ -46,6 +46,8 @@ export interface FetcherEvents {
 const BUSY_WAIT_MS = 10;
 const BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 5000;
+/** The most bytes that a request can ask for. */
+const MAX_INT32 = 2 ** 31 - 1;
 /** Smaller requests than this aren't worth the trip. */
 const LEAST_REQUEST_BYTE_LENGTH = 64 << 10;
 
@@ -274,9 +276,19 @@ export class Fetcher {
       this.#events.empty?.(partition, Number(end));
       return null;
     }
-    const { next, neededByteLength } = measureRecords(records, partition.fetchOffset);
+    let measured: ReturnType<typeof measureRecords>;
+    try {
+      measured = measureRecords(records, partition.fetchOffset);
+    } catch (error) {
+      if (!(error instanceof CorruptBatchError)) throw error;
+      const text = `Partition ${partition.split} can't be read on: ${error.message}`;
+      this.#events.failed(new FatalError(text, { cause: error }));
+      return null;
+    }
+    const { next, neededByteLength } = measured;
     if (next === partition.fetchOffset) {
-      partition.neededByteLength = Math.max(neededByteLength, 2 * partition.neededByteLength);
+      const more = Math.max(neededByteLength, 2 * partition.neededByteLength);
+      partition.neededByteLength = Math.min(more, MAX_INT32);
       return null;
     }
     partition.neededByteLength = 0;

@@ -51,15 +51,27 @@ interface OpenBatch {
   remaining: number;
 }
 
-/** The whole batches at the beginning of `records`: where the next fetch goes on, and what it needs at least. */
+/** No format has less behind its length: a message of format 0 without key and value. */
+const LEAST_LENGTH = 14;
+/** No broker answers with more. */
+const MOST_LENGTH = 2 ** 30;
+
+/**
+ * The whole batches at the beginning of `records`: where the next fetch goes on, and what it needs at least when there is
+ * none.
+ *
+ * @throws CorruptBatchError when the first one says of itself what can't be: asking again wouldn't end.
+ */
 export function measureRecords(records: Uint8Array, position: number): { next: number; neededByteLength: number } {
   const view = new DataView(records.buffer, records.byteOffset, records.byteLength);
   let next = position, at = 0;
   while (at + LOG_OVERHEAD <= records.length) {
-    const byteLength = LOG_OVERHEAD + view.getInt32(at + 8);
-    if (at + byteLength > records.length || byteLength <= LOG_OVERHEAD) {
-      return { next, neededByteLength: byteLength };
+    const length = view.getInt32(at + 8), byteLength = LOG_OVERHEAD + length;
+    if (length < LEAST_LENGTH || length > MOST_LENGTH) {
+      if (at > 0) return { next, neededByteLength: 0 }; // the next fetch begins with it
+      throw new CorruptBatchError(Number(view.getBigInt64(at)), new RangeError(`its length is ${length}`));
     }
+    if (at + byteLength > records.length) return { next, neededByteLength: byteLength };
     const isBatch = view.getInt8(at + MAGIC_OFFSET) >= 2 && byteLength >= BATCH_HEADER_BYTE_LENGTH;
     const lastOffset = Number(view.getBigInt64(at)) + (isBatch ? view.getInt32(at + 23) : 0);
     next = Math.max(next, lastOffset + 1);
@@ -139,7 +151,7 @@ export class ChunkReader {
     const offset = Number(this.#view.getBigInt64(start));
     const byteLength = LOG_OVERHEAD + this.#view.getInt32(start + 8);
     try {
-      if (byteLength <= LOG_OVERHEAD) throw new RangeError(`its length is ${byteLength - LOG_OVERHEAD}`);
+      if (byteLength < LOG_OVERHEAD + LEAST_LENGTH) throw new RangeError(`its length is ${byteLength - LOG_OVERHEAD}`);
       const magic = this.#view.getInt8(start + MAGIC_OFFSET);
       if (magic < 2) this.#old = readOldMessage(this.#records, start, start + byteLength);
       else if (magic === 2) this.#openBatch(start, byteLength, builder);

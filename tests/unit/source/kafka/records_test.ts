@@ -194,6 +194,22 @@ Deno.test("the memory of a chunk, and of what was unpacked from it, is given bac
   }
 });
 
+Deno.test("measureRecords() doesn't ask for a batch whose length can't be", () => {
+  const one = writeRecordBatch({ records: [record("a")] });
+  const two = new Uint8Array([...one, ...writeRecordBatch({ records: [record("b")], baseOffset: 1n })]);
+  for (const length of [-1, 0, 3, 13, 2 ** 30 + 1, 2 ** 31 - 1]) {
+    const view = new DataView(two.buffer);
+    view.setInt32(one.length + 8, length);
+    assertEquals(measureRecords(two, 0), { next: 1, neededByteLength: 0 });
+    const rest = two.subarray(one.length);
+    assertThrows(
+      () => measureRecords(rest, 1),
+      CorruptBatchError,
+      `at offset 1 can't be read: its length is ${length}`,
+    );
+  }
+});
+
 Deno.test("headers come out as they were written", () => {
   const bytes = (text: string) => encoder.encode(text);
   const headers = [
