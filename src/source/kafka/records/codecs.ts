@@ -14,6 +14,8 @@ const CODECS: readonly (((bytes: Uint8Array, maxByteLength: number) => Uint8Arra
   decompressZstd,
 ];
 
+const NAMES = ["none", "gzip", "snappy", "lz4", "zstd"];
+
 /**
  * What a batch's records were before compression. `codec` is the number in its attributes; 0 returns `bytes` itself.
  *
@@ -23,5 +25,10 @@ export function decompress(codec: number, bytes: Uint8Array, maxByteLength = MAX
   if (codec === 0) return bytes;
   const run = CODECS[codec];
   if (run === undefined) throw new RangeError(`compression codec ${codec} is unknown`);
-  return run(bytes, maxByteLength);
+  try {
+    return run(bytes, maxByteLength);
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== "ERR_BUFFER_TOO_LARGE") throw error;
+    throw new RangeError(`${NAMES[codec]}: more than the ${maxByteLength} bytes allowed`, { cause: error });
+  }
 }

@@ -42,7 +42,7 @@ function decompressBlock(input: Uint8Array, maxByteLength: number): Uint8Array {
     more = byte > 0x7f;
   }
   if (length > maxByteLength) {
-    throw new RangeError(`snappy: ${length} bytes are more than the ${maxByteLength} allowed`);
+    throw new RangeError(`snappy: ${length} are more than the ${maxByteLength} bytes allowed`);
   }
   const output = new Uint8Array(length);
   let to = 0;
