@@ -127,6 +127,16 @@ interface Check {
   readonly check?: (text: string) => unknown;
 }
 
+function problemOf(item: string, { check }: Check): string | undefined {
+  try {
+    check?.(item);
+    return undefined;
+  } catch (error) {
+    if (error instanceof RangeError) return error.message;
+    throw error;
+  }
+}
+
 function parseOneOf<V extends string>(text: string, values: readonly V[]): V {
   const found = values.find((value) => value.toLowerCase() === text.toLowerCase());
   if (found !== undefined) return found;
@@ -208,11 +218,16 @@ export const option = {
     return build(key, { typeName: `one of ${values.join(", ")}`, values, parse }, settings);
   },
 
-  /** Comma-separated (commas inside braces don't count); blanks around the items are dropped, empty items too. */
+  /**
+   * Comma-separated (commas inside braces don't count); blanks around the items are dropped, empty items too. A required
+   * one has at least one item.
+   */
   list<S extends Settings<string> & Check>(key: string, settings: S): Option<Value<readonly string[], S>> {
     const parse = (text: string) => {
       const items = splitList(text);
-      for (const item of items) settings.check?.(item);
+      if (settings.required && items.length === 0) throw new RangeError("has no items between its commas");
+      const wrong = items.map((item) => problemOf(item, settings)).filter((message) => message !== undefined);
+      if (wrong.length > 0) throw new RangeError(wrong.join("; "));
       return items;
     };
     return build(key, { typeName: "comma-separated list", parse }, settings);

@@ -57,6 +57,8 @@ Deno.test("options refuse other values and say what to write", () => {
     ],
     [option.enumeration("k", ["earliest", "latest"], { doc }), "first", "must be one of earliest, latest"],
     [option.list("k", { doc, check }), "a, http://b", "must have no protocol"],
+    [option.list("k", { doc, check }), "x://a, b, y://c", "must have no protocol; must have no protocol"],
+    [option.list("k", { doc, required: true }), " , ,", "has no items between its commas"],
     [option.listOf("k", ["topic", "key"], { doc }), "topic, kez", "must be one of topic, key; did you mean key?"],
   ];
   for (const [spec, text, message] of cases) {
