@@ -372,8 +372,7 @@ for (
     await produce(producer, topic, 0, 100, 2);
     await using one = collector(topic, out, {
       "kafka.nodes": cluster.nodes(listener),
-      "kafka.sasl.username": USER.name,
-      "kafka.sasl.password": USER.password,
+      ...(listener !== "ssl" && { "kafka.sasl.username": USER.name, "kafka.sasl.password": USER.password }),
       ...extra,
     });
     await until("everything is out", allThere(out, 100));

@@ -12,6 +12,12 @@ function checkNode(node: string): void {
   }
 }
 
+function checkEndpoint(text: string): void {
+  if (!/^https?:$/.test(URL.parse(text)?.protocol ?? "")) {
+    throw new RangeError("must be an address like https://login.example.com/oauth2/token");
+  }
+}
+
 export const kafkaOptions = {
   nodes: option.list("kafka.nodes", {
     required: true,
@@ -173,6 +179,7 @@ export const kafkaOptions = {
   }),
   oauthTokenEndpoint: option.string("kafka.sasl.oauthbearer.token.endpoint.url", {
     whenUnset: "the token file is read",
+    check: checkEndpoint,
     doc: "Where to get bearer tokens for the client's credentials (OAuth 2.0).",
   }),
   oauthClientId: option.string("kafka.sasl.oauthbearer.client.id", {
@@ -220,6 +227,10 @@ export const kafkaOptions = {
 
 export type KafkaConfig = ConfigOf<typeof kafkaOptions>;
 
+/** Without encryption, or a login, they would be left out without a word. */
+const TLS_FIELDS = ["sslCa", "sslCertificate", "sslKey", "sslServerName"] as const;
+const LOGIN_FIELDS = ["saslUsername", "saslPassword", "oauthTokenFile", "oauthTokenEndpoint", "saslAwsRegion"] as const;
+
 function problem(key: string, message: string): ConfigProblem {
   return { key, message };
 }
@@ -251,10 +262,14 @@ export function kafkaConfigProblems(config: KafkaConfig): ConfigProblem[] {
     const missing = config.sslKey === undefined ? kafkaOptions.sslKey.key : kafkaOptions.sslCertificate.key;
     problems.push(problem(missing, "must be set too: a certificate and its key belong together"));
   }
-  if (config.sslCa !== undefined && !config.securityProtocol.endsWith("SSL")) {
-    const key = kafkaOptions.securityProtocol.key;
-    problems.push(problem(key, `must be SSL or SASL_SSL, since ${kafkaOptions.sslCa.key} is set`));
-  }
+  const isSet = (field: keyof KafkaConfig) => config[field] !== undefined;
+  const tls = TLS_FIELDS.find(isSet), login = LOGIN_FIELDS.find(isSet);
+  const needs = (protocols: string, field: keyof KafkaConfig) => {
+    const message = `must be ${protocols}, since ${kafkaOptions[field].key} is set`;
+    problems.push(problem(kafkaOptions.securityProtocol.key, message));
+  };
+  if (tls !== undefined && !config.securityProtocol.endsWith("SSL")) needs("SSL or SASL_SSL", tls);
+  if (login !== undefined && !config.securityProtocol.startsWith("SASL")) needs("SASL_SSL or SASL_PLAINTEXT", login);
   if (config.historicalWorker && config.historicalTopic === undefined) {
     problems.push(problem(kafkaOptions.historicalTopic.key, "must be set, since historical.worker=true"));
   }

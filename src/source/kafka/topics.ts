@@ -14,6 +14,22 @@ export type TopicSelection =
     readonly except?: string;
   };
 
+/** Escapes of Java's patterns that mean a plain letter here, without a word. */
+const JAVA_ONLY = /[AGHNPRXZhpz]/;
+
+/** A pattern as Java has it, as far as the two differ and deployments use it: `(?i)` at the beginning, `\Q...\E`. */
+function compile(text: string): RegExp {
+  const [, insensitive, rest] = /^(\(\?i\))?(.*)$/s.exec(text)!;
+  const source = rest.replaceAll(/\\Q(.*?)(?:\\E|$)/gs, (_, literal: string) => literal.replaceAll(/\W/g, "\\$&"));
+  const unknown = [...source.matchAll(/\\(.)/gs)].find(([, letter]) => JAVA_ONLY.test(letter));
+  if (unknown !== undefined) throw new RangeError(`JavaScript's regular expressions have no ${unknown[0]}`);
+  const outside = source.replaceAll(/\\./gs, "").replaceAll(/\[[^\]]*\]|\{[^}]*\}/g, "");
+  if (/[,\s]/.test(outside)) {
+    throw new RangeError("no topic's name has a comma or a blank: write | between patterns, commas between names only");
+  }
+  return new RegExp(`^(?:${source})$`, insensitive === undefined ? "" : "i");
+}
+
 /**
  * Text whose every item is a legal name is a list of names: a dot is a dot then, as everyone means it. All else is a
  * pattern, as in Java (`Pattern.matches` on the whole name).
@@ -24,7 +40,7 @@ export function parseTopics(text: string): TopicSelection {
   const items = text.split(",").map((item) => item.trim()).filter((item) => item !== "");
   if (items.length > 0 && items.every((item) => NAME.test(item))) return { kind: "names", names: [...new Set(items)] };
   try {
-    return { kind: "pattern", pattern: new RegExp(`^(?:${text})$`) };
+    return { kind: "pattern", pattern: compile(text) };
   } catch (cause) {
     throw new RangeError(`neither topic names nor a regular expression: ${(cause as Error).message}`, { cause });
   }

@@ -18,11 +18,22 @@ Deno.test("parseTopics() tells names from patterns", () => {
       ["a|axb", ["a", "axb"]],
       ["sh", ["sh"]],
       ["(sh)", []],
+      ["(?i)SHOP\\.(orders|USERS)", ["shop.orders", "shop.users"]],
+      ["\\Qa.b\\E|\\Qshop.\\E.*", ["a.b", "shop.orders", "shop.users"]],
+      ["\\Qa.b", ["a.b"]],
+      ["[,a]|a\\Wb{1,2}", ["a", "a.b"]],
     ] as const
   ) {
     assertEquals(selectTopics(parseTopics(text), cluster), [...chosen], text);
   }
   assertThrows(() => parseTopics("("), RangeError, "neither topic names nor a regular expression");
+  // What can never match isn't waited for.
+  for (const text of ["a.*,", "a.*,b.*", "a b.*", ",", "shop\\.orders, shop\\.users", `${"x".repeat(250)}, y`]) {
+    assertThrows(() => parseTopics(text), RangeError, "write | between patterns, commas between names only");
+  }
+  for (const [text, escape] of [["\\p{Alpha}+", "\\p"], ["\\Aa\\z", "\\A"], ["a\\\\\\h", "\\h"]]) {
+    assertThrows(() => parseTopics(text), RangeError, `JavaScript's regular expressions have no ${escape}`);
+  }
 });
 
 Deno.test("parseNode() fills in the port", () => {
@@ -43,7 +54,22 @@ Deno.test("kafkaConfigProblems() names the keys that don't go together", () => {
     "kafka.sasl.oauthbearer.token.file",
   ]);
   assertEquals(keys({ securityProtocol: "SSL", sslCertificate: "c.pem" }), ["kafka.ssl.key"]);
-  assertEquals(keys({ sslCa: "ca.pem" }), ["kafka.security.protocol"]);
+  for (
+    const fields of [
+      { sslCa: "ca.pem" },
+      { sslServerName: "kafka", securityProtocol: "SASL_PLAINTEXT", saslUsername: "a", saslPassword: "b" },
+      { saslUsername: "me" },
+      { saslPassword: "secret", securityProtocol: "SSL" },
+      { oauthTokenFile: "token" },
+      { oauthTokenEndpoint: "https://login" },
+      { saslAwsRegion: "eu-west-1" },
+    ] as const
+  ) assertEquals(keys(fields), ["kafka.security.protocol"], JSON.stringify(fields));
+  const { oauthTokenEndpoint } = kafkaOptions;
+  oauthTokenEndpoint.parse("https://login.example.com/token");
+  for (const text of ["login", "ftp://login", "login.example.com/token"]) {
+    assertThrows(() => oauthTokenEndpoint.parse(text), RangeError, "must be an address like https://");
+  }
   assertEquals(keys({ historicalWorker: true }), ["kafka.historical-data-topic"]);
 });
 
