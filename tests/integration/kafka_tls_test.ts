@@ -2,6 +2,7 @@ import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@s
 import net from "node:net";
 import { join } from "node:path";
 import tls from "node:tls";
+import { SystemClock } from "../../src/runtime/clock.ts";
 import { FatalError } from "../../src/runtime/errors.ts";
 import { BrokerConnection } from "../../src/source/kafka/connection.ts";
 import { kafkaOptions } from "../../src/source/kafka/options.ts";
@@ -37,6 +38,7 @@ async function makeCertificates(directory: string): Promise<boolean> {
   const encrypt = (out: string, ...args: string[]) =>
     openssl(directory, "pkcs8", "-topk8", ...args, "-in", "client.key", "-passout", `pass:${PASSWORD}`, "-out", out);
   await encrypt("encrypted.key", "-v2", "aes-256-cbc");
+  await openssl(directory, "ec", "-in", "client.key", "-out", "sec1.key");
   await encrypt("old.key", "-v1", "PBE-SHA1-3DES");
   return true;
 }
@@ -59,7 +61,15 @@ async function startFront(directory: string, port: number): Promise<{ port: numb
   return { port: (server.address() as net.AddressInfo).port, seen, stop: () => server.close() };
 }
 
-const CASES: readonly [string, (at: (name: string) => string) => Partial<KafkaConfig>, string | RegExp][] = [
+type Case = [
+  name: string,
+  (at: (name: string) => string) => Partial<KafkaConfig>,
+  seen: string | RegExp,
+  years?: number,
+];
+
+/** What the front sees, or what we say; some years later where it says so. */
+const CASES: readonly Case[] = [
   ["the name of the certificate", () => ({ sslServerName: "kafka.internal" }), "nobody"],
   ["no name, where the certificate has another", () => ({}), /look at kafka.ssl.ca.* and kafka.ssl.server.name/],
   ["a name that the certificate hasn't", () => ({ sslServerName: "kafka" }), /kafka.ssl.server.name/],
@@ -80,6 +90,39 @@ const CASES: readonly [string, (at: (name: string) => string) => Partial<KafkaCo
     (at) => ({ sslKey: at("old.key"), sslKeyPassword: PASSWORD }),
     /write it anew with openssl pkcs8 -topk8/,
   ],
+  ["a key in the older form", (at) => ({ sslKey: at("sec1.key") }), "client"],
+  [
+    "a key that isn't the certificate's",
+    (at) => ({ sslKey: at("broker.key") }),
+    /The key in .*broker.key, which kafka.ssl.key names, isn't that of CN=client in .*client.pem/,
+  ],
+  [
+    "a certificate that is none",
+    (at) => ({ sslKey: at("client.key"), sslCertificate: at("client.key") }),
+    /Cannot use .*client.key, which kafka.ssl.certificate names: it holds no certificate in PEM form/,
+  ],
+  [
+    "a certificate of ours that has expired",
+    (at) => ({ sslKey: at("client.key") }),
+    /client.pem, which kafka.ssl.certificate names, has CN=client, which is only valid from .* to .* GMT/,
+    10,
+  ],
+  [
+    "authorities that are none",
+    (at) => ({ sslCa: at("ca.key") }),
+    /Cannot use .*ca.key, which kafka.ssl.ca names: it holds no certificate in PEM form/,
+  ],
+  [
+    "a broker that others have signed for",
+    () => ({ sslCa: undefined, sslServerName: "kafka.internal" }),
+    /it shows a certificate of broker, signed by test ca\): look at kafka.ssl.ca/,
+  ],
+  [
+    "a broker whose certificate has expired",
+    () => ({ sslCa: undefined, sslServerName: "kafka.internal" }),
+    /it shows a certificate of broker, signed by test ca, which is only valid from .* to .* GMT\): look at/,
+    10,
+  ],
 ];
 
 Deno.test({
@@ -93,9 +136,10 @@ Deno.test({
     try {
       if (!await makeCertificates(directory)) return;
       const front = await startFront(directory, cluster.brokers[0].port);
-      for (const [name, fields, expected] of CASES) {
+      for (const [name, fields, expected, years = 0] of CASES) {
         await t.step(name, async () => {
-          const own = fields(at);
+          const own = fields(at), clock = new SystemClock(), nowMs = clock.now() + years * 365 * 86_400_000;
+          const runtime = testRuntime({ clock: Object.assign(clock, { now: () => nowMs }) });
           const config = defaultConfig(kafkaOptions, {
             ...{ nodes: ["x"], topic: "x", securityProtocol: "SSL" as const, sslCa: at("ca.pem") },
             ...(own.sslKey !== undefined && { sslCertificate: at("client.pem"), sslServerName: "kafka.internal" }),
@@ -103,12 +147,12 @@ Deno.test({
           });
           const settings = {
             ...{ clientId: "me", connectionTimeoutMs: 5000, requestTimeoutMs: 5000, sasl: null },
-            tls: () => tlsOptions(config),
+            tls: () => tlsOptions(config, runtime),
           };
           const address = { host: "127.0.0.1", port: front.port };
           let outcome: unknown;
           try {
-            const connection = await BrokerConnection.open(address, settings, testRuntime());
+            const connection = await BrokerConnection.open(address, settings, runtime);
             const { brokers } = await connection.send(metadataRequest([]));
             assertEquals(brokers.length, 1);
             connection.close();

@@ -32,7 +32,7 @@ async function checkNode(node: string, config: KafkaConfig, { runtime }: SourceC
       clientId: config.clientId,
       connectionTimeoutMs: config.connectionTimeoutMs,
       requestTimeoutMs: config.requestTimeoutMs,
-      tls: () => tlsOptions(config),
+      tls: () => tlsOptions(config, runtime),
       sasl: saslSettings(config, runtime),
     };
     const connection = await BrokerConnection.open(address, settings, runtime);

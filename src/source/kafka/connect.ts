@@ -20,7 +20,7 @@ export function connectKafka(config: KafkaConfig, runtime: Runtime): KafkaClient
     clientId: config.clientId,
     connectionTimeoutMs: config.connectionTimeoutMs,
     requestTimeoutMs: config.requestTimeoutMs,
-    tls: () => tlsOptions(config),
+    tls: () => tlsOptions(config, runtime),
     sasl: saslSettings(config, runtime),
   }, runtime);
 }

@@ -14,12 +14,14 @@ import KafkajsConnection from "kafkajs/src/network/connection.js";
 import { FatalError, RetriableError } from "../../runtime/errors.ts";
 import { releaseIfAlone } from "../../runtime/release.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
+import { connectError, hangUpAdvice } from "./connect_error.ts";
 import { FrameAssembler } from "./frame_assembler.ts";
 import { ApiKey, type ApiRequest } from "./protocol/api.ts";
 import { errorName } from "./protocol/errors.ts";
 import { WireReader, WireWriter } from "./protocol/wire.ts";
 import type { SaslSettings } from "./sasl.ts";
 import { withTimeout } from "./timeout.ts";
+import { describeCertificate } from "./tls.ts";
 
 /** Where and how to connect. */
 export interface ConnectionSettings {
@@ -80,19 +82,13 @@ interface Connection {
 
 const NewConnection = KafkajsConnection as unknown as new (options: Record<string, unknown>) => Connection;
 
-/** How kafkajs and we say that no answer came. */
-const LOST = /closed|not connected|timed out|timeout|no answer|connection error/i;
-
 /** kafkajs says everything twice, once in its errors: those are enough. */
 const mutedLogger = { namespace: () => mutedLogger, debug() {}, info() {}, warn() {}, error() {} };
 
 function createSocket(
   { host, port, ssl, onConnect }: HostPort & { ssl: tls.ConnectionOptions | null; onConnect(): void },
 ) {
-  const serverName = net.isIP(host) === 0 ? { servername: host } : {};
-  const socket = ssl !== null
-    ? tls.connect({ host, port, ...serverName, ...ssl }, onConnect)
-    : net.connect({ host, port }, onConnect);
+  const socket = ssl !== null ? tls.connect({ host, port, ...ssl }, onConnect) : net.connect({ host, port }, onConnect);
   socket.setNoDelay(true);
   socket.setKeepAlive(true, 60_000);
   return socket;
@@ -133,36 +129,6 @@ function takeWholeFrames(connection: Connection): void {
   };
 }
 
-/** The cause that an operator can act on. @returns FatalError when waiting doesn't help. */
-function connectError(broker: string, error: unknown, sasl: SaslSettings | null): FatalError | RetriableError {
-  if (error instanceof FatalError) return error;
-  const text = error instanceof Error ? error.message : String(error);
-  if (error instanceof RetriableError) return new RetriableError(`Cannot connect to broker ${broker}: ${text}`);
-  // A broker may be called anything.
-  const words = text.replaceAll(broker.slice(0, broker.lastIndexOf(":")), "");
-  // kafkajs calls whatever ends a login a refusal.
-  if (sasl !== null && /SASL/.test(words) && !LOST.test(words)) {
-    const lookAt = /current SASL state/.test(text) ? "kafka.security.protocol: this port has no login" : sasl.lookAt;
-    return new FatalError(`Broker ${broker} refused the login (${text}): look at ${lookAt}`, { cause: error });
-  }
-  if (/certificate|UnknownIssuer|NotValidForName|alert|handshake/i.test(words)) {
-    return new FatalError(
-      `Broker ${broker} and we don't trust each other (${text}): look at kafka.ssl.ca, kafka.ssl.certificate, ` +
-        `kafka.ssl.key and kafka.ssl.server.name`,
-      { cause: error },
-    );
-  }
-  const reason = text.replace("Connection error: ", "");
-  return new RetriableError(`Cannot connect to broker ${broker}: ${reason}${hangUpAdvice(text)}`, { cause: error });
-}
-
-/** For a broker that hangs up before it has answered anything: it may expect TLS, or none, or a login. */
-function hangUpAdvice(text: string): string {
-  return /closed connection|disconnected before/i.test(text)
-    ? " (if it goes on: kafka.security.protocol may not be what this port has)"
-    : "";
-}
-
 export class BrokerConnection {
   readonly broker: string;
   readonly #connection: Connection;
@@ -193,13 +159,15 @@ export class BrokerConnection {
     runtime: Runtime,
   ): Promise<BrokerConnection> {
     const broker = `${host}:${port}`;
+    const options = await settings.tls();
+    const ssl = options === null ? null : { ...(net.isIP(host) === 0 && { servername: host }), ...options };
     const connection = new NewConnection({
       host,
       port,
       logger: mutedLogger,
       socketFactory: createSocket,
       clientId: settings.clientId,
-      ssl: await settings.tls(),
+      ssl,
       sasl: settings.sasl,
       requestTimeout: settings.requestTimeoutMs,
       connectionTimeout: settings.connectionTimeoutMs,
@@ -223,7 +191,12 @@ export class BrokerConnection {
       return opened;
     } catch (error) {
       opened.close();
-      throw connectError(broker, error, settings.sasl);
+      const untrusted = ssl !== null &&
+        /unable to verify|invalid peer certificate|self.signed|issuer/i.test((error as Error).message);
+      const certificate = untrusted
+        ? await describeCertificate({ host, port }, ssl, { timeoutMs: settings.connectionTimeoutMs, runtime })
+        : "";
+      throw connectError(broker, error, { sasl: settings.sasl, certificate });
     }
   }
 
