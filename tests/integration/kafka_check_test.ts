@@ -68,9 +68,15 @@ checkTest("leaves out the brokers' own topics, as reading does", async (cluster,
 
 checkTest("looks for the historical topic", async (cluster, check) => {
   assertEquals(failures(await check({ historicalTopic: "late" })), [
-    "historical topic late exists: create it, and give us its WRITE right",
+    "historical topic late may be written: create it, and give us its DESCRIBE and WRITE rights",
   ]);
   cluster.createTopic("late", 1);
+  assertEquals(failures(await check({ historicalTopic: "late" })), []);
+  cluster.rights = ~16;
+  assertEquals(failures(await check({ historicalTopic: "late" })), [
+    "historical topic late may be written: its WRITE right is missing",
+  ]);
+  cluster.rights = -(2 ** 31); // not told
   assertEquals(failures(await check({ historicalTopic: "late" })), []);
 });
 
@@ -82,6 +88,10 @@ checkTest("names the right that is missing", async (cluster, check) => {
   assertEquals(failures(await check()), ["topic events may be read: its READ right is missing"]);
   refuse(ApiKey.Metadata, ErrorCode.TOPIC_AUTHORIZATION_FAILED);
   assertEquals(failures(await check()), ["topic events exists: its DESCRIBE right is missing"]);
+  refuse(ApiKey.Heartbeat, ErrorCode.GROUP_AUTHORIZATION_FAILED);
+  assertEquals(failures(await check()), [
+    "group presto_streaming may be used: its READ right is missing, there is only DESCRIBE",
+  ]);
   refuse(ApiKey.OffsetFetch, ErrorCode.GROUP_AUTHORIZATION_FAILED);
   assertEquals(failures(await check()), [
     "group presto_streaming may be used: Not allowed to use consumer group presto_streaming: its READ right is missing (OffsetFetch)",

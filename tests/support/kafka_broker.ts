@@ -36,7 +36,7 @@ const VERSIONS: readonly (readonly [number, number, number])[] = [
   [ApiKey.Produce, 3, 7],
   [ApiKey.Fetch, 4, 11],
   [ApiKey.ListOffsets, 1, 5],
-  [ApiKey.Metadata, 4, 7],
+  [ApiKey.Metadata, 4, 8],
   [ApiKey.OffsetCommit, 3, 7],
   [ApiKey.OffsetFetch, 3, 5],
   [ApiKey.FindCoordinator, 1, 2],
@@ -142,6 +142,9 @@ export class FakeKafka {
   fetchThrottleMs = 0;
   /** Producers' larger batches are refused. */
   maxBatchByteLength = 1 << 20;
+
+  /** What everyone may do with the topics, a bit an operation. */
+  rights = -1;
   /** The most bytes of record data that any answer had. */
   largestAnswer = 0;
   /** Of all logins to come. */
@@ -319,7 +322,9 @@ export class FakeKafka {
         writer.array([log.leader], (id) => void writer.int32(id)).array([log.leader], (id) => void writer.int32(id));
         if (version >= 5) writer.int32(0);
       });
+      if (version >= 8) writer.int32(this.rights);
     });
+    if (version >= 8) writer.int32(0);
   }
 
   #findCoordinator({ writer, errorCode }: Call): void {

@@ -10,7 +10,8 @@ import type { KafkaConfig } from "./options.ts";
 import { splitOf } from "./partition.ts";
 import { ErrorCode, errorName } from "./protocol/errors.ts";
 import { fetchRequest, READ_UNCOMMITTED } from "./protocol/fetch.ts";
-import { type ClusterMetadata, metadataRequest, type TopicMetadata } from "./protocol/metadata.ts";
+import { heartbeatRequest } from "./protocol/group.ts";
+import { type ClusterMetadata, metadataRequest, type TopicMetadata, WRITE_RIGHT } from "./protocol/metadata.ts";
 import { saslSettings } from "./sasl.ts";
 import { committedOffsets, listOffsets } from "./starts.ts";
 import { tlsOptions } from "./tls.ts";
@@ -126,6 +127,25 @@ function describeLag(
   return { ok: true, what: `group ${config.groupId} in topic ${topic.topic}`, detail: `${lag} records behind${fresh}` };
 }
 
+/** A heartbeat of nobody: the broker looks at the right first, and then at who it is. */
+async function mayJoin(coordinator: Coordinator, signal: AbortSignal): Promise<boolean> {
+  const nobody = { groupId: coordinator.groupId, generation: -1, memberId: "", instanceId: null };
+  const { errorCode } = await coordinator.send("heartbeat", heartbeatRequest(nobody), { signal });
+  return errorCode !== ErrorCode.GROUP_AUTHORIZATION_FAILED;
+}
+
+async function checkHistorical(client: KafkaClient, name: string, signal: AbortSignal): Promise<CheckResult> {
+  const { topics: [topic] } = await client.sendToAny(metadataRequest([name], { withRights: true }), { signal });
+  const what = `historical topic ${name} may be written`;
+  if (topic?.errorCode !== ErrorCode.NONE) {
+    return { ok: false, what, detail: "create it, and give us its DESCRIBE and WRITE rights" };
+  }
+  if (topic.rights !== undefined && (topic.rights & WRITE_RIGHT) === 0) {
+    return { ok: false, what, detail: "its WRITE right is missing" };
+  }
+  return { ok: true, what, detail: `${topic.partitions.length} partitions` };
+}
+
 async function checkCluster(
   client: KafkaClient,
   config: KafkaConfig,
@@ -136,11 +156,8 @@ async function checkCluster(
   const metadata = await client.metadata(selection.kind === "names" ? selection.names : null, { signal });
   const { found, results } = describeTopics(metadata, config);
   const { historicalTopic } = config;
-  if (historicalTopic !== undefined && !config.historicalWorker) {
-    const [topic] = (await client.metadata([historicalTopic], { signal })).topics;
-    const ok = topic?.errorCode === ErrorCode.NONE;
-    const detail = ok ? `${topic.partitions.length} partitions` : "create it, and give us its WRITE right";
-    results.push({ ok, what: `historical topic ${historicalTopic} exists`, detail });
+  if (historicalTopic !== undefined) {
+    results.push(await checkHistorical(client, historicalTopic, signal));
   }
   const coordinator = new Coordinator(client, config.groupId);
   const what = `group ${config.groupId} may be used`;
@@ -149,7 +166,9 @@ async function checkCluster(
     const ask = () => committedOffsets(coordinator, null, signal);
     const offsets = await retry("kafka committed offsets", ask, { policy: RETRY, runtime, signal });
     committed = new Map(offsets.map((one) => [splitOf(one), one.offset]));
-    results.push({ ok: true, what, detail: `coordinator ${coordinator.name}` });
+    const ok = await mayJoin(coordinator, signal);
+    const detail = ok ? `coordinator ${coordinator.name}` : "its READ right is missing, there is only DESCRIBE";
+    results.push({ ok, what, detail });
   } catch (error) {
     results.push({ ok: false, what, detail: textOf(error) });
   }

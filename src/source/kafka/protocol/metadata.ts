@@ -19,6 +19,8 @@ export interface TopicMetadata {
   readonly topic: string;
   readonly internal: boolean;
   readonly partitions: readonly PartitionMetadata[];
+  /** What we may do with it, a bit an operation; undefined when that wasn't asked, or the broker doesn't say. */
+  readonly rights: number | undefined;
 }
 
 export interface ClusterMetadata {
@@ -28,17 +30,25 @@ export interface ClusterMetadata {
   readonly topics: readonly TopicMetadata[];
 }
 
+/** The bit of `rights` for producing (org.apache.kafka.common.acl.AclOperation). */
+export const WRITE_RIGHT = 1 << 4;
+const UNKNOWN_RIGHTS = -(2 ** 31);
+
 /** Brokers and the partitions' leaders. Null asks for all topics. Never creates a topic. */
-export function metadataRequest(topics: readonly string[] | null): ApiRequest<ClusterMetadata> {
+export function metadataRequest(
+  topics: readonly string[] | null,
+  { withRights = false }: { withRights?: boolean } = {},
+): ApiRequest<ClusterMetadata> {
   return {
     name: "Metadata",
     apiKey: ApiKey.Metadata,
     minVersion: 4, // the first that can forbid the creation of topics
-    maxVersion: 7,
-    encode(writer) {
+    maxVersion: withRights ? 8 : 7,
+    encode(writer, version) {
       if (topics === null) writer.int32(-1);
       else writer.array(topics, (topic) => writer.string(topic));
       writer.boolean(false);
+      if (version >= 8) writer.boolean(false).boolean(withRights); // of the cluster, of the topics
     },
     decode(reader, version) {
       return {
@@ -62,8 +72,13 @@ export function metadataRequest(topics: readonly string[] | null): ApiRequest<Cl
             if (version >= 5) reader.array(() => reader.int32()); // offline replicas
             return { errorCode, partition, leader };
           }),
+          rights: version >= 8 ? knownRights(reader.int32()) : undefined,
         })),
       };
     },
   };
+}
+
+function knownRights(rights: number): number | undefined {
+  return rights === UNKNOWN_RIGHTS ? undefined : rights;
 }
