@@ -53,6 +53,20 @@ checkTest("names the broker that doesn't answer, and goes on with the others", a
   assertStringIncludes(found[0], `broker ${cluster.nodes[1]} answers: Cannot connect to broker ${cluster.nodes[1]}`);
 }, { brokers: 2 });
 
+checkTest("names the broker that only the cluster knows, and keeps what it has found", async (cluster, check) => {
+  const [first, second] = cluster.nodes;
+  cluster.broker(2).stop();
+  cluster.advertised = [1, 2];
+  const results = await check({ nodes: [first, first] });
+  const refused = `Cannot connect to broker ${second}: connect ECONNREFUSED ${second}`;
+  assertEquals(failures(results), [
+    `broker ${second} answers: ${refused} (the cluster gives this address to its clients: advertised.listeners)`,
+    `topic events may be read: ${refused}`,
+  ]);
+  const found = results.filter(({ ok }) => ok).map(({ what }) => what);
+  assertEquals(found, [`broker ${first} answers`, "topic events exists", "group presto_streaming may be used"]);
+}, { brokers: 2 });
+
 checkTest("names the topic that doesn't exist, and the pattern that matches nothing", async (_, check) => {
   assertEquals(failures(await check({ topic: "events,missing" })), [
     "topic missing exists: it doesn't, or its DESCRIBE right is missing: create it or correct kafka.topic",

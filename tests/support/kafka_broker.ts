@@ -143,6 +143,8 @@ export class FakeKafka {
   /** Producers' larger batches are refused. */
   maxBatchByteLength = 1 << 20;
 
+  /** The brokers that metadata names; those that are up when not set. */
+  advertised: readonly number[] | undefined;
   /** What everyone may do with the topics, a bit an operation. */
   rights = -1;
   /** The most bytes of record data that any answer had. */
@@ -307,7 +309,7 @@ export class FakeKafka {
   #metadata({ reader, writer, version, errorCode }: Call): void {
     const count = reader.int32();
     const names = count < 0 ? [...this.topics.keys()] : Array.from({ length: count }, () => reader.string());
-    const brokers = this.brokers.filter(({ up }) => up);
+    const brokers = this.brokers.filter(({ up, nodeId }) => this.advertised?.includes(nodeId) ?? up);
     writer.int32(0).array(brokers, ({ nodeId, port }) => {
       writer.int32(nodeId).string("127.0.0.1").int32(port).string(null);
     });

@@ -4,7 +4,7 @@ import { retry, type RetryPolicy } from "../../runtime/retry.ts";
 import type { CheckResult, SourceContext } from "../source.ts";
 import type { KafkaClient } from "./client.ts";
 import { connectKafka, parseNode } from "./connect.ts";
-import { BrokerConnection } from "./connection.ts";
+import { BrokerConnection, type HostPort } from "./connection.ts";
 import { Coordinator } from "./coordinator.ts";
 import type { KafkaConfig } from "./options.ts";
 import { splitOf } from "./partition.ts";
@@ -22,12 +22,21 @@ import { selectTopics } from "./topics.ts";
 /** A cluster that has just started makes its coordinators on the first question. */
 const RETRY: RetryPolicy = { baseDelayMs: 200, maxDelayMs: 1000, maxAttempts: 5 };
 
+/** Longer than this nobody waits who only looks; all of the check has 30 seconds. */
+const MAX_TIMEOUT_MS = 8000;
+
 function textOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-async function checkNode(node: string, config: KafkaConfig, { runtime }: SourceContext): Promise<CheckResult> {
-  const address = parseNode(node), what = `broker ${address.host}:${address.port} answers`;
+/** `why` goes with what went wrong. */
+async function checkBroker(
+  { host, port }: HostPort,
+  config: KafkaConfig,
+  { runtime }: SourceContext,
+  why = "",
+): Promise<CheckResult> {
+  const what = `broker ${host}:${port} answers`;
   try {
     const settings = {
       clientId: config.clientId,
@@ -36,7 +45,7 @@ async function checkNode(node: string, config: KafkaConfig, { runtime }: SourceC
       tls: () => tlsOptions(config, runtime),
       sasl: saslSettings(config, runtime),
     };
-    const connection = await BrokerConnection.open(address, settings, runtime);
+    const connection = await BrokerConnection.open({ host, port }, settings, runtime);
     try {
       const { brokers } = await connection.send(metadataRequest([]));
       const names = brokers.map(({ host, port }) => `${host}:${port}`).join(", ");
@@ -45,8 +54,25 @@ async function checkNode(node: string, config: KafkaConfig, { runtime }: SourceC
       connection.close();
     }
   } catch (error) {
-    return { ok: false, what, detail: textOf(error) };
+    return { ok: false, what, detail: `${textOf(error)}${why}` };
   }
+}
+
+/** Those of the cluster that the config doesn't name: records come from all of them. */
+async function checkOthers(
+  { brokers }: ClusterMetadata,
+  config: KafkaConfig,
+  context: SourceContext,
+): Promise<CheckResult[]> {
+  const named = new Set(config.nodes.map((node) => textOfAddress(parseNode(node))));
+  const others = brokers.filter((broker) => !named.has(textOfAddress(broker)));
+  const why = " (the cluster gives this address to its clients: advertised.listeners)";
+  const results = await Promise.all(others.map((broker) => checkBroker(broker, config, context, why)));
+  return results.filter(({ ok }) => !ok);
+}
+
+function textOfAddress({ host, port }: HostPort): string {
+  return `${host}:${port}`;
 }
 
 function describeTopics(
@@ -146,15 +172,18 @@ async function checkHistorical(client: KafkaClient, name: string, signal: AbortS
   return { ok: true, what, detail: `${topic.partitions.length} partitions` };
 }
 
+/** Adds what it finds to `results`, also what it found before something failed. */
 async function checkCluster(
   client: KafkaClient,
   config: KafkaConfig,
-  { runtime }: SourceContext,
-  signal: AbortSignal,
-): Promise<CheckResult[]> {
+  context: SourceContext,
+  { results, signal }: { results: CheckResult[]; signal: AbortSignal },
+): Promise<void> {
+  const { runtime } = context;
   const selection = selectionOf(config);
   const metadata = await client.metadata(selection.kind === "names" ? selection.names : null, { signal });
-  const { found, results } = describeTopics(metadata, config);
+  const { found, results: topicResults } = describeTopics(metadata, config);
+  results.push(...topicResults, ...await checkOthers(metadata, config, context));
   const { historicalTopic } = config;
   if (historicalTopic !== undefined) {
     results.push(await checkHistorical(client, historicalTopic, signal));
@@ -174,27 +203,37 @@ async function checkCluster(
   }
   const topics = new TopicWatch(client, { kind: "names", names: found.map(({ topic }) => topic) }, runtime);
   if (found.length > 0) await topics.refresh(signal);
-  for (const topic of found) {
+  const parts = { client, topics, isolation: READ_UNCOMMITTED } as const;
+  const checks = found.map(async (topic) => {
     const partitions = topic.partitions.filter(({ leader }) => leader >= 0)
       .map(({ partition }) => ({ topic: topic.topic, partition }));
-    const ends = await listOffsets({ client, topics, isolation: READ_UNCOMMITTED }, partitions, "latest", signal);
-    results.push(await checkRead(client, topic, ends, signal));
-    results.push(describeLag(topic, committed, ends, config));
-  }
-  return results;
+    try {
+      const ends = await listOffsets(parts, partitions, "latest", signal);
+      return [await checkRead(client, topic, ends, signal), describeLag(topic, committed, ends, config)];
+    } catch (error) {
+      return [{ ok: false, what: `topic ${topic.topic} may be read`, detail: textOf(error) }];
+    }
+  });
+  results.push(...(await Promise.all(checks)).flat());
 }
 
 /** Reads no records and joins no group. */
 export async function checkKafka(
-  config: KafkaConfig,
+  given: KafkaConfig,
   context: SourceContext,
   signal: AbortSignal,
 ): Promise<CheckResult[]> {
-  const results = await withAbort(Promise.all(config.nodes.map((node) => checkNode(node, config, context))), signal);
+  const config = {
+    ...given,
+    connectionTimeoutMs: Math.min(given.connectionTimeoutMs, MAX_TIMEOUT_MS),
+    requestTimeoutMs: Math.min(given.requestTimeoutMs, MAX_TIMEOUT_MS),
+  };
+  const nodes = [...new Set(config.nodes)].map((node) => checkBroker(parseNode(node), config, context));
+  const results = await withAbort(Promise.all(nodes), signal);
   if (!results.some(({ ok }) => ok)) return results;
   const client = connectKafka(config, context.runtime);
   try {
-    results.push(...await checkCluster(client, config, context, signal));
+    await checkCluster(client, config, context, { results, signal });
   } catch (error) {
     signal.throwIfAborted();
     results.push({ ok: false, what: "the cluster can be read", detail: textOf(error) });
