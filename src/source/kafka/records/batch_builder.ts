@@ -64,9 +64,12 @@ export class BatchBuilder {
   /** Tells what is about to come, so that room is made once. */
   expect(rowCount: number, byteLength: number): void {
     const rows = this.rowCount + Math.min(rowCount, MAX_INITIAL_ROWS, this.#limit.maxRows);
-    if (rows > this.#timestamps.length) this.#growRows(rows);
+    // Twice the room at least: many small batches would each copy all that came before them.
+    if (rows > this.#timestamps.length) this.#growRows(Math.max(rows, 2 * this.#timestamps.length));
     const bytes = this.#length + Math.min(byteLength, MAX_INITIAL_BYTE_LENGTH, this.#limit.maxBytes);
-    if (bytes > this.#bytes.length) this.#growBytes(bytes);
+    if (bytes > this.#bytes.length) {
+      this.#growBytes(Math.max(bytes, Math.min(2 * this.#bytes.length, this.#limit.maxBytes)));
+    }
   }
 
   /** Whether a value of this length still fits; the first one always does. */

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertLess, assertThrows } from "@std/assert";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { SeededRandom } from "../../../../src/runtime/random.ts";
 import type { RecordBatch } from "../../../../src/source/source.ts";
@@ -163,6 +163,31 @@ Deno.test("records of every shape are read as they were written", () => {
       assert(rowCount <= limit.maxRows && (rowCount === 1 || offsets[rowCount] <= limit.maxBytes));
     }
   }
+});
+
+Deno.test("many small batches cost no more copies than a few large ones", () => {
+  const value = "x".repeat(100), limit = { maxBytes: 1 << 20, maxRows: 1 << 20 };
+  const copied = (recordCount: number) => {
+    const parts = Array.from(
+      { length: 2000 / recordCount },
+      (_, i) =>
+        writeRecordBatch({ records: Array(recordCount).fill(record(value)), baseOffset: BigInt(i * recordCount) }),
+    );
+    const bytes = new Uint8Array(parts.flatMap((part) => [...part]));
+    const { set } = Uint8Array.prototype;
+    let total = 0;
+    Uint8Array.prototype.set = function (this: Uint8Array, from: ArrayLike<number>, at?: number) {
+      total += from.length;
+      set.call(this, from, at);
+    };
+    try {
+      assertEquals(readAll(bytes, 0, limit).values.length, 2000);
+    } finally {
+      Uint8Array.prototype.set = set;
+    }
+    return total;
+  };
+  assertLess(copied(1), 2 * copied(500));
 });
 
 Deno.test("a batch is read from the middle, and a value that is too long is cut", () => {
