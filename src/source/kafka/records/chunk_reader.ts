@@ -98,6 +98,8 @@ export class ChunkReader {
   #at = 0;
   #open: OpenBatch | null = null;
   #old: OldMessage[] = [];
+  /** The first of them that wasn't delivered. */
+  #oldAt = 0;
 
   /**
    * The records and the buffer that they lie in are the reader's from here on. `aborted` is what the broker said for
@@ -114,7 +116,8 @@ export class ChunkReader {
 
   /** True when nothing more comes of this chunk. */
   get done(): boolean {
-    return this.position >= this.#end || this.#open === null && this.#old.length === 0 && !this.#hasWholeBatch();
+    return this.position >= this.#end ||
+      this.#open === null && this.#oldAt === this.#old.length && !this.#hasWholeBatch();
   }
 
   /**
@@ -124,7 +127,7 @@ export class ChunkReader {
    */
   read(builder: BatchBuilder): void {
     while (this.position < this.#end) {
-      if (this.#old.length > 0 && !this.#readOld(builder)) return;
+      if (this.#oldAt < this.#old.length && !this.#readOld(builder)) return;
       if (this.#open !== null && !this.#readOpen(builder, this.#open)) return;
       if (!this.#hasWholeBatch()) return;
       if (builder.rowCount > 0 && !builder.fits(1)) return;
@@ -135,7 +138,7 @@ export class ChunkReader {
   /** Gives the memory back; nothing can be read any more. */
   release(): void {
     this.#closeBatch();
-    this.#old = [];
+    this.#setOld([]);
     release(this.#records);
   }
 
@@ -153,7 +156,7 @@ export class ChunkReader {
     try {
       if (byteLength < LOG_OVERHEAD + LEAST_LENGTH) throw new RangeError(`its length is ${byteLength - LOG_OVERHEAD}`);
       const magic = this.#view.getInt8(start + MAGIC_OFFSET);
-      if (magic < 2) this.#old = readOldMessage(this.#records, start, start + byteLength);
+      if (magic < 2) this.#setOld(readOldMessage(this.#records, start, start + byteLength));
       else if (magic === 2) this.#openBatch(start, byteLength, builder);
       else throw new RangeError(`its format (magic ${magic}) is unknown`);
     } catch (error) {
@@ -237,7 +240,7 @@ export class ChunkReader {
   #stop(): true {
     this.position = this.#end;
     this.#closeBatch();
-    this.#old = [];
+    this.#setOld([]);
     return true;
   }
 
@@ -257,8 +260,8 @@ export class ChunkReader {
   }
 
   #readOld(builder: BatchBuilder): boolean {
-    while (this.#old.length > 0) {
-      const { offset, timestamp, key, value } = this.#old[0];
+    while (this.#oldAt < this.#old.length) {
+      const { offset, timestamp, key, value } = this.#old[this.#oldAt];
       if (offset >= this.#end) return this.#stop();
       if (offset >= this.position) {
         if (!builder.fits(value?.length ?? 0)) return false;
@@ -268,9 +271,14 @@ export class ChunkReader {
         builder.append(value ?? this.#records, 0, value?.length ?? 0, timestamp, offset);
         this.position = offset + 1;
       }
-      this.#old.shift();
+      this.#oldAt++;
     }
     return true;
+  }
+
+  #setOld(messages: OldMessage[]): void {
+    this.#old = messages;
+    this.#oldAt = 0;
   }
 }
 

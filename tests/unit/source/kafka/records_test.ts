@@ -340,3 +340,21 @@ Deno.test("messages of the old formats are read, compressed ones with their rela
   bytes[26] ^= 1;
   assertThrows(() => readAll(bytes, 10), CorruptBatchError, "checksum");
 });
+
+Deno.test("messages of an old, compressed set are read a few at a time, from the middle, and up to an end", () => {
+  const value = (i: number) => encoder.encode(`v${i}`);
+  const set = (first: number, count: number) => {
+    const inner = Array.from({ length: count }, (_, i) => [...oldMessage(1, BigInt(i), value(first + i))]).flat();
+    return [...oldMessage(1, BigInt(first + count - 1), gzipSync(new Uint8Array(inner)), { codec: 1 })];
+  };
+  const bytes = new Uint8Array([...set(49_000, 1000), ...set(50_000, 10)]);
+  const reader = new ChunkReader(bytes, 49_990, [], 50_005), batches: RecordBatch[] = [];
+  while (!reader.done) {
+    const one = builder({ maxBytes: 1 << 20, maxRows: 4 }), start = reader.position;
+    reader.read(one);
+    batches.push(one.finish("t/0", 1n, start, reader.position));
+  }
+  assertEquals(batches.map(({ rowCount }) => rowCount), [4, 4, 4, 3]);
+  assertEquals(batches.flatMap(valuesOf), Array.from({ length: 15 }, (_, i) => `v${49_990 + i}`));
+  assertEquals(reader.position, 50_005);
+});
