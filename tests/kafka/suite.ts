@@ -4,8 +4,16 @@
  */
 import { join } from "node:path";
 import { assert, assertEquals, assertGreater } from "@std/assert";
-import { Kafka, logLevel, type Producer } from "kafkajs";
-import { CollectorProcess, settings } from "../support/collector.ts";
+import {
+  AclOperationTypes,
+  AclPermissionTypes,
+  AclResourceTypes,
+  Kafka,
+  logLevel,
+  type Producer,
+  ResourcePatternTypes,
+} from "kafkajs";
+import { CollectorProcess, runCollector, settings } from "../support/collector.ts";
 import { KafkaCluster, USER } from "./cluster.ts";
 import { rangeCases } from "./range_cases.ts";
 import { replayCases } from "./replay_cases.ts";
@@ -480,6 +488,59 @@ kafkaTest("reads over SASL OAUTHBEARER, with tokens from a file and from an endp
   await server.shutdown();
   assertEquals(new Set(asked), new Set([`Basic ${btoa("me:a%20secret")} grant_type=client_credentials&scope=kafka`]));
   assertEquals(mistakes(await countRows(out), 200), { missing: [], twice: [], unknown: [] });
+});
+
+kafkaTest("check names each right that is missing", async () => {
+  await using guarded = await KafkaCluster.start({
+    properties: {
+      "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+      "super.users": "User:ANONYMOUS", // of the listener without a login
+    },
+  });
+  await guarded.createTopic("events", 2);
+  await guarded.createTopic("late", 1);
+  const admin = new Kafka({ brokers: guarded.nodes().split(","), logLevel: logLevel.NOTHING }).admin();
+  await admin.connect();
+  const allow = (resourceType: AclResourceTypes, resourceName: string, operation: AclOperationTypes) =>
+    admin.createAcls({
+      acl: [{
+        ...{ resourceType, resourceName, operation, principal: `User:${USER.name}`, host: "*" },
+        resourcePatternType: ResourcePatternTypes.LITERAL,
+        permissionType: AclPermissionTypes.ALLOW,
+      }],
+    });
+  const { TOPIC, GROUP } = AclResourceTypes, { DESCRIBE, READ, WRITE } = AclOperationTypes;
+  const failures = async () => {
+    const { stdout } = await runCollector([
+      "check",
+      "--json",
+      ...settings({
+        "stream.source": "kafka",
+        "target": "file",
+        "target.file.directory": join(work, "guarded"),
+        "kafka.nodes": guarded.nodes("sasl"),
+        "kafka.topic": "events",
+        "kafka.group.id": "readers",
+        "kafka.historical-data-topic": "late",
+        "kafka.security.protocol": "SASL_PLAINTEXT",
+        "kafka.sasl.username": USER.name,
+        "kafka.sasl.password": USER.password,
+      }),
+    ], { cwd: work });
+    const { checks } = JSON.parse(stdout) as { checks: { ok: boolean; what: string }[] };
+    return checks.filter(({ ok }) => !ok).map(({ what }) => what);
+  };
+  await allow(TOPIC, "events", DESCRIBE);
+  await allow(TOPIC, "late", DESCRIBE);
+  await allow(GROUP, "readers", DESCRIBE);
+  const missing = ["topic events may be read", "group readers may be used", "historical topic late may be written"];
+  await until("each is named", async () => (await failures()).sort().join() === missing.sort().join());
+  await allow(TOPIC, "events", READ);
+  await allow(TOPIC, "late", WRITE);
+  await allow(GROUP, "readers", READ);
+  await until("nothing is missing", async () => (await failures()).length === 0);
+  assertEquals((await admin.fetchTopicOffsets("late")).map(({ high }) => high), ["0"]);
+  await admin.disconnect();
 });
 
 kafkaTest("a wrong password ends it with a clear error, and is not shown", async () => {

@@ -58,17 +58,46 @@ const CALM_AFTER_MS = 120_000;
 const RECOVERY_MS = 300_000;
 const PERIOD_MS = 1000;
 const GROUP = "readers";
-/** What brokers say in passing. */
+/** What brokers say in passing, by request. */
 const REFUSALS: Partial<Record<number, readonly number[]>> = {
-  [ApiKey.Fetch]: [ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.KAFKA_STORAGE_ERROR, ErrorCode.OFFSET_OUT_OF_RANGE],
-  [ApiKey.ListOffsets]: [ErrorCode.LEADER_NOT_AVAILABLE, ErrorCode.OFFSET_NOT_AVAILABLE],
-  [ApiKey.OffsetCommit]: [ErrorCode.COORDINATOR_LOAD_IN_PROGRESS, ErrorCode.REQUEST_TIMED_OUT],
-  [ApiKey.OffsetFetch]: [ErrorCode.COORDINATOR_LOAD_IN_PROGRESS, ErrorCode.NOT_COORDINATOR],
-  [ApiKey.FindCoordinator]: [ErrorCode.COORDINATOR_NOT_AVAILABLE],
-  [ApiKey.JoinGroup]: [ErrorCode.COORDINATOR_LOAD_IN_PROGRESS, ErrorCode.COORDINATOR_NOT_AVAILABLE],
-  [ApiKey.SyncGroup]: [ErrorCode.REBALANCE_IN_PROGRESS, ErrorCode.COORDINATOR_NOT_AVAILABLE],
-  [ApiKey.Heartbeat]: [ErrorCode.COORDINATOR_NOT_AVAILABLE, ErrorCode.REBALANCE_IN_PROGRESS],
+  [ApiKey.Metadata]: [ErrorCode.UNKNOWN_SERVER_ERROR, ErrorCode.LEADER_NOT_AVAILABLE],
+  [ApiKey.Fetch]: [
+    ...[ErrorCode.OFFSET_OUT_OF_RANGE, ErrorCode.CORRUPT_MESSAGE, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION],
+    ...[ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.REPLICA_NOT_AVAILABLE, ErrorCode.KAFKA_STORAGE_ERROR],
+    ...[ErrorCode.FENCED_LEADER_EPOCH, ErrorCode.UNKNOWN_LEADER_EPOCH, ErrorCode.OFFSET_NOT_AVAILABLE],
+  ],
+  [ApiKey.ListOffsets]: [
+    ...[ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.LEADER_NOT_AVAILABLE, ErrorCode.NOT_LEADER_OR_FOLLOWER],
+    ...[ErrorCode.FENCED_LEADER_EPOCH, ErrorCode.OFFSET_NOT_AVAILABLE],
+  ],
+  [ApiKey.OffsetCommit]: [
+    ...[ErrorCode.UNKNOWN_SERVER_ERROR, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.REQUEST_TIMED_OUT],
+    ...[ErrorCode.COORDINATOR_LOAD_IN_PROGRESS, ErrorCode.COORDINATOR_NOT_AVAILABLE, ErrorCode.NOT_COORDINATOR],
+    ErrorCode.REBALANCE_IN_PROGRESS,
+  ],
+  [ApiKey.OffsetFetch]: [
+    ...[ErrorCode.COORDINATOR_LOAD_IN_PROGRESS, ErrorCode.COORDINATOR_NOT_AVAILABLE, ErrorCode.NOT_COORDINATOR],
+  ],
+  [ApiKey.FindCoordinator]: [ErrorCode.COORDINATOR_NOT_AVAILABLE, ErrorCode.UNKNOWN_SERVER_ERROR],
+  [ApiKey.JoinGroup]: [
+    ...[ErrorCode.UNKNOWN_SERVER_ERROR, ErrorCode.COORDINATOR_LOAD_IN_PROGRESS, ErrorCode.REBALANCE_IN_PROGRESS],
+    ...[ErrorCode.COORDINATOR_NOT_AVAILABLE, ErrorCode.NOT_COORDINATOR],
+  ],
+  [ApiKey.SyncGroup]: [
+    ...[ErrorCode.UNKNOWN_SERVER_ERROR, ErrorCode.REBALANCE_IN_PROGRESS, ErrorCode.COORDINATOR_NOT_AVAILABLE],
+    ErrorCode.NOT_COORDINATOR,
+  ],
+  [ApiKey.Heartbeat]: [
+    ...[ErrorCode.COORDINATOR_LOAD_IN_PROGRESS, ErrorCode.COORDINATOR_NOT_AVAILABLE, ErrorCode.NOT_COORDINATOR],
+    ...[ErrorCode.REBALANCE_IN_PROGRESS, ErrorCode.UNKNOWN_SERVER_ERROR],
+  ],
+  [ApiKey.LeaveGroup]: [ErrorCode.COORDINATOR_NOT_AVAILABLE],
 };
+/** These cost the membership, and with it records come twice. */
+const LOSSES: readonly number[] = [ErrorCode.ILLEGAL_GENERATION, ErrorCode.UNKNOWN_MEMBER_ID];
+const MEMBERS_REQUESTS: readonly number[] = [
+  ...[ApiKey.JoinGroup, ApiKey.SyncGroup, ApiKey.Heartbeat, ApiKey.OffsetCommit],
+];
 
 interface Process {
   readonly worker: KafkaWorker;
@@ -141,8 +170,12 @@ export class KafkaWorld {
   }
 
   #fault(apiKey: number): Fault {
-    const codes = REFUSALS[apiKey];
-    if (this.#calm || codes === undefined || this.#random.next() >= this.#options.refusal) return undefined;
+    const { refusal, duplicates } = this.#options;
+    if (this.#calm || this.#random.next() >= refusal) return undefined;
+    if (duplicates && MEMBERS_REQUESTS.includes(apiKey) && this.#random.next() < 0.05) {
+      return LOSSES[Math.floor(this.#random.next() * LOSSES.length)];
+    }
+    const codes = REFUSALS[apiKey] ?? [];
     return codes[Math.floor(this.#random.next() * codes.length)];
   }
 
