@@ -259,8 +259,8 @@ for (const fault of ["half an answer", "another's answer"] as const) {
     logs.forEach((log, i) => log.values(numbers(40 + 10 * i, 50 + 10 * i)));
     await one.until("the rest", () => new Set(one.values).size === 80);
     const { offsets } = cluster.group("readers");
-    await eventually("all is committed", () => logs.every((_, i) => offsets.get(`events/${i}`)?.offset === 20n));
-    await eventually("the faults are over", () => faults > 6);
+    await until("all is committed", () => logs.every((_, i) => offsets.get(`events/${i}`)?.offset === 20n));
+    await until("the faults are over", () => faults > 6);
     assertEquals(one.failure, undefined);
   });
 }
@@ -314,7 +314,7 @@ kafkaTest(
     const fetchesOf = (id: number) =>
       cluster.requests.filter(({ apiKey, nodeId }) => apiKey === ApiKey.Fetch && nodeId === id).length;
     const before = fetchesOf(1);
-    await eventually("the leader is asked", () => fetchesOf(1) > before);
+    await until("the leader is asked", () => fetchesOf(1) > before);
     assertEquals(one.values.length, 5);
     log.follower = null; // the leader has noticed
     await one.until("the rest", () => one.values.length === 10);
@@ -363,7 +363,7 @@ kafkaTest(
     await one.until("its own share", () => one.owned.size === 1 && one.turns.length === 3);
     assertEquals(one.turns.filter((turn) => turn.startsWith("lost")), []);
     logs[1].leader = 1;
-    await eventually("everything", () => one.values.length + two.values.length === 6);
+    await until("everything", () => one.values.length + two.values.length === 6);
     assertEquals(sorted([...one.values, ...two.values]), [...numbers(0, 3), ...numbers(10, 13)]);
   },
 );
@@ -675,7 +675,7 @@ kafkaTest("waits for as long as a broker asks it to, and goes on heartbeating", 
   const one = await reader({ sessionTimeoutMs: 900 });
   await one.until("everything", () => one.values.length === 5);
   log.values(numbers(5, 10));
-  await eventually("some fetches", () => times.length === 4);
+  await until("some fetches", () => times.length === 4);
   for (let i = 1; i < times.length; i++) assertGreater(times[i] - times[i - 1], 650);
   await one.until("the rest", () => one.values.length === 10);
   assertEquals(one.turns, ["assigned events/0 from 0"]);

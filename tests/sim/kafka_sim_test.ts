@@ -3,7 +3,7 @@ import { KafkaWorld, type KafkaWorldOptions, type KafkaWorldResult } from "./kaf
 
 /** SIM_SEED runs one seed again, SIM_RUNS sets how many seeds each scenario tries. */
 const oneSeed = Deno.env.get("SIM_SEED");
-const runs = Number(Deno.env.get("SIM_RUNS") ?? 1);
+const runs = Number(Deno.env.get("SIM_RUNS") ?? 3);
 
 const QUIET: Omit<KafkaWorldOptions, "seed" | "strategy"> = {
   network: { error: 0, lostAnswer: 0, slow: 0 },

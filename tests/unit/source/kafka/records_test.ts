@@ -355,6 +355,6 @@ Deno.test("messages of an old, compressed set are read a few at a time, from the
     batches.push(one.finish("t/0", 1n, start, reader.position));
   }
   assertEquals(batches.map(({ rowCount }) => rowCount), [4, 4, 4, 3]);
-  assertEquals(batches.flatMap(valuesOf), Array.from({ length: 15 }, (_, i) => `v${49_990 + i}`));
+  assertEquals(batches.flatMap(textsOf), Array.from({ length: 15 }, (_, i) => `v${49_990 + i}`));
   assertEquals(reader.position, 50_005);
 });
