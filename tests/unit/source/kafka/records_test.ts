@@ -271,6 +271,43 @@ Deno.test("a record without a time, which has -1, has none", () => {
   assertEquals(readAll(old).batches.map(({ timestamps }) => [...timestamps]), [[NaN]]);
 });
 
+/**
+ * The log of a topic with message.timestamp.type=LogAppendTime that Apache Kafka 4.1 has compacted: holes in a plain and in
+ * a gzip batch, and one with a delete horizon in the place of its first timestamp.
+ */
+const COMPACTED = [
+  "AAAAAAAAAAAAAABFAAAAAAKab0DgAAgAAAAEAAABoge8hQ8AAAGiB7yFDwAAAAAAAAAHAAAAAAAAAAAAAhIAAAACYQRhMQASAAAGAmQEZDEAAAAAAAA",
+  "AAAUAAABZAAAAAAKn0wckAAkAAAADAAABoge8hR4AAAGiB7yFHgAAAAAAAAAHAAAAAAAFAAAAAh+LCAAAAAAAAP8TYmBgYkpnSTdkEGJgYGHKYMkwZA",
+  "AAM3K7dhQAAAAAAAAAAAAACQAAAGsAAAAAAmN+weQASAAAAAQAAAGiB74X+gAAAaIHvIsGAAAAAAAAAAcAAAAAAAkAAAAFFgDnswwAAmIEYjIAFgDns",
+  "wwCAmUEZTIAFgDnswwEAmYEZjIAFgDnswwGAmkEaTIAEgDnswwIAmMBAAAAAAAAAAAOAAAAOwAAAAACQdYITwAIAAAAAAAAAAAAAAPoAAABoge8kO4A",
+  "AAAAAAAABwAAAAAADgAAAAESAAAAAnoEejEA",
+].join("");
+
+Deno.test("a compacted log is read as Java reads it, from wherever", () => {
+  const at = (timestamp: number, rows: Readonly<Record<number, string>>) =>
+    Object.entries(rows).map(([offset, value]) => ({ offset: Number(offset), value, timestamp }));
+  const rows = [
+    ...at(1795426125071, { 0: "a1", 3: "d1" }),
+    ...at(1795426125086, { 6: "g1", 7: "h1" }),
+    ...at(1795426126598, { 9: "b2", 10: "e2", 11: "f2", 12: "i2", 13: "" }),
+    ...at(1795426128110, { 14: "z1" }),
+  ];
+  for (let start = 0; start <= 14; start++) {
+    for (const maxRows of [1, 3, 100]) {
+      const { batches } = readAll(fromBase64(COMPACTED), start, { maxBytes: 1 << 20, maxRows });
+      const read = batches.flatMap((batch) =>
+        textsOf(batch).map((value, row) => ({
+          offset: Number((batch.positions as BigInt64Array)[row]),
+          value,
+          timestamp: batch.timestamps[row],
+        }))
+      );
+      assertEquals(read, rows.filter(({ offset }) => offset >= start));
+      assertEquals(batches.at(-1)!.next, "15");
+    }
+  }
+});
+
 /** What the log cleaner leaves of a batch whose producer it must remember. */
 function emptyBatch(baseOffset: number, lastOffsetDelta: number, attributes: number): Uint8Array {
   const records = [record("gone")];
