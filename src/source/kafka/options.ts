@@ -2,7 +2,7 @@
 
 import { type ConfigOf, option } from "../../config/option.ts";
 import type { ConfigProblem } from "../../runtime/errors.ts";
-import { parseTopics } from "./topics.ts";
+import { checkTopicName, parseTopics } from "./topics.ts";
 
 function checkNode(node: string): void {
   const match = /^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?$/.exec(node);
@@ -201,6 +201,7 @@ export const kafkaOptions = {
   }),
   historicalTopic: option.string("kafka.historical-data-topic", {
     whenUnset: "all records are treated alike",
+    check: checkTopicName,
     doc: "The topic to which records go whose event day is out of date (outdated.day.index).",
   }),
   historicalWorker: option.boolean("historical.worker", {

@@ -46,6 +46,11 @@ export function parseTopics(text: string): TopicSelection {
   }
 }
 
+/** @throws RangeError when the text isn't the name of one topic. */
+export function checkTopicName(text: string): void {
+  if (!NAME.test(text)) throw new RangeError("must be the name of one topic: letters, digits, dots, _ and -");
+}
+
 /** Those of `topics` (what the cluster has) that are meant; names are meant whether the cluster has them or not. */
 export function selectTopics(selection: TopicSelection, topics: readonly string[]): string[] {
   if (selection.kind === "names") return [...selection.names];

@@ -65,7 +65,11 @@ Deno.test("kafkaConfigProblems() names the keys that don't go together", () => {
       { saslAwsRegion: "eu-west-1" },
     ] as const
   ) assertEquals(keys(fields), ["kafka.security.protocol"], JSON.stringify(fields));
-  const { oauthTokenEndpoint } = kafkaOptions;
+  const { oauthTokenEndpoint, historicalTopic } = kafkaOptions;
+  historicalTopic.parse("events.late");
+  for (const text of ["late,later", "la.*te", "x".repeat(250)]) {
+    assertThrows(() => historicalTopic.parse(text), RangeError, "must be the name of one topic");
+  }
   oauthTokenEndpoint.parse("https://login.example.com/token");
   for (const text of ["login", "ftp://login", "login.example.com/token"]) {
     assertThrows(() => oauthTokenEndpoint.parse(text), RangeError, "must be an address like https://");
