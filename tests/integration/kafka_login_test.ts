@@ -98,6 +98,19 @@ loginTest("a token endpoint is asked for the client's credentials", { tokens: ["
   }
 });
 
+loginTest("what goes with the token goes with it", {
+  tokens: ["good\x01logicalCluster=lkc-1\x01identityPoolId=a b"],
+}, async (_, open) => {
+  const endpoint = startEndpoint([[200, '{"access_token":"good"}']]);
+  try {
+    const fields = { ...BEARER, oauthTokenEndpoint: endpoint.url };
+    await open({ ...fields, oauthExtensions: ["logicalCluster=lkc-1", "identityPoolId=a b"] });
+    assertInstanceOf(await errorOf(open(fields)), FatalError);
+  } finally {
+    await endpoint.stop();
+  }
+});
+
 loginTest("connections share a token until it is about to end", {}, async () => {
   for (const [expiresIn, asked] of [["3600", 1], ["10", 3]] as const) {
     const endpoint = startEndpoint([[200, `{"access_token":"good","expires_in":${expiresIn}}`]]);

@@ -18,6 +18,13 @@ function checkEndpoint(text: string): void {
   }
 }
 
+/** RFC 7628 section 3.1; "auth" is the token's own name. */
+function checkExtension(text: string): void {
+  if (!/^(?!auth=)[A-Za-z]+=[\x20-\x7e]+$/.test(text)) {
+    throw new RangeError(`"${text}" is no extension: write name=value, the name in letters`);
+  }
+}
+
 export const kafkaOptions = {
   nodes: option.list("kafka.nodes", {
     required: true,
@@ -194,6 +201,12 @@ export const kafkaOptions = {
   oauthScope: option.string("kafka.sasl.oauthbearer.scope", {
     whenUnset: "the endpoint's own",
     doc: "The scope of the tokens.",
+  }),
+  oauthExtensions: option.list("kafka.sasl.oauthbearer.extensions", {
+    whenUnset: "none",
+    check: checkExtension,
+    doc:
+      "What goes with the token besides, as in logicalCluster=lkc-1,identityPoolId=pool-1, which Confluent Cloud wants.",
   }),
   saslAwsRegion: option.string("kafka.sasl.aws.region", {
     whenUnset: "must be set for AWS_MSK_IAM",

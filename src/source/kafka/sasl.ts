@@ -35,10 +35,14 @@ const MAX_SHOWN_LENGTH = 200;
  * RFC 7628: a broker that doesn't take the token says so in a challenge (section 3.2.2), which isn't an error of the
  * protocol. kafkajs' own authenticator doesn't look at it, takes the login for done, and nothing works after it.
  */
-function bearerLogin(token: () => Promise<string>): NonNullable<SaslSettings["authenticationProvider"]> {
+function bearerLogin(
+  token: () => Promise<string>,
+  extensions: readonly string[] = [],
+): NonNullable<SaslSettings["authenticationProvider"]> {
   return ({ saslAuthenticate }) => ({
     async authenticate() {
-      const message = new TextEncoder().encode(`n,,\x01auth=Bearer ${await token()}\x01\x01`);
+      const parts = ["n,,", `auth=Bearer ${await token()}`, ...extensions, "", ""];
+      const message = new TextEncoder().encode(parts.join("\x01"));
       const challenge = await saslAuthenticate({
         request: { encode: () => Promise.resolve(Buffer.from(new WireWriter().byteString(message).bytes)) },
         response: {
@@ -59,7 +63,11 @@ export function saslSettings(config: KafkaConfig, runtime: Runtime): SaslSetting
   switch (mechanism) {
     case "OAUTHBEARER": {
       const lookAt = "the token, and at kafka.sasl.oauthbearer.*";
-      return { mechanism, authenticationProvider: bearerLogin(oauthTokens(config, runtime)), lookAt };
+      return {
+        mechanism,
+        authenticationProvider: bearerLogin(oauthTokens(config, runtime), config.oauthExtensions),
+        lookAt,
+      };
     }
     case "AWS_MSK_IAM": {
       // The brokers' other name for the same login: a signed URL as the bearer token.

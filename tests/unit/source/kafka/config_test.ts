@@ -65,7 +65,11 @@ Deno.test("kafkaConfigProblems() names the keys that don't go together", () => {
       { saslAwsRegion: "eu-west-1" },
     ] as const
   ) assertEquals(keys(fields), ["kafka.security.protocol"], JSON.stringify(fields));
-  const { oauthTokenEndpoint, historicalTopic } = kafkaOptions;
+  const { oauthTokenEndpoint, historicalTopic, oauthExtensions } = kafkaOptions;
+  assertEquals(oauthExtensions.parse("logicalCluster=lkc-1, pool=a=b"), ["logicalCluster=lkc-1", "pool=a=b"]);
+  for (const text of ["auth=Bearer x", "pool", "pool=", "a b=c", "é=c", "pool=\x01auth=x"]) {
+    assertThrows(() => oauthExtensions.parse(text), RangeError, "is no extension: write name=value");
+  }
   historicalTopic.parse("events.late");
   for (const text of ["late,later", "la.*te", "x".repeat(250)]) {
     assertThrows(() => historicalTopic.parse(text), RangeError, "must be the name of one topic");
