@@ -194,3 +194,25 @@ loginTest("a port that wants another kafka.security.protocol is said to be one",
   assertInstanceOf(error, RetriableError);
   assertStringIncludes(error.message, "kafka.security.protocol");
 });
+
+loginTest("a port of something else is said to be one", {}, async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  try {
+    const answered = listener.accept().then(async (peer) => {
+      await peer.read(new Uint8Array(1024));
+      await peer.write(new TextEncoder().encode("HTTP/1.1 400 Bad Request\r\n\r\n"));
+      return peer;
+    });
+    const { port } = listener.addr as Deno.NetAddr;
+    const settings = {
+      ...{ clientId: "me", connectionTimeoutMs: 5000, requestTimeoutMs: 5000, tls: () => Promise.resolve(null) },
+      sasl: null,
+    };
+    const error = await errorOf(BrokerConnection.open({ host: "127.0.0.1", port }, settings, testRuntime()));
+    (await answered).close();
+    assertInstanceOf(error, RetriableError);
+    assertMatch(error.message, /this is no Kafka broker's \(if it goes on: kafka.security.protocol may not be/);
+  } finally {
+    listener.close();
+  }
+});

@@ -32,9 +32,9 @@ export function connectError(
   return new RetriableError(`Cannot connect to broker ${broker}: ${reason}${hangUpAdvice(text)}`, { cause: error });
 }
 
-/** For a broker that hangs up before it has answered anything: it may expect TLS, or none, or a login. */
+/** For who hangs up, or talks nonsense, before anything is answered: it may expect TLS, or none, or a login. */
 export function hangUpAdvice(text: string): string {
-  return /closed connection|disconnected before/i.test(text)
+  return /closed connection|disconnected before|no Kafka broker/i.test(text)
     ? " (if it goes on: kafka.security.protocol may not be what this port has)"
     : "";
 }
