@@ -139,8 +139,10 @@ export class FakeGroup {
     if (this.state !== "preparing") {
       this.state = "preparing";
       for (const member of this.members.values()) {
-        member.sync?.({ errorCode: ErrorCode.REBALANCE_IN_PROGRESS, assignment: NOTHING });
+        if (member.sync === null) continue;
+        member.sync({ errorCode: ErrorCode.REBALANCE_IN_PROGRESS, assignment: NOTHING });
         member.sync = null;
+        this.#touch(member); // who waited was alive
       }
       this.#forgetDeadline?.();
       const timeoutMs = Math.max(...[...this.members.values()].map(({ rebalanceTimeoutMs }) => rebalanceTimeoutMs));
