@@ -1,9 +1,9 @@
 /** Typed config -> the parts of the collector, wired together. Nothing is opened or started here. */
-import { Collector, type CollectorLimits } from "./collector.ts";
+import { Collector, type CollectorLimits } from "./loop/collector.ts";
 import type { CollectorConfig } from "./config/resolve.ts";
 import { compressionLevelOf, fileExtensionOf } from "./encode/options.ts";
-import { limitsOf, threadsOf, withMaxAge, workersOf } from "./limits.ts";
-import { limitsOfPart, type Loop, together } from "./loops.ts";
+import { limitsOf, threadsOf, withMaxAge, workersOf } from "./loop/limits.ts";
+import { limitsOfPart, type Loop, together } from "./loop/loops.ts";
 import { InlinePort } from "./pipeline/inline_port.ts";
 import type { WorkerConfig } from "./pipeline/pipeline_worker.ts";
 import type { WorkerPort } from "./pipeline/port.ts";

@@ -1,6 +1,6 @@
 import { deadLetterDirectoryOf, sourceContextOf } from "../assemble.ts";
 import { formatListing } from "../config/listing.ts";
-import { limitsOf, threadsOf } from "../limits.ts";
+import { limitsOf, threadsOf } from "../loop/limits.ts";
 import { withAbort } from "../runtime/abort.ts";
 import { ConfigError } from "../runtime/errors.ts";
 import { Metrics } from "../runtime/metrics.ts";

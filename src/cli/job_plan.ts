@@ -1,7 +1,7 @@
 /** What bounded jobs are asked to do, and the range that comes of it. */
 import { join } from "node:path";
 import type { Config } from "../assemble.ts";
-import { steadyBufferByteLength, threadsOf } from "../limits.ts";
+import { steadyBufferByteLength, threadsOf } from "../loop/limits.ts";
 import { JobFile, type JobPlan, rangeId } from "../replay/job_file.ts";
 import { unitByteLengthOf } from "../replay/options.ts";
 import type { Rate } from "../replay/rate_limit.ts";

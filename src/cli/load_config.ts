@@ -2,7 +2,7 @@
 import { OVERRIDE_PREFIXES, overridesOf } from "../config/environment.ts";
 import type { ConfigFile } from "../config/given.ts";
 import { type Resolution, resolveConfig } from "../config/resolve.ts";
-import { limitsOf } from "../limits.ts";
+import { limitsOf } from "../loop/limits.ts";
 import { REGISTRY, type SECTIONS } from "../registry.ts";
 import { ConfigError, type ConfigProblem } from "../runtime/errors.ts";
 import { type Arguments, type Flag, UsageError } from "./command.ts";

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { resolve } from "node:path";
 import { type Config, sourceContextOf } from "../assemble.ts";
 import { MAX_JOB_NAME_LENGTH } from "../replay/job_file.ts";
-import { parseKeyTemplate } from "../target/key_template.ts";
+import { parseKeyTemplate } from "../encode/key_template.ts";
 import { checkKeyPrefix } from "../target/prefixed_target.ts";
 import { type Arguments, type Command, type Flag, UsageError } from "./command.ts";
 import type { ExitCode } from "./exit_code.ts";

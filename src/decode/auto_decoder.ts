@@ -1,9 +1,9 @@
 import type { TableBuilder } from "../columnar/table_builder.ts";
-import type { SchemaUpdate } from "../schema/known_schema.ts";
+import type { SchemaUpdate } from "../avro/known_schema.ts";
 import type { RecordBatch } from "../source/source.ts";
 import type { AvroDecoder } from "./avro/avro_decoder.ts";
 import { LEFT_BRACE } from "./bytes.ts";
-import type { JsonDecoder } from "./json_decoder.ts";
+import type { JsonDecoder } from "./json/json_decoder.ts";
 import type { RecordDecoder } from "./record_decoder.ts";
 
 /** Finds out for each record whether it is Avro, by framings that begin like no JSON; everything else is JSON's to judge. */

@@ -2,7 +2,7 @@ import type { ByteAccount } from "../columnar/byte_account.ts";
 import { ByteWriter } from "../columnar/byte_writer.ts";
 import type { TableName } from "../columnar/types.ts";
 import { type BytesColumn, originOf, type RecordBatch } from "../source/source.ts";
-import type { RejectionCode } from "./rejection.ts";
+import type { RejectionCode } from "../records/rejection.ts";
 
 /** Rejected records as NDJSON lines, ready to be compressed. */
 export interface DeadLetters {

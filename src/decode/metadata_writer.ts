@@ -8,10 +8,10 @@ import type { VarcharValues } from "../columnar/varchar_values.ts";
 import { type BytesColumn, originOf, type RecordBatch, splitParent, splitPart } from "../source/source.ts";
 import { InvariantError } from "../runtime/errors.ts";
 import { BACKSLASH, QUOTE, SPACE } from "./bytes.ts";
-import { JsonColumnWriter } from "./json_column_writer.ts";
+import { JsonColumnWriter } from "./json/column_writer.ts";
 import { hasArrivalColumn } from "./metadata_columns.ts";
 import type { DecodeConfig, MetadataColumn } from "./options.ts";
-import { Rejection } from "./rejection.ts";
+import { Rejection } from "../records/rejection.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 const encoder = new TextEncoder();

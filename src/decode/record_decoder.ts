@@ -1,10 +1,10 @@
 import type { TableBuilder } from "../columnar/table_builder.ts";
 import type { TableSet } from "../columnar/table_set.ts";
-import type { SchemaUpdate } from "../schema/known_schema.ts";
+import type { SchemaUpdate } from "../avro/known_schema.ts";
 import type { RecordBatch } from "../source/source.ts";
 import { AutoDecoder } from "./auto_decoder.ts";
 import { AvroDecoder } from "./avro/avro_decoder.ts";
-import { JsonDecoder } from "./json_decoder.ts";
+import { JsonDecoder } from "./json/json_decoder.ts";
 import type { DecodeConfig } from "./options.ts";
 
 /** Turns the bytes of records into rows: one a data format. */

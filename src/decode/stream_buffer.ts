@@ -3,7 +3,7 @@ import type { ColumnSettings } from "../columnar/column_builder.ts";
 import { BIGINT, DOUBLE } from "../columnar/kinds.ts";
 import { TableSet } from "../columnar/table_set.ts";
 import { newCounts, type RunningCounts, type SplitCounts } from "../pipeline/messages.ts";
-import type { SchemaUpdate } from "../schema/known_schema.ts";
+import type { SchemaUpdate } from "../avro/known_schema.ts";
 import { FatalError, InvariantError } from "../runtime/errors.ts";
 import type { DivertedRecords, RecordBatch, SplitId } from "../source/source.ts";
 import type { Diverter } from "./diverter.ts";
@@ -13,7 +13,7 @@ import { MetadataWriter } from "./metadata_writer.ts";
 import type { DecodeConfig } from "./options.ts";
 import { createDecoder, type RecordDecoder } from "./record_decoder.ts";
 import type { InnerBatch } from "./avro/contained.ts";
-import { Rejection, type RejectionCode } from "./rejection.ts";
+import { Rejection, type RejectionCode } from "../records/rejection.ts";
 
 export { detachPages } from "../columnar/detach.ts";
 

@@ -1,7 +1,7 @@
 /** Which rows stand in one object: those of one project, table and span of event time, as far as the key tells them. */
 import type { Page } from "../columnar/page.ts";
 import type { ObjectGroup } from "../pipeline/messages.ts";
-import type { KeyTemplate, TimeUnit } from "../target/key_template.ts";
+import type { KeyTemplate, TimeUnit } from "./key_template.ts";
 
 /** What of a key template decides about groups. */
 export type Grouping = Pick<KeyTemplate, "needsProject" | "needsTable" | "timeUnit">;

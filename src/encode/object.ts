@@ -1,7 +1,7 @@
 /** Objects from compressed pieces. */
 import { createHash } from "node:crypto";
 import type { CompressedBytes, Compression } from "./compression.ts";
-import { combineCrc32 } from "./crc32.ts";
+import { combineCrc32 } from "../codecs/crc32.ts";
 
 /** An object's contents. */
 export interface ObjectContents {

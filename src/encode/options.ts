@@ -1,6 +1,6 @@
 import { type ConfigOf, type Option, option } from "../config/option.ts";
 import type { ConfigProblem } from "../runtime/errors.ts";
-import { type KeyTemplate, parseKeyTemplate } from "../target/key_template.ts";
+import { type KeyTemplate, parseKeyTemplate } from "./key_template.ts";
 import { type Compression, COMPRESSION_LEVELS, COMPRESSIONS } from "./compression.ts";
 
 const keyTemplateText = option.string("target.key-template", {

@@ -11,7 +11,7 @@
  * worker, whose seal has a higher number. So pieces sorted by seal hold every split's rows in order.
  */
 import type { Page } from "../columnar/page.ts";
-import type { SchemaUpdate } from "../schema/known_schema.ts";
+import type { SchemaUpdate } from "../avro/known_schema.ts";
 import type { DivertedRecords, RecordBatch, SplitId } from "../source/source.ts";
 
 /** Identifies a unit while it is in memory: 1, 2, 3 ... in the order in which units were opened. */

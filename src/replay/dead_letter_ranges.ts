@@ -3,7 +3,7 @@ import { withAbort } from "../runtime/abort.ts";
 import { FatalError, InvariantError } from "../runtime/errors.ts";
 import { retry, RETRY_UNTIL_STOPPED } from "../runtime/retry.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { InputStream } from "../source/file/byte_stream.ts";
+import { InputStream } from "../codecs/byte_stream.ts";
 import { SniffedInput } from "../source/file/sniffed_input.ts";
 import { SplitReader } from "../source/file/split_reader.ts";
 import { type PlannedSplit, RANGE_EPOCH, type RangePlan, type RangeSource } from "../source/range_source.ts";

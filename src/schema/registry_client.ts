@@ -1,10 +1,10 @@
 /** The part of Confluent's Schema Registry interface that reads. */
-import { parseSchema, SchemaError } from "../decode/avro/schema.ts";
+import { parseSchema, SchemaError } from "../avro/schema.ts";
 import { FatalError, isAbort, RetriableError } from "../runtime/errors.ts";
 import { retry, RETRY_UNTIL_STOPPED } from "../runtime/retry.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { withTimeLimit } from "../runtime/time_limit.ts";
-import type { SchemaFailure, SchemaText } from "./known_schema.ts";
+import type { SchemaFailure, SchemaText } from "../avro/known_schema.ts";
 
 /** Answers with more bytes are not read. */
 const MAX_ANSWER_BYTE_LENGTH = 8 * 1024 * 1024;

@@ -1,5 +1,5 @@
 import type { RecordBatch } from "../source/source.ts";
-import type { SchemaUpdate } from "./known_schema.ts";
+import type { SchemaUpdate } from "../avro/known_schema.ts";
 
 /** Finds the schemas that records need, before they are handed to pipeline workers, which do no I/O. */
 export interface SchemaFeed {

@@ -1,8 +1,8 @@
-import { compileSchema } from "../decode/avro/compile.ts";
-import { parseSchema, SchemaError } from "../decode/avro/schema.ts";
+import { compileSchema } from "../avro/compile.ts";
+import { parseSchema, SchemaError } from "../avro/schema.ts";
 import { FatalError } from "../runtime/errors.ts";
-import { fingerprintOf } from "./fingerprint.ts";
-import type { KnownSchema, SchemaText } from "./known_schema.ts";
+import { fingerprintOf } from "../avro/fingerprint.ts";
+import type { KnownSchema, SchemaText } from "../avro/known_schema.ts";
 
 /** Most schema files of a directory. */
 const MAX_FILES = 10_000;

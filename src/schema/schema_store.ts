@@ -1,12 +1,12 @@
-import { CONFLUENT_HEADER_BYTE_LENGTH, SINGLE_OBJECT_HEADER_BYTE_LENGTH } from "../decode/avro/framing.ts";
-import { parseSchema } from "../decode/avro/schema.ts";
+import { CONFLUENT_HEADER_BYTE_LENGTH, SINGLE_OBJECT_HEADER_BYTE_LENGTH } from "../avro/framing.ts";
+import { parseSchema } from "../avro/schema.ts";
 import type { DecodeConfig } from "../decode/options.ts";
 import { FatalError } from "../runtime/errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { RecordBatch } from "../source/source.ts";
 import { bulkParts, type FileStore, namesFiles } from "./bulk_parts.ts";
-import { fingerprintOf } from "./fingerprint.ts";
-import type { KnownSchema, SchemaFailure, SchemaText, SchemaUpdate } from "./known_schema.ts";
+import { fingerprintOf } from "../avro/fingerprint.ts";
+import type { KnownSchema, SchemaFailure, SchemaText, SchemaUpdate } from "../avro/known_schema.ts";
 import type { SchemaConfig } from "./options.ts";
 import { RegistryClient } from "./registry_client.ts";
 import { readSchemaDirectory, readSchemaFile } from "./schema_files.ts";

@@ -1,11 +1,11 @@
 /** The source `kafka`: topics of Apache Kafka, read as a member of a consumer group. */
 import { checkKafka } from "./kafka/check.ts";
-import { connectKafka } from "./kafka/connect.ts";
-import { KafkaRanges } from "./kafka/kafka_ranges.ts";
+import { connectKafka } from "./kafka/network/connect.ts";
+import { KafkaRanges } from "./kafka/ranges/kafka_ranges.ts";
 import { KafkaSource } from "./kafka/kafka_source.ts";
 import type { TopicPart } from "./kafka/historical.ts";
 import { type KafkaConfig, kafkaConfigProblems, kafkaOptions } from "./kafka/options.ts";
-import { liveOffsets } from "./kafka/published_offsets.ts";
+import { liveOffsets } from "./kafka/group/published_offsets.ts";
 import type { SourceComponent, SourceContext, SourcePart } from "./source.ts";
 
 /** With historical.worker, what is read from the historical topic is flushed by limits of its own. */

@@ -2,8 +2,8 @@
 import { hostName } from "../runtime/host_name.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { committedPositions } from "./kinesis/committed.ts";
-import { KinesisRanges } from "./kinesis/kinesis_ranges.ts";
-import type { KinesisPorts } from "./kinesis/kinesis_ports.ts";
+import { KinesisRanges } from "./kinesis/ranges/kinesis_ranges.ts";
+import type { KinesisPorts } from "./kinesis/aws/kinesis_ports.ts";
 import { KinesisSource } from "./kinesis/kinesis_source.ts";
 import { type KinesisConfig, kinesisOptions } from "./kinesis/options.ts";
 import { kinesisConfigProblems, type KinesisSettings, kinesisSettings } from "./kinesis/settings.ts";
@@ -11,7 +11,7 @@ import type { SourceComponent } from "./source.ts";
 
 /** The SDK is loaded only when it is used. */
 async function openPorts(settings: KinesisSettings, runtime: Runtime, signal: AbortSignal): Promise<KinesisPorts> {
-  const { openSdkPorts } = await import("./kinesis/sdk_ports.ts");
+  const { openSdkPorts } = await import("./kinesis/aws/sdk_ports.ts");
   return await openSdkPorts(settings, runtime, signal);
 }
 

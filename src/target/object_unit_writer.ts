@@ -9,7 +9,7 @@ import { releaseIfAlone } from "../runtime/release.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { splitParent } from "../source/source.ts";
 import type { DeadLetterWriter } from "./dead_letter_writer.ts";
-import { escapeName, type KeyTemplate, objectKey } from "./key_template.ts";
+import { escapeName, type KeyTemplate, objectKey } from "../encode/key_template.ts";
 import { jsonObject } from "./json_object.ts";
 import { isoOrNull, type Manifest, type ManifestObject, manifestRanges } from "./manifest.ts";
 import type { ObjectSink } from "./object_sink.ts";

@@ -1,4 +1,4 @@
-import { literalProblem } from "./key_template.ts";
+import { literalProblem } from "../encode/key_template.ts";
 import { isReadable, type ObjectTarget, type ReadableObjectTarget, type StoredObject } from "./target.ts";
 
 /** A key below it has at most 900 bytes; S3 allows 1,024, and the bucket's own prefix wants some of them. */

@@ -1,8 +1,8 @@
 /** Looks into objects: their checksum, and with `deep` their lines. */
 import { createHash, type Hash } from "node:crypto";
-import type { ByteStream, Look } from "../source/file/byte_stream.ts";
-import { detectCompression } from "../source/file/compression.ts";
-import { UnpackedStream } from "../source/file/unpacked_stream.ts";
+import type { ByteStream, Look } from "../codecs/byte_stream.ts";
+import { detectCompression } from "../codecs/detect_compression.ts";
+import { UnpackedStream } from "../codecs/unpacked_stream.ts";
 import { toHex } from "../runtime/hex.ts";
 
 /** How far objects are looked at. */

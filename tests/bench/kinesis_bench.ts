@@ -11,12 +11,12 @@
  */
 import { parseArgs } from "node:util";
 import { SeededRandom } from "../../src/runtime/random.ts";
-import { connectToAws } from "../../src/source/kinesis/connect.ts";
+import { connectToAws } from "../../src/source/kinesis/aws/connect.ts";
 import { DEFAULT_TUNING, KinesisSource } from "../../src/source/kinesis/kinesis_source.ts";
 import { type KinesisConfig, kinesisOptions } from "../../src/source/kinesis/options.ts";
-import type { RecordsPage } from "../../src/source/kinesis/kinesis_api.ts";
-import { RecordChunk } from "../../src/source/kinesis/record_chunk.ts";
-import { SdkKinesisApi } from "../../src/source/kinesis/sdk_kinesis.ts";
+import type { RecordsPage } from "../../src/source/kinesis/aws/kinesis_api.ts";
+import { RecordChunk } from "../../src/source/kinesis/shards/record_chunk.ts";
+import { SdkKinesisApi } from "../../src/source/kinesis/aws/sdk_kinesis.ts";
 import { kinesisSettings } from "../../src/source/kinesis/settings.ts";
 import type { Source, SourceHandler } from "../../src/source/source.ts";
 import { SimClock, SimTime, turn } from "../sim/sim_clock.ts";

@@ -10,7 +10,7 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { parseArgs } from "node:util";
 import { gunzipSync, gzipSync } from "node:zlib";
-import { Collector, type CollectorLimits } from "../../src/collector.ts";
+import { Collector, type CollectorLimits } from "../../src/loop/collector.ts";
 import { decodeOptions } from "../../src/decode/options.ts";
 import { InlinePort } from "../../src/pipeline/inline_port.ts";
 import type { WorkerConfig } from "../../src/pipeline/pipeline_worker.ts";

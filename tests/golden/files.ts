@@ -5,7 +5,7 @@ import { Encoder } from "../../src/encode/encoder.ts";
 import { assembleObject } from "../../src/encode/object.ts";
 import { fileExtensionOf } from "../../src/encode/options.ts";
 import type { RowFormat } from "../../src/encode/row_plan.ts";
-import { objectKey, parseKeyTemplate } from "../../src/target/key_template.ts";
+import { objectKey, parseKeyTemplate } from "../../src/encode/key_template.ts";
 import { type ColumnSpec, pageOf } from "../unit/encode/pages.ts";
 
 /** 2026-11-01T00:00:00Z. */

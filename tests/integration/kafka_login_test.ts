@@ -1,12 +1,12 @@
 import { assertEquals, assertInstanceOf, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { FatalError, RetriableError } from "../../src/runtime/errors.ts";
-import { BrokerConnection } from "../../src/source/kafka/connection.ts";
+import { BrokerConnection } from "../../src/source/kafka/network/connection.ts";
 import { type KafkaConfig, kafkaOptions } from "../../src/source/kafka/options.ts";
 import { ApiKey } from "../../src/source/kafka/protocol/api.ts";
 import { metadataRequest } from "../../src/source/kafka/protocol/metadata.ts";
-import { oauthTokens } from "../../src/source/kafka/oauth_token.ts";
-import { saslSettings } from "../../src/source/kafka/sasl.ts";
+import { oauthTokens } from "../../src/source/kafka/network/oauth_token.ts";
+import { saslSettings } from "../../src/source/kafka/network/sasl.ts";
 import { defaultConfig } from "../support/default_config.ts";
 import { FakeKafka, type FakeKafkaOptions } from "../support/kafka_broker.ts";
 import { testRuntime } from "../support/stored_object.ts";

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { FatalError } from "../../src/runtime/errors.ts";
 import { kafkaSource } from "../../src/source/kafka.ts";
-import { connectKafka } from "../../src/source/kafka/connect.ts";
+import { connectKafka } from "../../src/source/kafka/network/connect.ts";
 import { TopicProducer } from "../../src/source/kafka/producer.ts";
 import { ApiKey } from "../../src/source/kafka/protocol/api.ts";
 import { ErrorCode } from "../../src/source/kafka/protocol/errors.ts";

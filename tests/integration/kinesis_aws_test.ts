@@ -1,8 +1,8 @@
 /** The requests that are signed by hand, against servers that look at them. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { FatalError } from "../../src/runtime/errors.ts";
-import { CloudWatchPublisher } from "../../src/source/kinesis/cloudwatch.ts";
-import { connectToAws } from "../../src/source/kinesis/connect.ts";
+import { CloudWatchPublisher } from "../../src/source/kinesis/aws/cloudwatch.ts";
+import { connectToAws } from "../../src/source/kinesis/aws/connect.ts";
 import type { KinesisSettings } from "../../src/source/kinesis/settings.ts";
 import { sharedServers } from "../support/kinesis_harness.ts";
 import { ManualClock } from "../support/manual_clock.ts";

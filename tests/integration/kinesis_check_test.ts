@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { checkKinesis } from "../../src/source/kinesis/check.ts";
-import { openSdkPorts } from "../../src/source/kinesis/sdk_ports.ts";
+import { openSdkPorts } from "../../src/source/kinesis/aws/sdk_ports.ts";
 import type { KinesisSettings } from "../../src/source/kinesis/settings.ts";
 import type { CheckResult } from "../../src/source/source.ts";
 import { type FaultFront, startFaultFront } from "../support/kinesis_front.ts";

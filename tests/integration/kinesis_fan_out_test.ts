@@ -10,7 +10,7 @@ import {
 } from "@aws-sdk/client-kinesis";
 import { SystemClock } from "../../src/runtime/clock.ts";
 import { SeededRandom } from "../../src/runtime/random.ts";
-import { openSdkPorts } from "../../src/source/kinesis/sdk_ports.ts";
+import { openSdkPorts } from "../../src/source/kinesis/aws/sdk_ports.ts";
 import { FAST } from "../support/kinesis_harness.ts";
 import { KinesisServers } from "../support/kinesis_servers.ts";
 import { KinesisWorker } from "../support/kinesis_worker.ts";

@@ -1,7 +1,7 @@
 /** Items of the lease table as KCL workers of each version write them: taken over, worked on, and given back whole. */
 import { assert, assertEquals } from "@std/assert";
-import type { Item } from "../../src/source/kinesis/lease_store.ts";
-import { WorkerRow } from "../../src/source/kinesis/worker_row.ts";
+import type { Item } from "../../src/source/kinesis/leases/lease_store.ts";
+import { WorkerRow } from "../../src/source/kinesis/leases/worker_row.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
 import { SilentWorld } from "../support/kinesis_table.ts";
 import { testRuntime } from "../support/stored_object.ts";

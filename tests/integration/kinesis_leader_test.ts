@@ -3,7 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { CreateTableCommand, GetItemCommand } from "@aws-sdk/client-dynamodb";
 import { SystemClock } from "../../src/runtime/clock.ts";
 import { SeededRandom } from "../../src/runtime/random.ts";
-import { openSdkPorts } from "../../src/source/kinesis/sdk_ports.ts";
+import { openSdkPorts } from "../../src/source/kinesis/aws/sdk_ports.ts";
 import { FAST, sharedServers } from "../support/kinesis_harness.ts";
 import { KinesisWorker } from "../support/kinesis_worker.ts";
 import { RowLedger } from "../support/row_ledger.ts";

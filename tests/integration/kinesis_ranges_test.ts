@@ -2,10 +2,10 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { FatalError } from "../../src/runtime/errors.ts";
 import { SystemClock } from "../../src/runtime/clock.ts";
-import { END_POSITION } from "../../src/source/kinesis/checkpoint.ts";
+import { END_POSITION } from "../../src/source/kinesis/leases/checkpoint.ts";
 import { committedPositions } from "../../src/source/kinesis/committed.ts";
-import { KinesisRanges } from "../../src/source/kinesis/kinesis_ranges.ts";
-import { openSdkPorts } from "../../src/source/kinesis/sdk_ports.ts";
+import { KinesisRanges } from "../../src/source/kinesis/ranges/kinesis_ranges.ts";
+import { openSdkPorts } from "../../src/source/kinesis/aws/sdk_ports.ts";
 import type { RangePlan, RangeRequest } from "../../src/source/range_source.ts";
 import type { SplitId } from "../../src/source/source.ts";
 import { KinesisServers } from "../support/kinesis_servers.ts";

@@ -1,9 +1,9 @@
 /** What the emulators don't do: pages of shards, refusals, answers that never come. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { FatalError, RetriableError } from "../../src/runtime/errors.ts";
-import { connectToAws } from "../../src/source/kinesis/connect.ts";
-import { ExpiredIteratorError, type PushedPage, ShardGoneError } from "../../src/source/kinesis/kinesis_api.ts";
-import { SdkKinesisApi } from "../../src/source/kinesis/sdk_kinesis.ts";
+import { connectToAws } from "../../src/source/kinesis/aws/connect.ts";
+import { ExpiredIteratorError, type PushedPage, ShardGoneError } from "../../src/source/kinesis/aws/kinesis_api.ts";
+import { SdkKinesisApi } from "../../src/source/kinesis/aws/sdk_kinesis.ts";
 import type { KinesisSettings } from "../../src/source/kinesis/settings.ts";
 import { pushedEvent } from "../support/event_stream.ts";
 import { concat } from "../support/kpl.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { SystemClock } from "../../src/runtime/clock.ts";
 import { SeededRandom } from "../../src/runtime/random.ts";
-import { openSdkPorts } from "../../src/source/kinesis/sdk_ports.ts";
+import { openSdkPorts } from "../../src/source/kinesis/aws/sdk_ports.ts";
 import type { KinesisSettings } from "../../src/source/kinesis/settings.ts";
 import { type FaultFront, startFaultFront } from "../support/kinesis_front.ts";
 import type { RecordBatch, Source, SourceHandler } from "../../src/source/source.ts";

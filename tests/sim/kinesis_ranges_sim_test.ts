@@ -4,7 +4,7 @@
  */
 import { assertEquals } from "@std/assert";
 import { SeededRandom } from "../../src/runtime/random.ts";
-import { KinesisRanges } from "../../src/source/kinesis/kinesis_ranges.ts";
+import { KinesisRanges } from "../../src/source/kinesis/ranges/kinesis_ranges.ts";
 import { type KinesisConfig, kinesisOptions } from "../../src/source/kinesis/options.ts";
 import { kinesisSettings } from "../../src/source/kinesis/settings.ts";
 import type { RangePlan } from "../../src/source/range_source.ts";

@@ -10,9 +10,9 @@
  */
 import { comparePositions } from "../../src/source/source.ts";
 import { SeededRandom } from "../../src/runtime/random.ts";
-import { compareDecimals, isSentinel, positionAfter } from "../../src/source/kinesis/checkpoint.ts";
-import { type Lease, parseLease } from "../../src/source/kinesis/lease.ts";
-import type { Item } from "../../src/source/kinesis/lease_store.ts";
+import { compareDecimals, isSentinel, positionAfter } from "../../src/source/kinesis/leases/checkpoint.ts";
+import { type Lease, parseLease } from "../../src/source/kinesis/leases/lease.ts";
+import type { Item } from "../../src/source/kinesis/leases/lease_store.ts";
 import { DEFAULT_TUNING } from "../../src/source/kinesis/kinesis_source.ts";
 import { type KinesisConfig, kinesisOptions } from "../../src/source/kinesis/options.ts";
 import { type KinesisSettings, kinesisSettings } from "../../src/source/kinesis/settings.ts";

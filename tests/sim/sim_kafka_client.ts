@@ -2,7 +2,7 @@ import { withAbort } from "../../src/runtime/abort.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
 import { FatalError, RetriableError } from "../../src/runtime/errors.ts";
 import type { Random } from "../../src/runtime/random.ts";
-import type { KafkaClient, Lane, SendOptions } from "../../src/source/kafka/client.ts";
+import type { KafkaClient, Lane, SendOptions } from "../../src/source/kafka/network/client.ts";
 import type { ApiRequest } from "../../src/source/kafka/protocol/api.ts";
 import { type ClusterMetadata, metadataRequest } from "../../src/source/kafka/protocol/metadata.ts";
 import { WireReader, WireWriter } from "../../src/source/kafka/protocol/wire.ts";

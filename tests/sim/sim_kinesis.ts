@@ -1,5 +1,5 @@
 import { RetriableError } from "../../src/runtime/errors.ts";
-import { compareDecimals } from "../../src/source/kinesis/checkpoint.ts";
+import { compareDecimals } from "../../src/source/kinesis/leases/checkpoint.ts";
 import {
   ExpiredIteratorError,
   type IteratorPlace,
@@ -9,7 +9,7 @@ import {
   type Shard,
   type StreamInfo,
   type StreamRecord,
-} from "../../src/source/kinesis/kinesis_api.ts";
+} from "../../src/source/kinesis/aws/kinesis_api.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
 import type { Random } from "../../src/runtime/random.ts";
 import { type FaultRates, unreliable } from "./faults.ts";

@@ -6,7 +6,7 @@ import type {
   ItemChange,
   LeaseStore,
   TableState,
-} from "../../src/source/kinesis/lease_store.ts";
+} from "../../src/source/kinesis/leases/lease_store.ts";
 import { unreliable } from "./faults.ts";
 import type { Network } from "./sim_kinesis.ts";
 import type { SimTime } from "./sim_clock.ts";

@@ -1,7 +1,7 @@
 import { decodeOptions } from "../../src/decode/options.ts";
 import { COMPRESSION_LEVELS, COMPRESSIONS } from "../../src/encode/compression.ts";
 import type { WorkerConfig } from "../../src/pipeline/pipeline_worker.ts";
-import { parseKeyTemplate } from "../../src/target/key_template.ts";
+import { parseKeyTemplate } from "../../src/encode/key_template.ts";
 import { defaultConfig } from "../support/default_config.ts";
 
 const TEMPLATES = ["{project}", "{project}/{table}", "{project}/{table}/dt={date}/hour={hour}"];

@@ -8,14 +8,14 @@
  *  - every record is where it belongs, and exactly once when nothing crashed, was lost or ran out of time;
  *  - manifests cover every committed position, and name only objects that exist.
  */
-import { Collector } from "../../src/collector.ts";
+import { Collector } from "../../src/loop/collector.ts";
 import type { WorkerConfig } from "../../src/pipeline/pipeline_worker.ts";
 import { fileExtensionOf } from "../../src/encode/options.ts";
 import { silentLog } from "../../src/runtime/log.ts";
 import { Metrics } from "../../src/runtime/metrics.ts";
 import { SeededRandom } from "../../src/runtime/random.ts";
 import { DeadLetterWriter } from "../../src/target/dead_letter_writer.ts";
-import { parseKeyTemplate } from "../../src/target/key_template.ts";
+import { parseKeyTemplate } from "../../src/encode/key_template.ts";
 import { ObjectSink } from "../../src/target/object_sink.ts";
 import { ObjectUnitWriter } from "../../src/target/object_unit_writer.ts";
 import { CALM, type FaultRates } from "./faults.ts";

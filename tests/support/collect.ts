@@ -1,4 +1,4 @@
-import { Collector } from "../../src/collector.ts";
+import { Collector } from "../../src/loop/collector.ts";
 import type { DecodeConfig } from "../../src/decode/options.ts";
 import { InlinePort } from "../../src/pipeline/inline_port.ts";
 import type { SplitCounts } from "../../src/pipeline/messages.ts";

@@ -1,7 +1,7 @@
-import { Collector } from "../../src/collector.ts";
+import { Collector } from "../../src/loop/collector.ts";
 import { Metrics } from "../../src/runtime/metrics.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
-import type { KafkaClient } from "../../src/source/kafka/client.ts";
+import type { KafkaClient } from "../../src/source/kafka/network/client.ts";
 import { KafkaSource } from "../../src/source/kafka/kafka_source.ts";
 import type { KafkaConfig } from "../../src/source/kafka/options.ts";
 import { mortal } from "./kinesis_worker.ts";

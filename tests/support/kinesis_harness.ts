@@ -1,6 +1,6 @@
 import type { SourceBackend, SourceHarness } from "../contract/source_contract.ts";
 import { KinesisSource, type KinesisTuning } from "../../src/source/kinesis/kinesis_source.ts";
-import { openSdkPorts } from "../../src/source/kinesis/sdk_ports.ts";
+import { openSdkPorts } from "../../src/source/kinesis/aws/sdk_ports.ts";
 import type { KinesisSettings } from "../../src/source/kinesis/settings.ts";
 import type { SourceContext } from "../../src/source/source.ts";
 import { KinesisServers } from "./kinesis_servers.ts";

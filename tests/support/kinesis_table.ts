@@ -1,9 +1,9 @@
 import { RetriableError } from "../../src/runtime/errors.ts";
-import { connectToAws } from "../../src/source/kinesis/connect.ts";
-import { DynamoLeaseStore } from "../../src/source/kinesis/dynamo_store.ts";
-import type { Item, ItemChange, LeaseStore } from "../../src/source/kinesis/lease_store.ts";
-import { LeaseTable } from "../../src/source/kinesis/lease_table.ts";
-import { waitForTable } from "../../src/source/kinesis/wait_for_table.ts";
+import { connectToAws } from "../../src/source/kinesis/aws/connect.ts";
+import { DynamoLeaseStore } from "../../src/source/kinesis/leases/dynamo_store.ts";
+import type { Item, ItemChange, LeaseStore } from "../../src/source/kinesis/leases/lease_store.ts";
+import { LeaseTable } from "../../src/source/kinesis/leases/lease_table.ts";
+import { waitForTable } from "../../src/source/kinesis/leases/wait_for_table.ts";
 import { sharedServers } from "./kinesis_harness.ts";
 import { testRuntime } from "./stored_object.ts";
 

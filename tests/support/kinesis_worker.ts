@@ -1,9 +1,9 @@
-import { Collector } from "../../src/collector.ts";
+import { Collector } from "../../src/loop/collector.ts";
 import { silentLog } from "../../src/runtime/log.ts";
 import { Metrics } from "../../src/runtime/metrics.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
-import type { KinesisPorts } from "../../src/source/kinesis/kinesis_ports.ts";
+import type { KinesisPorts } from "../../src/source/kinesis/aws/kinesis_ports.ts";
 import { KinesisSource, type KinesisTuning } from "../../src/source/kinesis/kinesis_source.ts";
 import type { KinesisSettings } from "../../src/source/kinesis/settings.ts";
 import { LedgerWriter, RowLedger, RowPort } from "./row_ledger.ts";

@@ -1,5 +1,5 @@
 /** Prints two tokens for MSK, made from whatever credentials this process finds, one a line. */
-import { mskIamTokens } from "../../src/source/kafka/msk_iam.ts";
+import { mskIamTokens } from "../../src/source/kafka/network/msk_iam.ts";
 import { testRuntime } from "./stored_object.ts";
 
 const tokens = mskIamTokens("eu-west-1", testRuntime());

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { Collector, type CollectorLimits } from "../../src/collector.ts";
+import { Collector, type CollectorLimits } from "../../src/loop/collector.ts";
 import type { SealedUnit } from "../../src/pipeline/unit.ts";
 import { FatalError, InvariantError, SplitLostError } from "../../src/runtime/errors.ts";
 import { silentLog } from "../../src/runtime/log.ts";

@@ -1,5 +1,11 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { ASSUMED_MEMORY_BYTES, limitsOf, steadyBufferByteLength, threadsOf, WORKER_BYTES } from "../../src/limits.ts";
+import {
+  ASSUMED_MEMORY_BYTES,
+  limitsOf,
+  steadyBufferByteLength,
+  threadsOf,
+  WORKER_BYTES,
+} from "../../src/loop/limits.ts";
 import { objectsSection, type PipelineConfig, pipelineSection, processSection } from "../../src/pipeline/options.ts";
 import { ConfigError } from "../../src/runtime/errors.ts";
 import type { Machine } from "../../src/runtime/machine.ts";

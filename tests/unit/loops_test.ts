@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import type { CollectorLimits } from "../../src/collector.ts";
-import { limitsOfPart, type Loop, together } from "../../src/loops.ts";
+import type { CollectorLimits } from "../../src/loop/collector.ts";
+import { limitsOfPart, type Loop, together } from "../../src/loop/loops.ts";
 import type { SourcePart } from "../../src/source/source.ts";
 
 const LIMITS: CollectorLimits = {

@@ -24,10 +24,10 @@ import type {
 import type { ArrayValues, MapValues } from "../../columnar/nested_values.ts";
 import type { TableBuilder } from "../../columnar/table_builder.ts";
 import type { VarcharValues } from "../../columnar/varchar_values.ts";
-import { specialBytes } from "../json_scanner.ts";
+import { specialBytes } from "../json/scanner.ts";
 import { AvroTextWriter } from "./avro_text_writer.ts";
-import * as ops from "./op.ts";
-import type { Op } from "./op.ts";
+import * as ops from "../../avro/op.ts";
+import type { Op } from "../../avro/op.ts";
 import { TokenAppender } from "./token_appender.ts";
 
 /** Epoch ms of the first and after the last day that has a date of four digits. */

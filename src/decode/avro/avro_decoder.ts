@@ -1,19 +1,19 @@
 import type { TableSet } from "../../columnar/table_set.ts";
-import type { SchemaUpdate } from "../../schema/known_schema.ts";
+import type { SchemaUpdate } from "../../avro/known_schema.ts";
 import type { RecordBatch } from "../../source/source.ts";
 import type { DecodeConfig } from "../options.ts";
 import type { RecordDecoder } from "../record_decoder.ts";
-import { Rejection, type RejectionCode } from "../rejection.ts";
-import { MAX_EMPTY_ITEMS } from "./avro_reader.ts";
+import { Rejection, type RejectionCode } from "../../records/rejection.ts";
+import { MAX_EMPTY_ITEMS } from "../../avro/avro_reader.ts";
 import { AvroRowDecoder } from "./avro_row_decoder.ts";
 import { AvroTable } from "./avro_table.ts";
 import { type AvroDestination, AvroTables, type FoundNames } from "./avro_tables.ts";
-import { ContainerError, isContainer, readBlock, readHeader, unpackBlock } from "./container.ts";
+import { ContainerError, isContainer, readBlock, readHeader, unpackBlock } from "../../avro/container.ts";
 import { type Contained, type InnerBatch, innerBatch } from "./contained.ts";
 import { fileReference } from "../../schema/bulk_parts.ts";
-import { CONFLUENT_HEADER_BYTE_LENGTH, SINGLE_OBJECT_HEADER_BYTE_LENGTH } from "./framing.ts";
-import * as ops from "./op.ts";
-import type { Op } from "./op.ts";
+import { CONFLUENT_HEADER_BYTE_LENGTH, SINGLE_OBJECT_HEADER_BYTE_LENGTH } from "../../avro/framing.ts";
+import * as ops from "../../avro/op.ts";
+import type { Op } from "../../avro/op.ts";
 import type { NameOrigin } from "./options.ts";
 import { type WriterSchema, WriterSchemas } from "./writer_schemas.ts";
 

@@ -8,10 +8,10 @@ import type {
 } from "../../columnar/fixed_values.ts";
 import type { VarcharValues } from "../../columnar/varchar_values.ts";
 import { MAX_EPOCH_MS } from "../times.ts";
-import { specialBytes } from "../json_scanner.ts";
+import { specialBytes } from "../json/scanner.ts";
 import { AvroColumnWriter } from "./avro_column_writer.ts";
 import { type AvroTable, ROLE_CONVERT, ROLE_TIME } from "./avro_table.ts";
-import * as ops from "./op.ts";
+import * as ops from "../../avro/op.ts";
 
 /** Longer texts are left to the general way, which copies them by one call. */
 const MAX_WORDS_LENGTH = 160;

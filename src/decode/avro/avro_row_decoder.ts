@@ -4,8 +4,8 @@ import type { DecodeConfig } from "../options.ts";
 import { MAX_EPOCH_MS, parseInstant } from "../times.ts";
 import { AvroFastWriter } from "./avro_fast_writer.ts";
 import { type AvroTable, ROLE_CONVERT, ROLE_TIME, ROLE_USER } from "./avro_table.ts";
-import * as ops from "./op.ts";
-import type { Op } from "./op.ts";
+import * as ops from "../../avro/op.ts";
+import type { Op } from "../../avro/op.ts";
 
 /** Longer strings are no numbers that a type holds. */
 const MAX_NUMBER_BYTE_LENGTH = 40;

@@ -1,6 +1,6 @@
 import type { ColumnBuilder } from "../../columnar/column_builder.ts";
 import type { TableBuilder } from "../../columnar/table_builder.ts";
-import type { Op } from "./op.ts";
+import type { Op } from "../../avro/op.ts";
 
 /** What else a field means besides its column; flags. */
 export const ROLE_TIME = 1, ROLE_USER = 2;

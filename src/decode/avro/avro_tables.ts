@@ -3,9 +3,9 @@ import { originOf, type RecordBatch, splitParent, splitPart } from "../../source
 import { collectionOfSource, nameProblem } from "../names.ts";
 import type { DecodeConfig } from "../options.ts";
 import { AvroTable } from "./avro_table.ts";
-import type { Op } from "./op.ts";
+import type { Op } from "../../avro/op.ts";
 import { type NameOrigin, nameOrigin } from "./options.ts";
-import { shortName } from "./schema.ts";
+import { shortName } from "../../avro/schema.ts";
 
 /** Tables that are remembered for all schemas; with more, remembering starts again. */
 const MAX_TABLES = 4096;

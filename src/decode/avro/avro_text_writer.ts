@@ -1,10 +1,10 @@
 /** Avro values as text: JSON for what is nested, and the texts of dates, times, durations and decimals. */
 import { ByteWriter } from "../../columnar/byte_writer.ts";
 import { InvariantError } from "../../runtime/errors.ts";
-import { AvroReader } from "./avro_reader.ts";
+import { AvroReader } from "../../avro/avro_reader.ts";
 import { decimalText, durationText, instantText, timeText, unscaledValue, uuidText } from "./logical_text.ts";
-import * as ops from "./op.ts";
-import type { Op } from "./op.ts";
+import * as ops from "../../avro/op.ts";
+import type { Op } from "../../avro/op.ts";
 
 /** Longer decimals are no numbers that anybody meant. */
 const MAX_DECIMAL_BYTE_LENGTH = 4096;

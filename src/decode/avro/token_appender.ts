@@ -1,6 +1,6 @@
 import type { ColumnBuilder } from "../../columnar/column_builder.ts";
 import type { TableBuilder } from "../../columnar/table_builder.ts";
-import { JsonColumnWriter } from "../json_column_writer.ts";
+import { JsonColumnWriter } from "../json/column_writer.ts";
 
 /** Appends values that are given as JSON text, by the rules for JSON records. */
 export class TokenAppender extends JsonColumnWriter {

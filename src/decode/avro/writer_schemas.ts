@@ -1,7 +1,7 @@
-import type { SchemaFailure, SchemaText, SchemaUpdate } from "../../schema/known_schema.ts";
-import { compileSchema } from "./compile.ts";
-import type { Op } from "./op.ts";
-import { parseSchema, type Schema, SchemaError } from "./schema.ts";
+import type { SchemaFailure, SchemaText, SchemaUpdate } from "../../avro/known_schema.ts";
+import { compileSchema } from "../../avro/compile.ts";
+import type { Op } from "../../avro/op.ts";
+import { parseSchema, type Schema, SchemaError } from "../../avro/schema.ts";
 
 /** Schemas of container files that are kept compiled; with more, keeping starts again. */
 const MAX_CONTAINER_SCHEMAS = 64;

@@ -2,7 +2,7 @@
  * The blocks of an Avro object container file, one record each: [count, size, contents], without the sync marker behind it.
  * They are unpacked and taken apart by the pipeline's workers; a position is always that of a block.
  */
-import { type Block, ContainerError, type ContainerHeader, readBlock } from "../../decode/avro/container.ts";
+import { type Block, ContainerError, type ContainerHeader, readBlock } from "../../avro/container.ts";
 import type { PollLimit } from "../source.ts";
 import type { Lines } from "./lines.ts";
 import type { RecordBuffer } from "./record_buffer.ts";

@@ -1,12 +1,12 @@
 import type { SplitDetails } from "../../checkpoint/checkpoint_file.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { SplitId } from "../source.ts";
-import { type ByteStream, type Input, InputStream, MemoryStream, PlainFile } from "./byte_stream.ts";
+import { type ByteStream, type Input, InputStream, MemoryStream, PlainFile } from "../../codecs/byte_stream.ts";
 import { contentSplitId } from "./identity.ts";
 import { SniffedInput } from "./sniffed_input.ts";
 import { SAMPLE, STANDARD_INPUT } from "./paths.ts";
 import type { TrackedFile } from "./tracked_file.ts";
-import { UnpackedStream } from "./unpacked_stream.ts";
+import { UnpackedStream } from "../../codecs/unpacked_stream.ts";
 
 /** Something that can become a split: a file, standard input, the sample events. */
 export interface Feed {

@@ -1,5 +1,5 @@
-import { type ContainerHeader, isContainer, readHeader } from "../../decode/avro/container.ts";
-import type { ByteStream } from "./byte_stream.ts";
+import { type ContainerHeader, isContainer, readHeader } from "../../avro/container.ts";
+import type { ByteStream } from "../../codecs/byte_stream.ts";
 
 /** "Obj" and the version of the format. */
 const MAGIC = [0x4f, 0x62, 0x6a, 1];

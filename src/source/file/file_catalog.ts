@@ -14,7 +14,7 @@
 import type { CheckpointFile } from "../../checkpoint/checkpoint_file.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { SplitId } from "../source.ts";
-import { detectCompression } from "./compression.ts";
+import { detectCompression } from "../../codecs/detect_compression.ts";
 import { beginsWith, HEAD_BYTE_LENGTH, headOf, type Peek, peek } from "./identity.ts";
 import { type FoundFile, type Paths, type RenamedFiles, statFile } from "./paths.ts";
 import { TrackedFile } from "./tracked_file.ts";

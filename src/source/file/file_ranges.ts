@@ -12,8 +12,8 @@ import {
   type RangeSource,
 } from "../range_source.ts";
 import type { PollLimit, Position, RecordBatch, SourceContext, SplitId } from "../source.ts";
-import { type ByteStream, LimitedStream } from "./byte_stream.ts";
-import { detectCompression } from "./compression.ts";
+import { type ByteStream, LimitedStream } from "../../codecs/byte_stream.ts";
+import { detectCompression } from "../../codecs/detect_compression.ts";
 import { fileFeed, sampleFeed } from "./feed.ts";
 import type { FileInputs } from "./file_source.ts";
 import { beginsWith, peek } from "./identity.ts";

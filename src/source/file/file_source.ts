@@ -22,7 +22,7 @@ import type {
   SourceHandler,
   SplitId,
 } from "../source.ts";
-import type { Input } from "./byte_stream.ts";
+import type { Input } from "../../codecs/byte_stream.ts";
 import { inputFeed, sampleFeed } from "./feed.ts";
 import { FileCatalog } from "./file_catalog.ts";
 import { type FollowState, scanAndFeed } from "./follow.ts";

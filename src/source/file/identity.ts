@@ -1,7 +1,7 @@
 import { toHex } from "../../runtime/hex.ts";
 import { basename } from "node:path";
 import type { SplitId } from "../source.ts";
-import { readFully } from "./byte_stream.ts";
+import { readFully } from "../../codecs/byte_stream.ts";
 import { type FoundFile, foundFile } from "./paths.ts";
 
 /** How many bytes at a file's beginning tell its contents from others'. */

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { type Position, type SplitId, splitParent } from "../source.ts";
-import { detectCompression } from "./compression.ts";
+import { detectCompression } from "../../codecs/detect_compression.ts";
 import { fileSplitId, type Peek } from "./identity.ts";
 
 /** A file's contents among those of earlier runs. */

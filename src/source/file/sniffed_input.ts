@@ -1,6 +1,6 @@
-import type { ByteStream, Look } from "./byte_stream.ts";
-import { detectCompression } from "./compression.ts";
-import { UnpackedStream } from "./unpacked_stream.ts";
+import type { ByteStream, Look } from "../../codecs/byte_stream.ts";
+import { detectCompression } from "../../codecs/detect_compression.ts";
+import { UnpackedStream } from "../../codecs/unpacked_stream.ts";
 
 const MAGIC_BYTE_LENGTH = 4;
 

@@ -1,6 +1,6 @@
 import { FatalError } from "../../runtime/errors.ts";
 import type { Epoch, PollLimit, RecordBatch, SplitId } from "../source.ts";
-import type { ByteStream } from "./byte_stream.ts";
+import type { ByteStream } from "../../codecs/byte_stream.ts";
 import { ContainerBuffer } from "./container_buffer.ts";
 import { FileBeginning } from "./file_beginning.ts";
 import { LineBuffer } from "./line_buffer.ts";

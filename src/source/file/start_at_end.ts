@@ -1,5 +1,5 @@
 import type { CheckpointFile } from "../../checkpoint/checkpoint_file.ts";
-import { readFully } from "./byte_stream.ts";
+import { readFully } from "../../codecs/byte_stream.ts";
 import { fileFeed } from "./feed.ts";
 import type { TrackedFile } from "./tracked_file.ts";
 

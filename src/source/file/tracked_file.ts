@@ -1,6 +1,6 @@
 import type { SplitDetails } from "../../checkpoint/checkpoint_file.ts";
 import type { Position, SplitId } from "../source.ts";
-import { type Compression, detectCompression } from "./compression.ts";
+import { type Compression, detectCompression } from "../../codecs/detect_compression.ts";
 import { fileSplitId, type Head, headOf, type Peek } from "./identity.ts";
 import type { FoundFile } from "./paths.ts";
 

@@ -2,22 +2,22 @@
 import { withAbort } from "../../runtime/abort.ts";
 import { retry, type RetryPolicy } from "../../runtime/retry.ts";
 import type { CheckResult, SourceContext } from "../source.ts";
-import type { KafkaClient } from "./client.ts";
-import { connectKafka, parseNode } from "./connect.ts";
-import { BrokerConnection, type HostPort } from "./connection.ts";
-import { Coordinator } from "./coordinator.ts";
+import type { KafkaClient } from "./network/client.ts";
+import { connectKafka, parseNode } from "./network/connect.ts";
+import { BrokerConnection, type HostPort } from "./network/connection.ts";
+import { Coordinator } from "./group/coordinator.ts";
 import type { KafkaConfig } from "./options.ts";
-import { splitOf } from "./partition.ts";
+import { splitOf } from "./fetch/partition.ts";
 import { ErrorCode, errorName } from "./protocol/errors.ts";
 import { fetchRequest, READ_UNCOMMITTED } from "./protocol/fetch.ts";
 import { heartbeatRequest } from "./protocol/group.ts";
 import { type ClusterMetadata, metadataRequest, type TopicMetadata, WRITE_RIGHT } from "./protocol/metadata.ts";
-import { saslSettings } from "./sasl.ts";
-import { committedOffsets, listOffsets } from "./starts.ts";
-import { tlsOptions } from "./tls.ts";
-import { TopicWatch } from "./topic_watch.ts";
+import { saslSettings } from "./network/sasl.ts";
+import { committedOffsets, listOffsets } from "./group/starts.ts";
+import { tlsOptions } from "./network/tls.ts";
+import { TopicWatch } from "./fetch/topic_watch.ts";
 import { selectionOf } from "./historical.ts";
-import { selectTopics } from "./topics.ts";
+import { selectTopics } from "./fetch/topics.ts";
 
 /** A cluster that has just started makes its coordinators on the first question. */
 const RETRY: RetryPolicy = { baseDelayMs: 200, maxDelayMs: 1000, maxAttempts: 5 };

@@ -1,11 +1,11 @@
 /** Records whose event day is out of date: where they go, and how they look there. */
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { BytesColumn, Diversion, DivertedRecords } from "../source.ts";
-import type { KafkaClient } from "./client.ts";
+import type { KafkaClient } from "./network/client.ts";
 import type { KafkaConfig } from "./options.ts";
 import { TopicProducer } from "./producer.ts";
 import type { RecordToWrite } from "./records/record_batch_writer.ts";
-import { parseTopics, type TopicSelection } from "./topics.ts";
+import { parseTopics, type TopicSelection } from "./fetch/topics.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });

@@ -15,21 +15,21 @@ import type {
   SourceHandler,
   SplitId,
 } from "../source.ts";
-import type { KafkaClient } from "./client.ts";
-import { Committer } from "./committer.ts";
-import { Coordinator } from "./coordinator.ts";
-import { fetchSettingsOf, isolationOf } from "./fetch_settings.ts";
-import { Fetcher } from "./fetcher.ts";
-import { GroupMember } from "./group_member.ts";
+import type { KafkaClient } from "./network/client.ts";
+import { Committer } from "./group/committer.ts";
+import { Coordinator } from "./group/coordinator.ts";
+import { fetchSettingsOf, isolationOf } from "./fetch/fetch_settings.ts";
+import { Fetcher } from "./fetch/fetcher.ts";
+import { GroupMember } from "./group/group_member.ts";
 import { diversionOf, HistoricalSink, isInPart, selectionOf, type TopicPart } from "./historical.ts";
 import type { KafkaConfig } from "./options.ts";
-import { OutOfRange } from "./out_of_range.ts";
-import { OwnedPartitions } from "./owned_partitions.ts";
-import { Ownership } from "./ownership.ts";
-import type { Partition } from "./partition.ts";
-import { PartitionReader } from "./partition_reader.ts";
+import { OutOfRange } from "./group/out_of_range.ts";
+import { OwnedPartitions } from "./group/owned_partitions.ts";
+import { Ownership } from "./group/ownership.ts";
+import type { Partition } from "./fetch/partition.ts";
+import { PartitionReader } from "./fetch/partition_reader.ts";
 import type { TopicPartition } from "./protocol/list_offsets.ts";
-import { TopicWatch } from "./topic_watch.ts";
+import { TopicWatch } from "./fetch/topic_watch.ts";
 
 /** For work that must succeed before anything can go on. */
 const RETRY: RetryPolicy = { baseDelayMs: 100, maxDelayMs: 5000, maxAttempts: Infinity };

@@ -2,7 +2,7 @@
 
 import { type ConfigOf, option } from "../../config/option.ts";
 import type { ConfigProblem } from "../../runtime/errors.ts";
-import { checkTopicName, parseTopics } from "./topics.ts";
+import { checkTopicName, parseTopics } from "./fetch/topics.ts";
 
 function checkNode(node: string): void {
   const match = /^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?$/.exec(node);

@@ -1,11 +1,11 @@
 import { FatalError, RetriableError } from "../../runtime/errors.ts";
 import { retry, type RetryPolicy } from "../../runtime/retry.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
-import type { KafkaClient } from "./client.ts";
+import type { KafkaClient } from "./network/client.ts";
 import { ErrorCode, errorName, isPassing } from "./protocol/errors.ts";
 import { produceRequest } from "./protocol/produce.ts";
 import { type RecordToWrite, writeRecordBatch } from "./records/record_batch_writer.ts";
-import { TopicWatch } from "./topic_watch.ts";
+import { TopicWatch } from "./fetch/topic_watch.ts";
 
 const RETRY: RetryPolicy = { baseDelayMs: 100, maxDelayMs: 5000, maxAttempts: Infinity };
 /** Well below the brokers' usual message.max.bytes of 1 MB, unless one record alone is larger. */

@@ -4,7 +4,7 @@ import { retry, RETRY_UNTIL_STOPPED } from "../../runtime/retry.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { withTimeLimit } from "../../runtime/time_limit.ts";
 import type { FileStore } from "../../schema/bulk_parts.ts";
-import type { AwsConnection } from "./connect.ts";
+import type { AwsConnection } from "./aws/connect.ts";
 import type { KinesisSettings } from "./settings.ts";
 
 /** A file is given up, and tried again, when it isn't there after this time. */
@@ -71,7 +71,7 @@ export class BulkFiles implements FileStore {
 
   async #connect(signal: AbortSignal): Promise<S3Client> {
     const { S3Client } = await import("@aws-sdk/client-s3");
-    const { connectToAws } = await import("./connect.ts");
+    const { connectToAws } = await import("./aws/connect.ts");
     const { bulkEndpoint } = this.#settings;
     const connection = this.#connection ??= await connectToAws(this.#settings, this.#runtime, signal);
     const { region, credentials, requestHandler } = connection.clientConfig;

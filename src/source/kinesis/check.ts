@@ -3,9 +3,9 @@ import type { Runtime } from "../../runtime/runtime.ts";
 import type { CheckResult } from "../source.ts";
 import { LeaseCheck } from "./check_leases.ts";
 import { Findings, said } from "./findings.ts";
-import { type Shard, ShardGoneError, type StreamInfo } from "./kinesis_api.ts";
-import type { KinesisPorts } from "./kinesis_ports.ts";
-import type { Item } from "./lease_store.ts";
+import { type Shard, ShardGoneError, type StreamInfo } from "./aws/kinesis_api.ts";
+import type { KinesisPorts } from "./aws/kinesis_ports.ts";
+import type { Item } from "./leases/lease_store.ts";
 import type { KinesisSettings } from "./settings.ts";
 
 type OpenPorts = (settings: KinesisSettings, runtime: Runtime, signal: AbortSignal) => Promise<KinesisPorts>;

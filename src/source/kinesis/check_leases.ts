@@ -1,13 +1,13 @@
 import { FatalError, RetriableError } from "../../runtime/errors.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
-import { isSentinel } from "./checkpoint.ts";
+import { isSentinel } from "./leases/checkpoint.ts";
 import { eachLimited } from "./concurrency.ts";
 import type { Findings } from "./findings.ts";
-import { type Fleet, isLed, lookAtFleet } from "./fleet.ts";
-import { type IteratorPlace, type Shard, ShardGoneError } from "./kinesis_api.ts";
-import type { KinesisPorts } from "./kinesis_ports.ts";
-import { isEnded, type Lease, parseLease } from "./lease.ts";
-import type { Item } from "./lease_store.ts";
+import { type Fleet, isLed, lookAtFleet } from "./leases/fleet.ts";
+import { type IteratorPlace, type Shard, ShardGoneError } from "./aws/kinesis_api.ts";
+import type { KinesisPorts } from "./aws/kinesis_ports.ts";
+import { isEnded, type Lease, parseLease } from "./leases/lease.ts";
+import type { Item } from "./leases/lease_store.ts";
 import { kinesisOptions } from "./options.ts";
 import type { KinesisSettings } from "./settings.ts";
 

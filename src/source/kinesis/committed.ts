@@ -1,8 +1,8 @@
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { Position, SplitId } from "../source.ts";
-import { type Checkpoint, isSentinel, positionAfter, SHARD_END } from "./checkpoint.ts";
-import { parseLease } from "./lease.ts";
-import type { LeaseStore } from "./lease_store.ts";
+import { type Checkpoint, isSentinel, positionAfter, SHARD_END } from "./leases/checkpoint.ts";
+import { parseLease } from "./leases/lease.ts";
+import type { LeaseStore } from "./leases/lease_store.ts";
 import { persistently } from "./stream_setup.ts";
 
 /**

@@ -25,24 +25,24 @@ import {
   type SplitId,
   splitPart,
 } from "../source.ts";
-import { AssignmentWatch } from "./assignment.ts";
+import { AssignmentWatch } from "./leases/assignment.ts";
 import { Background } from "./background.ts";
-import { EndedShards } from "./ended_shards.ts";
-import type { HeldLease } from "./held_lease.ts";
-import type { KinesisPorts } from "./kinesis_ports.ts";
-import { LeaseCoordinator } from "./lease_coordinator.ts";
-import { LeaseTable } from "./lease_table.ts";
-import { type OwnedShard, OwnedShards } from "./owned_shards.ts";
-import { ParentGate } from "./parent_gate.ts";
-import { endBatch } from "./record_chunk.ts";
+import { EndedShards } from "./leases/ended_shards.ts";
+import type { HeldLease } from "./leases/held_lease.ts";
+import type { KinesisPorts } from "./aws/kinesis_ports.ts";
+import { LeaseCoordinator } from "./leases/lease_coordinator.ts";
+import { LeaseTable } from "./leases/lease_table.ts";
+import { type OwnedShard, OwnedShards } from "./shards/owned_shards.ts";
+import { ParentGate } from "./leases/parent_gate.ts";
+import { endBatch } from "./shards/record_chunk.ts";
 import type { KinesisSettings } from "./settings.ts";
-import { ShardCommits } from "./shard_commits.ts";
-import { ShardEnd } from "./shard_end.ts";
-import { type ShardCounts, ShardMeter } from "./shard_meter.ts";
-import { SHARD_LIMITS } from "./shard_reader.ts";
-import { ShardServing } from "./shard_serving.ts";
+import { ShardCommits } from "./shards/shard_commits.ts";
+import { ShardEnd } from "./leases/shard_end.ts";
+import { type ShardCounts, ShardMeter } from "./shards/shard_meter.ts";
+import { SHARD_LIMITS } from "./shards/shard_reader.ts";
+import { ShardServing } from "./shards/shard_serving.ts";
 import { persistently, prepareStream } from "./stream_setup.ts";
-import { WorkerRow } from "./worker_row.ts";
+import { WorkerRow } from "./leases/worker_row.ts";
 
 /** Numbers that aren't for the config; tests and benches may want others. */
 export interface KinesisTuning {

@@ -1,10 +1,10 @@
 import { retry, RETRY_UNTIL_STOPPED } from "../../runtime/retry.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
-import type { KinesisPorts } from "./kinesis_ports.ts";
-import type { LeaseTable } from "./lease_table.ts";
+import type { KinesisPorts } from "./aws/kinesis_ports.ts";
+import type { LeaseTable } from "./leases/lease_table.ts";
 import type { KinesisSettings } from "./settings.ts";
-import { ShardSync } from "./shard_sync.ts";
-import { waitForTable } from "./wait_for_table.ts";
+import { ShardSync } from "./leases/shard_sync.ts";
+import { waitForTable } from "./leases/wait_for_table.ts";
 
 /** Tries until it succeeds, or the signal aborts, or trying again doesn't help. */
 export function persistently<T>(

@@ -1,8 +1,8 @@
 /** Files and datums that Avro's Java and Python's fastavro wrote: what comes out must be the rows that went in. */
 import { assertEquals } from "@std/assert";
-import { CODECS, isContainer, readBlock, readHeader } from "../../../src/decode/avro/container.ts";
-import { canonicalForm, fingerprintOf } from "../../../src/schema/fingerprint.ts";
-import { parseSchema } from "../../../src/decode/avro/schema.ts";
+import { CODECS, isContainer, readBlock, readHeader } from "../../../src/avro/container.ts";
+import { canonicalForm, fingerprintOf } from "../../../src/avro/fingerprint.ts";
+import { parseSchema } from "../../../src/avro/schema.ts";
 import { StreamBuffer } from "../../../src/decode/stream_buffer.ts";
 import { type Exact, fieldsKept, parseExact } from "../../unit/decode/exact_json.ts";
 import { batchOf, configOf, type Decoded, exactRows, sealed, typesOf } from "../../unit/decode/harness.ts";

@@ -1,9 +1,9 @@
 /** Data that libbzip2 and liblzma packed: what comes out must be what went in, whatever is damaged never something else. */
 import { createHash } from "node:crypto";
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { decompressBzip2 } from "../../../src/decode/avro/bzip2.ts";
-import { ContainerError, unpackBlock } from "../../../src/decode/avro/container.ts";
-import { decompressXz } from "../../../src/decode/avro/xz.ts";
+import { decompressBzip2 } from "../../../src/codecs/bzip2.ts";
+import { ContainerError, unpackBlock } from "../../../src/avro/container.ts";
+import { decompressXz } from "../../../src/codecs/xz.ts";
 import { SeededRandom } from "../../../src/runtime/random.ts";
 
 const BYTE_LENGTH = 185118;

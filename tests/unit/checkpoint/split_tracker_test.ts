@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
-import { SplitTracker } from "../../../src/checkpoint/split_tracker.ts";
+import { SplitTracker } from "../../../src/loop/split_tracker.ts";
 import { InvariantError } from "../../../src/runtime/errors.ts";
 import { fakeBatch } from "../pipeline/fake_port.ts";
 

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { crc32 } from "node:zlib";
-import { combineCrc32 } from "../../../src/encode/crc32.ts";
+import { combineCrc32 } from "../../../src/codecs/crc32.ts";
 
 const utf8 = new TextEncoder();
 

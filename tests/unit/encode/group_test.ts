@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { type Grouping, groupRows } from "../../../src/encode/group.ts";
-import type { TimeUnit } from "../../../src/target/key_template.ts";
+import type { TimeUnit } from "../../../src/encode/key_template.ts";
 import { pageOf } from "./pages.ts";
 
 const HOUR_MS = 3_600_000, DAY_MS = 24 * HOUR_MS;

@@ -3,8 +3,8 @@ import { type DecodeConfig, decodeOptions } from "../../../src/decode/options.ts
 import { StreamBuffer } from "../../../src/decode/stream_buffer.ts";
 import { FatalError } from "../../../src/runtime/errors.ts";
 import { SystemClock } from "../../../src/runtime/clock.ts";
-import { fingerprintOf } from "../../../src/schema/fingerprint.ts";
-import { parseSchema } from "../../../src/decode/avro/schema.ts";
+import { fingerprintOf } from "../../../src/avro/fingerprint.ts";
+import { parseSchema } from "../../../src/avro/schema.ts";
 import { checkSchemas } from "../../../src/schema/check.ts";
 import { type SchemaConfig, schemaSection } from "../../../src/schema/options.ts";
 import { SchemaStore } from "../../../src/schema/schema_store.ts";

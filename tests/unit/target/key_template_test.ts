@@ -8,7 +8,7 @@ import {
   MAX_SEGMENT_BYTES,
   objectKey,
   parseKeyTemplate,
-} from "../../../src/target/key_template.ts";
+} from "../../../src/encode/key_template.ts";
 
 const TIME_MS = Date.UTC(2026, 10, 1, 7);
 const group = (fields: Partial<ObjectGroup> = {}): ObjectGroup => ({

@@ -9,7 +9,7 @@ import { silentLog } from "../../../src/runtime/log.ts";
 import { Metrics } from "../../../src/runtime/metrics.ts";
 import { SeededRandom } from "../../../src/runtime/random.ts";
 import { DeadLetterWriter } from "../../../src/target/dead_letter_writer.ts";
-import { parseKeyTemplate } from "../../../src/target/key_template.ts";
+import { parseKeyTemplate } from "../../../src/encode/key_template.ts";
 import { ObjectSink } from "../../../src/target/object_sink.ts";
 import { manifestRanges } from "../../../src/target/manifest.ts";
 import { ObjectUnitWriter } from "../../../src/target/object_unit_writer.ts";

@@ -6,7 +6,7 @@ import type { AbortedTransaction } from "../protocol/fetch.ts";
 import { release, releaseIfAlone } from "../../../runtime/release.ts";
 import type { BatchBuilder } from "./batch_builder.ts";
 import { decompress } from "./codecs.ts";
-import { crc32c } from "./crc32c.ts";
+import { crc32c } from "../../../codecs/crc32c.ts";
 import { type OldMessage, readOldMessage } from "./message_set.ts";
 import {
   BATCH_HEADER_BYTE_LENGTH,

@@ -1,7 +1,7 @@
 import { gunzipSync } from "node:zlib";
-import { decompressLz4 } from "./lz4.ts";
-import { decompressSnappy } from "./snappy.ts";
-import { decompressZstd } from "./zstd.ts";
+import { decompressLz4 } from "../../../codecs/lz4.ts";
+import { decompressSnappy } from "../../../codecs/snappy.ts";
+import { decompressZstd } from "../../../codecs/zstd.ts";
 
 /** A record batch may not become larger than this: it would be a bomb, not data. */
 export const MAX_DECOMPRESSED_BYTE_LENGTH = 512 << 20;

@@ -1,5 +1,5 @@
 /** The other direction of record_batch.ts: records to produce. */
-import { crc32c } from "./crc32c.ts";
+import { crc32c } from "../../../codecs/crc32c.ts";
 import { BATCH_HEADER_BYTE_LENGTH, LOG_OVERHEAD } from "./record_batch.ts";
 
 export interface RecordToWrite {

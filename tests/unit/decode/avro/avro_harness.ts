@@ -3,7 +3,7 @@ import type { Page } from "../../../../src/columnar/page.ts";
 import { Encoder } from "../../../../src/encode/encoder.ts";
 import type { DecodeConfig } from "../../../../src/decode/options.ts";
 import { StreamBuffer } from "../../../../src/decode/stream_buffer.ts";
-import type { KnownSchema, SchemaUpdate } from "../../../../src/schema/known_schema.ts";
+import type { KnownSchema, SchemaUpdate } from "../../../../src/avro/known_schema.ts";
 import type { RecordBatch } from "../../../../src/source/source.ts";
 import { batchOf, configOf, type Decoded, sealed } from "../harness.ts";
 

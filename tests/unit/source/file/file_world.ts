@@ -3,7 +3,7 @@ import { assert } from "@std/assert";
 import { FatalError } from "../../../../src/runtime/errors.ts";
 import type { Logger } from "../../../../src/runtime/log.ts";
 import { fileSource } from "../../../../src/source/file.ts";
-import type { Input } from "../../../../src/source/file/byte_stream.ts";
+import type { Input } from "../../../../src/codecs/byte_stream.ts";
 import { FileSource } from "../../../../src/source/file/file_source.ts";
 import type { FileConfig } from "../../../../src/source/file/options.ts";
 import { sampleEvents } from "../../../../src/source/sample/sample.ts";

@@ -1,9 +1,9 @@
 import { Buffer } from "node:buffer";
 import { constants, gzipSync, zstdCompressSync } from "node:zlib";
 import { assert, assertEquals, assertGreater, assertLessOrEqual, assertRejects } from "@std/assert";
-import { MemoryStream } from "../../../../src/source/file/byte_stream.ts";
-import { detectCompression } from "../../../../src/source/file/compression.ts";
-import { UnpackedStream } from "../../../../src/source/file/unpacked_stream.ts";
+import { MemoryStream } from "../../../../src/codecs/byte_stream.ts";
+import { detectCompression } from "../../../../src/codecs/detect_compression.ts";
+import { UnpackedStream } from "../../../../src/codecs/unpacked_stream.ts";
 
 const TEXT = Array.from({ length: 12_000 }, (_, i) => `{"i":${i},"x":"${(i * 7919) % 104729}"}\n`).join("");
 const PACK = {

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { constants, zstdCompressSync } from "node:zlib";
 import { assert, assertEquals, assertLessOrEqual, assertThrows } from "@std/assert";
-import { ZstdBlocks } from "../../../../src/source/file/zstd_blocks.ts";
+import { ZstdBlocks } from "../../../../src/codecs/zstd_blocks.ts";
 
 const TEXT = Array.from({ length: 30_000 }, (_, i) => `{"i":${i},"x":"${(i * 7919) % 104729}"}\n`).join("");
 

@@ -7,7 +7,7 @@ import {
   encodeSubscription,
   type Member,
   type Strategy,
-} from "../../../../src/source/kafka/assignor.ts";
+} from "../../../../src/source/kafka/group/assignor.ts";
 import { SeededRandom } from "../../../../src/runtime/random.ts";
 
 function member(memberId: string, topics: string[], owned: [string, number][] = []): Member {

@@ -1,8 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { parseNode } from "../../../../src/source/kafka/connect.ts";
-import { signMskToken } from "../../../../src/source/kafka/msk_iam.ts";
+import { parseNode } from "../../../../src/source/kafka/network/connect.ts";
+import { signMskToken } from "../../../../src/source/kafka/network/msk_iam.ts";
 import { type KafkaConfig, kafkaConfigProblems, kafkaOptions } from "../../../../src/source/kafka/options.ts";
-import { parseTopics, selectTopics } from "../../../../src/source/kafka/topics.ts";
+import { parseTopics, selectTopics } from "../../../../src/source/kafka/fetch/topics.ts";
 import { defaultConfig } from "../../../support/default_config.ts";
 
 Deno.test("parseTopics() tells names from patterns", () => {

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { SeededRandom } from "../../../../src/runtime/random.ts";
-import { FrameAssembler } from "../../../../src/source/kafka/frame_assembler.ts";
+import { FrameAssembler } from "../../../../src/source/kafka/network/frame_assembler.ts";
 import { patternBytes } from "../../../support/stored_object.ts";
 
 function framed(content: Uint8Array): Uint8Array {

@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { FatalError } from "../../../../src/runtime/errors.ts";
-import { parseOffsets } from "../../../../src/source/kafka/range_positions.ts";
+import { parseOffsets } from "../../../../src/source/kafka/ranges/range_positions.ts";
 
 const VALID: readonly [string, readonly string[], number | Record<string, number>][] = [
   ["1000", ["a"], 1000],

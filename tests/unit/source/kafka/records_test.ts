@@ -6,7 +6,7 @@ import { parseHeaders } from "../../../../src/source/kafka/historical.ts";
 import { BatchBuilder } from "../../../../src/source/kafka/records/batch_builder.ts";
 import { ChunkReader, CorruptBatchError, measureRecords } from "../../../../src/source/kafka/records/chunk_reader.ts";
 import { decompress } from "../../../../src/source/kafka/records/codecs.ts";
-import { crc32c } from "../../../../src/source/kafka/records/crc32c.ts";
+import { crc32c } from "../../../../src/codecs/crc32c.ts";
 import { BATCH_HEADER_BYTE_LENGTH } from "../../../../src/source/kafka/records/record_batch.ts";
 import { type RecordToWrite, writeRecordBatch } from "../../../../src/source/kafka/records/record_batch_writer.ts";
 import { textsOf } from "../../../support/batch_texts.ts";

@@ -4,9 +4,9 @@ import { Metrics } from "../../../../src/runtime/metrics.ts";
 import { SeededRandom } from "../../../../src/runtime/random.ts";
 import { SystemClock } from "../../../../src/runtime/clock.ts";
 import { withAbort } from "../../../../src/runtime/abort.ts";
-import type { KafkaClient, SendOptions } from "../../../../src/source/kafka/client.ts";
-import { Coordinator } from "../../../../src/source/kafka/coordinator.ts";
-import { TopicWatch } from "../../../../src/source/kafka/topic_watch.ts";
+import type { KafkaClient, SendOptions } from "../../../../src/source/kafka/network/client.ts";
+import { Coordinator } from "../../../../src/source/kafka/group/coordinator.ts";
+import { TopicWatch } from "../../../../src/source/kafka/fetch/topic_watch.ts";
 
 const NEVER = new AbortController().signal;
 

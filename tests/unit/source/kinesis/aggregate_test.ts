@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { type Aggregate, readAggregate } from "../../../../src/source/kinesis/aggregate.ts";
+import { type Aggregate, readAggregate } from "../../../../src/source/kinesis/shards/aggregate.ts";
 import { aggregate, concat, seal } from "../../../support/kpl.ts";
 
 const utf8 = (text: string) => new TextEncoder().encode(text);

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { FatalError } from "../../../../src/runtime/errors.ts";
-import { AssignmentWatch } from "../../../../src/source/kinesis/assignment.ts";
-import type { Item, LeaseStore } from "../../../../src/source/kinesis/lease_store.ts";
-import { WorkerRow } from "../../../../src/source/kinesis/worker_row.ts";
+import { AssignmentWatch } from "../../../../src/source/kinesis/leases/assignment.ts";
+import type { Item, LeaseStore } from "../../../../src/source/kinesis/leases/lease_store.ts";
+import { WorkerRow } from "../../../../src/source/kinesis/leases/worker_row.ts";
 import { ManualClock } from "../../../support/manual_clock.ts";
 import { testRuntime } from "../../../support/stored_object.ts";
 

@@ -6,7 +6,7 @@ import {
   END_POSITION,
   isCheckpointText,
   positionAfter,
-} from "../../../../src/source/kinesis/checkpoint.ts";
+} from "../../../../src/source/kinesis/leases/checkpoint.ts";
 import { comparePositions } from "../../../../src/source/source.ts";
 import { InvariantError } from "../../../../src/runtime/errors.ts";
 

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { PageSize } from "../../../../src/source/kinesis/page_size.ts";
+import { PageSize } from "../../../../src/source/kinesis/shards/page_size.ts";
 
 Deno.test("a page's size follows the pages before, within its bounds", () => {
   const size = new PageSize(undefined, 4 << 20);

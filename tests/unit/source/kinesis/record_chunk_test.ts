@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { positionText } from "../../../../src/decode/dead_letters.ts";
-import type { StreamRecord } from "../../../../src/source/kinesis/kinesis_api.ts";
-import { RecordChunk } from "../../../../src/source/kinesis/record_chunk.ts";
+import type { StreamRecord } from "../../../../src/source/kinesis/aws/kinesis_api.ts";
+import { RecordChunk } from "../../../../src/source/kinesis/shards/record_chunk.ts";
 import type { PollLimit, Position, RecordBatch } from "../../../../src/source/source.ts";
 import { textAt } from "../../../support/batch_texts.ts";
 import { aggregate } from "../../../support/kpl.ts";

@@ -2,8 +2,8 @@ import { assertEquals } from "@std/assert";
 import { ByteBudget } from "../../../../src/runtime/byte_budget.ts";
 import { RetriableError } from "../../../../src/runtime/errors.ts";
 import { Metrics } from "../../../../src/runtime/metrics.ts";
-import { positionAfter } from "../../../../src/source/kinesis/checkpoint.ts";
-import { HeldLease } from "../../../../src/source/kinesis/held_lease.ts";
+import { positionAfter } from "../../../../src/source/kinesis/leases/checkpoint.ts";
+import { HeldLease } from "../../../../src/source/kinesis/leases/held_lease.ts";
 import {
   ExpiredIteratorError,
   type IteratorPlace,
@@ -12,10 +12,10 @@ import {
   type RecordsPage,
   ShardGoneError,
   type StreamRecord,
-} from "../../../../src/source/kinesis/kinesis_api.ts";
-import { parseLease } from "../../../../src/source/kinesis/lease.ts";
-import { LeaseTable } from "../../../../src/source/kinesis/lease_table.ts";
-import { SHARD_LIMITS, ShardReader } from "../../../../src/source/kinesis/shard_reader.ts";
+} from "../../../../src/source/kinesis/aws/kinesis_api.ts";
+import { parseLease } from "../../../../src/source/kinesis/leases/lease.ts";
+import { LeaseTable } from "../../../../src/source/kinesis/leases/lease_table.ts";
+import { SHARD_LIMITS, ShardReader } from "../../../../src/source/kinesis/shards/shard_reader.ts";
 import { SimClock, SimTime, turn } from "../../../sim/sim_clock.ts";
 import { SimLeaseStore, SimTable } from "../../../sim/sim_lease_store.ts";
 import { testRuntime } from "../../../support/stored_object.ts";

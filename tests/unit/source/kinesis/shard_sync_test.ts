@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
-import type { Shard } from "../../../../src/source/kinesis/kinesis_api.ts";
-import { type Lease, parseLease } from "../../../../src/source/kinesis/lease.ts";
-import { finishedLeases, initialShards, neededShards } from "../../../../src/source/kinesis/shard_sync.ts";
+import type { Shard } from "../../../../src/source/kinesis/aws/kinesis_api.ts";
+import { type Lease, parseLease } from "../../../../src/source/kinesis/leases/lease.ts";
+import { finishedLeases, initialShards, neededShards } from "../../../../src/source/kinesis/leases/shard_sync.ts";
 
 /** "c<a,b" is c, whose parents are a and b; a shard that is nobody's parent is open. */
 function stream(...texts: readonly string[]): Shard[] {

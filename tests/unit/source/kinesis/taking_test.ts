@@ -1,7 +1,7 @@
 import { assertEquals, assertLessOrEqual } from "@std/assert";
 import { SeededRandom } from "../../../../src/runtime/random.ts";
-import { type Lease, parseLease } from "../../../../src/source/kinesis/lease.ts";
-import { chooseLeases, LeaseObserver } from "../../../../src/source/kinesis/taking.ts";
+import { type Lease, parseLease } from "../../../../src/source/kinesis/leases/lease.ts";
+import { chooseLeases, LeaseObserver } from "../../../../src/source/kinesis/leases/taking.ts";
 
 const F = 10_000;
 

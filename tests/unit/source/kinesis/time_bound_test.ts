@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import type { StreamRecord } from "../../../../src/source/kinesis/kinesis_api.ts";
-import { TimeBound } from "../../../../src/source/kinesis/time_bound.ts";
+import type { StreamRecord } from "../../../../src/source/kinesis/aws/kinesis_api.ts";
+import { TimeBound } from "../../../../src/source/kinesis/shards/time_bound.ts";
 
 const BOUND = new TimeBound(1000, 50);
 

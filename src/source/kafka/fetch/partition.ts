@@ -1,0 +1,98 @@
+import { type Epoch, type SplitId, splitParent, splitPart } from "../../source.ts";
+import type { TopicPartition } from "../protocol/list_offsets.ts";
+import type { ChunkReader } from "../records/chunk_reader.ts";
+
+/** What one fetch brought of one partition, still to be taken over. */
+export interface Chunk {
+  readonly reader: ChunkReader;
+  /** Memory that it keeps. */
+  readonly byteLength: number;
+  /** Where the fetch of it ended: the next offset when it is used up. */
+  readonly next: number;
+}
+
+/** One partition, in one epoch of ours. A new epoch has a new object, so that late answers find nobody. */
+export class Partition implements TopicPartition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly split: SplitId;
+  readonly epoch: Epoch;
+  /** Nothing is read from here on. */
+  readonly end: number;
+  /** The next offset to hand over. */
+  position: number;
+  /** The next offset to ask for: beyond what is buffered. */
+  fetchOffset: number;
+  /** What the last request asked for; an answer is good for nothing else. */
+  askedOffset = -1;
+  readonly chunks: Chunk[] = [];
+  bufferedByteLength = 0;
+  /** True once the loop knows of it: no records before that, none after it was told to let go. */
+  ready = false;
+  /** The group takes it away: it is written and committed, and then forgotten. */
+  leaving = false;
+  paused = false;
+  fetching = false;
+  /** Not asked for before this (monotonic ms), after an error. */
+  retryAtMs = 0;
+  failures = 0;
+  /** A batch larger than the usual limit waits: ask for this much. */
+  neededByteLength = 0;
+  /** The replica that the leader told us to read from, -1 for the leader. */
+  preferredReplica = -1;
+  /** Then the leader is asked again, monotonic ms: a replica that hears nothing of it looks like one that is idle. */
+  preferredUntilMs = 0;
+  /** Offset of a batch that couldn't be read; the second time in a row is final. */
+  corruptAt = -1;
+  /** Records from here to this offset are gone: they are skipped before anything else. -1 for none. */
+  skipTo = -1;
+  /** The furthest offset that was to be committed in this epoch. */
+  committed: number;
+  /** The end of the partition as last heard of, for the lag. */
+  highWatermark = -1;
+
+  constructor({ topic, partition }: TopicPartition, epoch: Epoch, start: number, end = Infinity) {
+    this.topic = topic;
+    this.partition = partition;
+    this.split = splitOf({ topic, partition });
+    this.epoch = epoch;
+    this.end = end;
+    this.position = start;
+    this.fetchOffset = start;
+    this.committed = start;
+  }
+
+  add(chunk: Chunk): void {
+    this.chunks.push(chunk);
+    this.bufferedByteLength += chunk.byteLength;
+    this.fetchOffset = chunk.next;
+  }
+
+  /** Forgets the first chunk. */
+  shift(): void {
+    const chunk = this.chunks.shift();
+    if (chunk === undefined) return;
+    this.bufferedByteLength -= chunk.byteLength;
+    chunk.reader.release();
+  }
+
+  /** Forgets everything that is buffered: the next fetch begins at the position. */
+  rewind(): void {
+    for (const { reader } of this.chunks.splice(0)) reader.release();
+    this.bufferedByteLength = 0;
+    this.fetchOffset = this.position;
+  }
+
+  get hasRecords(): boolean {
+    return this.ready && !this.paused && (this.chunks.length > 0 || this.skipTo >= 0);
+  }
+}
+
+/** The inverse of `splitOf`. */
+export function partitionOf(split: SplitId): TopicPartition {
+  return { topic: splitParent(split), partition: Number(splitPart(split)) };
+}
+
+export function splitOf({ topic, partition }: TopicPartition): SplitId {
+  return `${topic}/${partition}`;
+}
