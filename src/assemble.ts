@@ -1,6 +1,5 @@
 /** Typed config -> the parts of the collector, wired together. Nothing is opened or started here. */
 import { Collector, type CollectorLimits } from "./loop/collector.ts";
-import type { CollectorConfig } from "./config/resolve.ts";
 import { compressionLevelOf, fileExtensionOf } from "./encode/options.ts";
 import { limitsOf, threadsOf, withMaxAge, workersOf } from "./loop/limits.ts";
 import { limitsOfPart, type Loop, together } from "./loop/loops.ts";
@@ -8,7 +7,7 @@ import { InlinePort } from "./pipeline/inline_port.ts";
 import type { WorkerConfig } from "./pipeline/pipeline_worker.ts";
 import type { WorkerPort } from "./pipeline/port.ts";
 import { WebWorkerPort } from "./pipeline/web_worker_port.ts";
-import type { SECTIONS } from "./registry.ts";
+import type { Config } from "./registry.ts";
 import { DeadLetterStore } from "./replay/dead_letter_store.ts";
 import { FatalError } from "./runtime/errors.ts";
 import { withFields } from "./runtime/log.ts";
@@ -16,9 +15,6 @@ import type { Machine } from "./runtime/machine.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import type { SchemaFeed } from "./schema/schema_feed.ts";
 import { SchemaStore } from "./schema/schema_store.ts";
-import { BulkFiles } from "./source/kinesis/bulk_files.ts";
-import type { KinesisConfig } from "./source/kinesis/options.ts";
-import { kinesisSettings } from "./source/kinesis/settings.ts";
 import type { Source, SourceContext, SourcePart } from "./source/source.ts";
 import { commonTarget } from "./target/common_target.ts";
 import { DeadLetterWriter } from "./target/dead_letter_writer.ts";
@@ -37,9 +33,6 @@ import {
   type Target,
 } from "./target/target.ts";
 import type { UnitWriter } from "./target/unit_writer.ts";
-
-/** The whole config, typed. */
-export type Config = CollectorConfig<typeof SECTIONS>;
 
 /** Below the target's root; readers skip names that begin with "_". */
 const DEAD_LETTER_PREFIX = "_dead-letters/";
@@ -86,9 +79,7 @@ function needsKeys({ dataFormat, avroEncoding, avroProject, avroCollection }: Co
 /** Undefined when no record can need a schema. */
 function schemaFeedOf({ decode, schemas, source }: Config, runtime: Runtime): SchemaFeed | undefined {
   if (decode.dataFormat === "JSON") return undefined;
-  const kinesis = source.name === "kinesis" ? kinesisSettings(source.config as KinesisConfig) : undefined;
-  const bucket = decode.avroEncoding === "RAKAM" ? kinesis?.bulkBucket : undefined;
-  const files = bucket === undefined ? null : new BulkFiles(kinesis!, bucket, runtime);
+  const files = decode.avroEncoding === "RAKAM" ? source.component.files?.(source.config, runtime) : null;
   return new SchemaStore(schemas, { decode, runtime, files });
 }
 
@@ -114,7 +105,7 @@ export function deadLetterStoreOf(
   config: Config,
   { runtime, prefix }: Pick<Surroundings, "runtime"> & { readonly prefix: string },
 ): DeadLetterStore {
-  const target = config.target.create({ runtime });
+  const target = config.target.component.create(config.target.config, { runtime });
   const directory = deadLetterDirectoryOf(config, target.kind);
   if (directory !== null) { // letters of all prefixes are in it
     const local = fileTarget.create({ directory }, { runtime }) as ReadableObjectTarget;
@@ -138,15 +129,16 @@ export function assemble(
   substitutes: Substitutes = {},
 ): Assembled {
   const threads = threadsOf(config.pipeline, machine);
-  const parts = substitutes.source === undefined ? config.source.parts() : null;
-  const target = substitutes.target ?? config.target.create({ runtime, stdout });
+  const { component } = config.source;
+  const parts = substitutes.source === undefined ? component.parts?.(config.source.config) ?? null : null;
+  const target = substitutes.target ?? config.target.component.create(config.target.config, { runtime, stdout });
   const maxAgeMs = target.kind === "pages" ? target.maxAgeMs : undefined;
   const limits = withMaxAge(limitsOf(config, machine), maxAgeMs ?? Infinity);
   const directory = deadLetterDirectoryOf(config, target.kind);
   const collector = parts === null
     ? createLoop(config, {
       ...{ limits, threads, runtime, target, written: substitutes.unitWritten },
-      source: substitutes.source ?? config.source.create(sourceContextOf(config, runtime)),
+      source: substitutes.source ?? component.create(config.source.config, sourceContextOf(config, runtime)),
     })
     : createLoops(config, parts, { limits, threads, runtime, target });
   return {

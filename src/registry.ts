@@ -4,7 +4,8 @@
  */
 
 import type { ExampleValues } from "./config/docs.ts";
-import type { AnySections, PlannedComponent, Registry } from "./config/section.ts";
+import type { CollectorConfig } from "./config/resolve.ts";
+import type { AnySections, Registry } from "./config/section.ts";
 import { decodeOptions } from "./decode/options.ts";
 import { encodeConfigProblems, encodeOptions } from "./encode/options.ts";
 import { objectsSection, pipelineSection, processSection } from "./pipeline/options.ts";
@@ -55,9 +56,6 @@ export const SECTIONS = {
   replay: replaySection,
 } satisfies AnySections;
 
-/** Sources whose keys are known but which this build doesn't have. */
-const PLANNED_SOURCES: Readonly<Record<string, PlannedComponent>> = {};
-
 /** What config.example.properties sets: it runs as it is. */
 export const EXAMPLE_VALUES: ExampleValues = {
   "stream.source": "file",
@@ -66,9 +64,11 @@ export const EXAMPLE_VALUES: ExampleValues = {
   "target.file.directory": "./out",
 };
 
-export const REGISTRY = {
+export const REGISTRY: Registry<typeof SECTIONS, SourceComponent<object>, TargetComponent<object>> = {
   sections: SECTIONS,
   sources: SOURCES,
   targets: TARGETS,
-  plannedSources: PLANNED_SOURCES,
-} satisfies Registry<AnySections>;
+};
+
+/** The whole config, typed. */
+export type Config = CollectorConfig<typeof SECTIONS, SourceComponent<object>, TargetComponent<object>>;

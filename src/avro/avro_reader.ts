@@ -1,4 +1,4 @@
-import { specialBytes } from "../decode/json/scanner.ts";
+import { specialBytes } from "../columnar/special_bytes.ts";
 import { Rejection, type RejectionCode } from "../records/rejection.ts";
 
 /** Records, arrays, maps and unions inside each other. */

@@ -5,7 +5,7 @@
  * Names of fields and symbols may be any text: registries hold schemas that were never checked, and their data is
  * readable all the same.
  */
-import { MAX_FIELD_NAME_LENGTH } from "../decode/names.ts";
+import { MAX_FIELD_NAME_LENGTH } from "../records/names.ts";
 
 /** Longer schema texts are refused. */
 export const MAX_SCHEMA_BYTE_LENGTH = 4 * 1024 * 1024;

@@ -6,7 +6,7 @@ import { ConfigError } from "../runtime/errors.ts";
 import { Metrics } from "../runtime/metrics.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { checkSchemas } from "../schema/check.ts";
-import type { CheckResult } from "../source/source.ts";
+import type { CheckResult } from "../runtime/check_result.ts";
 import { fileTarget } from "../target/file.ts";
 import type { Arguments, Command } from "./command.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
@@ -71,15 +71,18 @@ async function findAll({ config }: Loaded, host: Host): Promise<Finding[]> {
   const log = openProcessLog(config.process, new Terminal(host.stderr), host);
   const runtime: Runtime = { clock: host.clock, random: host.random, log, metrics: new Metrics() };
   const context = { runtime, stdout: host.stdout };
-  const { kind } = config.target.create(context);
+  const { source, target } = config;
+  const { kind } = target.component.create(target.config, context);
   const directory = deadLetterDirectoryOf(config, kind);
   const findings = [
     checkMachine(config, host),
-    checkPart("source", runtime, (signal) => config.source.check(sourceContextOf(config, runtime), signal)),
+    checkPart("source", runtime, (signal) => {
+      return source.component.check(source.config, sourceContextOf(config, runtime), signal);
+    }),
     checkPart("schemas", runtime, (signal) => {
       return checkSchemas(config.schemas, { decode: config.decode, runtime }, signal);
     }),
-    checkPart("target", runtime, (signal) => config.target.check(context, signal)),
+    checkPart("target", runtime, (signal) => target.component.check(target.config, context, signal)),
   ];
   if (directory !== null && config.decode.deadLetterPolicy === "store") {
     findings.push(checkPart("dead letters", runtime, (signal) => fileTarget.check({ directory }, context, signal)));

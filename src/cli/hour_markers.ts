@@ -1,8 +1,9 @@
-import { type Config, sourceContextOf } from "../assemble.ts";
+import type { Config } from "../registry.ts";
+import { sourceContextOf } from "../assemble.ts";
 import { redactUrls } from "../config/secrets.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { withTimeLimit } from "../runtime/time_limit.ts";
-import { type Position, type SplitId, splitParent } from "../source/source.ts";
+import { type Position, type SplitId, splitParent } from "../records/position.ts";
 import type { ReadableObjectTarget } from "../target/target.ts";
 import type { Findings } from "../verify/findings.ts";
 import {
@@ -58,10 +59,10 @@ async function askEnds(
   runtime: Runtime,
   signal: AbortSignal,
 ): Promise<SourceEnds> {
-  const { name, ranges } = config.source;
-  if (ranges === undefined) throw new Error(`stream.source=${name} can't be asked`);
+  const { name, component } = config.source;
+  if (component.ranges === undefined) throw new Error(`stream.source=${name} can't be asked`);
   const askedMs = runtime.clock.now();
-  const source = ranges(sourceContextOf(config, runtime));
+  const source = component.ranges(config.source.config, sourceContextOf(config, runtime));
   try {
     const limit = { what: "find out where the source ends", limitMs: ENDS_LIMIT_MS, clock: runtime.clock, signal };
     const ask = (resume: ReadonlyMap<SplitId, Position>) => {

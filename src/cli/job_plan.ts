@@ -1,6 +1,6 @@
 /** What bounded jobs are asked to do, and the range that comes of it. */
 import { join } from "node:path";
-import type { Config } from "../assemble.ts";
+import type { Config } from "../registry.ts";
 import { steadyBufferByteLength, threadsOf } from "../loop/limits.ts";
 import { JobFile, type JobPlan, rangeId } from "../replay/job_file.ts";
 import { unitByteLengthOf } from "../replay/options.ts";
@@ -8,8 +8,9 @@ import type { Rate } from "../replay/rate_limit.ts";
 import type { Logger } from "../runtime/log.ts";
 import { Metrics } from "../runtime/metrics.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { RangePlan, RangeRequest, RangeSource } from "../source/range_source.ts";
-import { comparePositions } from "../source/source.ts";
+import type { RangePlan, RangeRequest } from "../records/range.ts";
+import type { RangeSource } from "../source/range_source.ts";
+import { comparePositions } from "../records/position.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
 import { formatPlan } from "./format_plan.ts";
 import { type Host, print } from "./host.ts";

@@ -1,5 +1,6 @@
 /** Bounded jobs: replays and redrives. Lock, go on or plan, run the loop over the ranges, report. */
-import { assemble, type Config } from "../assemble.ts";
+import { assemble } from "../assemble.ts";
+import type { Config } from "../registry.ts";
 import { JobFile, type JobPlan } from "../replay/job_file.ts";
 import { RateLimit } from "../replay/rate_limit.ts";
 import { ReplaySource } from "../replay/replay_source.ts";
@@ -181,7 +182,7 @@ function targetOf(
   { prefix }: JobPlan,
   { runtime, output }: { runtime: Runtime; output: RowOutput },
 ): Target {
-  const target = config.target.create({ runtime, stdout: output });
+  const target = config.target.component.create(config.target.config, { runtime, stdout: output });
   return target.kind === "objects" && prefix !== "" ? prefixedTarget(target, prefix) : target;
 }
 

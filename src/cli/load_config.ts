@@ -1,4 +1,6 @@
 /** Arguments -> the config, or everything that is wrong with it. */
+import type { SourceComponent } from "../source/source.ts";
+import type { TargetComponent } from "../target/target.ts";
 import { OVERRIDE_PREFIXES, overridesOf } from "../config/environment.ts";
 import type { ConfigFile } from "../config/given.ts";
 import { type Resolution, resolveConfig } from "../config/resolve.ts";
@@ -21,7 +23,7 @@ export const CONFIG_FLAGS: readonly Flag[] = [
 ];
 
 /** The config as commands use it. */
-export type Loaded = Resolution<typeof SECTIONS>;
+export type Loaded = Resolution<typeof SECTIONS, SourceComponent<object>, TargetComponent<object>>;
 
 /** There is neither a file nor anything else that says what to do. */
 export class NoConfigError extends UsageError {

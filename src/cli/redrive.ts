@@ -1,7 +1,8 @@
-import { type Config, deadLetterStoreOf } from "../assemble.ts";
+import type { Config } from "../registry.ts";
+import { deadLetterStoreOf } from "../assemble.ts";
 import { DeadLetterRanges, keptLines } from "../replay/dead_letter_ranges.ts";
 import type { Arguments, Command } from "./command.ts";
-import { type ExitCode } from "./exit_code.ts";
+import type { ExitCode } from "./exit_code.ts";
 import type { Host } from "./host.ts";
 import { runJob } from "./job_runner.ts";
 import { jobSettingsOf } from "./job_settings.ts";

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { resolve } from "node:path";
-import { type Config, sourceContextOf } from "../assemble.ts";
+import type { Config } from "../registry.ts";
+import { sourceContextOf } from "../assemble.ts";
 import { MAX_JOB_NAME_LENGTH } from "../replay/job_file.ts";
 import { parseKeyTemplate } from "../encode/key_template.ts";
 import { checkKeyPrefix } from "../target/prefixed_target.ts";
@@ -50,8 +51,8 @@ below _replays/.`,
 async function replay(args: Arguments, host: Host): Promise<ExitCode> {
   const loaded = await loadConfig(args, host);
   const { config } = loaded;
-  const { name, ranges } = config.source;
-  if (ranges === undefined) {
+  const { name, component } = config.source;
+  if (component.ranges === undefined) {
     throw new UsageError(`stream.source=${name} can't be replayed: nothing of it can be read again`);
   }
   const historical = args.has("historical");
@@ -60,7 +61,7 @@ async function replay(args: Arguments, host: Host): Promise<ExitCode> {
     request: requestOf(args, range, historical),
     settings: jobSettingsOf(loaded),
     configOf: (plan) => plan.historical ? byDay(config) : config,
-    ranges: (config, runtime) => ranges(sourceContextOf(config, runtime)),
+    ranges: (config, runtime) => component.ranges!(config.source.config, sourceContextOf(config, runtime)),
     plan: (ranges, earlier, signal) => {
       return ranges.plan({ from: range.from, to: range.to, ...earlier, historical }, signal);
     },

@@ -1,7 +1,7 @@
 /** The flags that say what to replay -> the range. */
 import { parseByteSize, parseDurationMs } from "../config/units.ts";
 import type { Rate } from "../replay/rate_limit.ts";
-import type { RangeEdge } from "../source/range_source.ts";
+import type { RangeEdge } from "../records/range.ts";
 import { type Arguments, type Flag, UsageError } from "./command.ts";
 
 export const RANGE_FLAGS: readonly Flag[] = [

@@ -1,4 +1,5 @@
-import { type Config, deadLetterDirectoryOf, sourceContextOf } from "../assemble.ts";
+import type { Config } from "../registry.ts";
+import { deadLetterDirectoryOf, sourceContextOf } from "../assemble.ts";
 import { redactUrls } from "../config/secrets.ts";
 import { parseDurationMs } from "../config/units.ts";
 import { withTimeLimit } from "../runtime/time_limit.ts";
@@ -129,7 +130,7 @@ function targetOf(config: Config, prefix: string, runtime: Runtime): ReadableObj
       "target.manifest=false: without manifests nothing says what should be there, nothing can be verified",
     );
   }
-  const target = config.target.create({ runtime });
+  const target = config.target.component.create(config.target.config, { runtime });
   if (!isReadable(target)) {
     throw new UsageError(`target=${config.target.name} can't be verified: its objects can't be listed and read back`);
   }
@@ -185,9 +186,9 @@ function deadLettersOf(config: Config, runtime: Runtime): ReadableObjectTarget |
 }
 
 async function committedOf(config: Config, { skipCommitted }: Request, runtime: Runtime): Promise<Committed> {
-  const { name, committed } = config.source;
+  const { name, component } = config.source;
   if (skipCommitted) return { kind: "ignored" };
-  if (committed === undefined) {
+  if (component.committed === undefined) {
     const why =
       `stream.source=${name} keeps no positions that can be asked for: whether something is missing behind the ` +
       "last manifests can't be told";
@@ -200,7 +201,8 @@ async function committedOf(config: Config, { skipCommitted }: Request, runtime: 
     signal: new AbortController().signal,
   };
   try {
-    const ask = (signal: AbortSignal) => committed(sourceContextOf(config, runtime), signal);
+    const ask = (signal: AbortSignal) =>
+      component.committed!(config.source.config, sourceContextOf(config, runtime), signal);
     return { kind: "compared", positions: await withTimeLimit(limit, ask) };
   } catch (error) {
     const why =

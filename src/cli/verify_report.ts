@@ -1,5 +1,5 @@
 /** What an audit found, for people. */
-import type { Position } from "../source/source.ts";
+import type { Position } from "../records/position.ts";
 import type { ObjectTotals } from "../verify/check_objects.ts";
 import type { Segment, SplitReport } from "../verify/coverage.ts";
 import { type Finding, FINDING_KINDS, type FindingKind, type Severity } from "../verify/findings.ts";

@@ -1,7 +1,7 @@
 import type { Transform } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import type { ByteStream, Look } from "./byte_stream.ts";
-import { GzipInput, type PackedInput, ZstdInput } from "../source/file/packed_input.ts";
+import { GzipInput, type PackedInput, ZstdInput } from "./packed_input.ts";
 
 /** The most that is unpacked ahead of the reader, whatever the compression ratio. */
 const UNPACK_BYTE_LENGTH = 256 * 1024;

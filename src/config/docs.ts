@@ -21,8 +21,9 @@ const WIDTH = 116;
 const RULE = `# ${"-".repeat(WIDTH - 2)}`;
 
 /** All keys in the order in which people read about them; a key that several components share stands in the first one. */
-function chaptersOf({ sections, sources, plannedSources, targets, ...rest }: Registry<AnySections>): Chapter[] {
-  const selection = { options: selectionOptions({ sections, sources, plannedSources, targets, ...rest }) };
+function chaptersOf(registry: Registry<AnySections>): Chapter[] {
+  const { sections, sources, targets } = registry;
+  const selection = { options: selectionOptions(registry) };
   const seen = new Set<string>();
   const chapter = (title: string, neededBy: string, doc: string, group: { readonly options: object }): Chapter => {
     const options = Object.values(optionsOf(group)).filter(({ key }) => !seen.has(key));
@@ -31,18 +32,9 @@ function chaptersOf({ sections, sources, plannedSources, targets, ...rest }: Reg
   };
   const components = (what: string, key: string, of: Readonly<Record<string, { doc: string; options: object }>>) =>
     Object.entries(of).map(([name, group]) => chapter(`${what}: ${name}`, `${key}=${name}`, group.doc, group));
-  const missing = Object.entries(plannedSources).map(([name, group]) =>
-    chapter(
-      `Source: ${name}`,
-      `stream.source=${name}`,
-      `${group.doc} Not in this build: its keys are known only.`,
-      group,
-    )
-  );
   return [
     chapter(SELECTION_TITLE, "always", "What to read, and where rows go.", selection),
     ...components("Source", "stream.source", sources),
-    ...missing,
     ...components("Target", "target", targets),
     ...Object.values(sections).map((section) => chapter(section.title, "always", section.doc, section)),
   ];

@@ -22,14 +22,13 @@ function keysOf(component: { readonly options: object } | undefined): string[] {
 }
 
 function knownKeys(registry: Registry<AnySections>, { source, target }: Selection): KnownKeys {
-  const { sections, sources, plannedSources, targets } = registry;
+  const { sections, sources, targets } = registry;
   const always = [
     ...keysOf({ options: selectionOptions(registry) }),
     ...Object.values(sections).flatMap(keysOf),
   ];
-  const allSources = { ...plannedSources, ...sources };
-  const components = [...Object.values(allSources), ...Object.values(targets)];
-  const sourceKeys = source === undefined ? Object.values(allSources).flatMap(keysOf) : keysOf(allSources[source]);
+  const components = [...Object.values(sources), ...Object.values(targets)];
+  const sourceKeys = source === undefined ? Object.values(sources).flatMap(keysOf) : keysOf(sources[source]);
   const targetKeys = target === undefined ? Object.values(targets).flatMap(keysOf) : keysOf(targets[target]);
   return {
     all: new Set([...always, ...components.flatMap(keysOf)]),

@@ -6,30 +6,28 @@
  */
 
 import { ConfigError, type ConfigProblem } from "../runtime/errors.ts";
-import type { SourceComponent } from "../source/source.ts";
-import type { TargetComponent } from "../target/target.ts";
 import { type ConfigInput, gatherGiven } from "./given.ts";
 import { classifyKeys } from "./keys.ts";
 import { type ListingEntry, type Reading, readOptions } from "./read.ts";
 import {
   type AnySections,
+  type OptionGroup,
   optionsOf,
   type Registry,
   type SectionConfigs,
-  type SelectedSource,
-  type SelectedTarget,
+  type Selected,
 } from "./section.ts";
 import { readSelection } from "./selection.ts";
 
 /** The typed config: a field a section, and the components that it names. */
-export type CollectorConfig<Sections> = SectionConfigs<Sections> & {
-  readonly source: SelectedSource;
-  readonly target: SelectedTarget;
+export type CollectorConfig<Sections, Source, Target> = SectionConfigs<Sections> & {
+  readonly source: Selected<Source>;
+  readonly target: Selected<Target>;
 };
 
 /** What came of a config that can be used. */
-export interface Resolution<Sections> {
-  readonly config: CollectorConfig<Sections>;
+export interface Resolution<Sections, Source, Target> {
+  readonly config: CollectorConfig<Sections, Source, Target>;
   /** What the user should change, but need not. To be logged as warnings. */
   readonly warnings: readonly ConfigProblem[];
   /** What has no effect, one sentence each. For `check`, and the debug log. */
@@ -43,9 +41,13 @@ export interface Resolution<Sections> {
  *
  * @throws ConfigError with everything that is wrong, sorted as the file is.
  */
-export function resolveConfig<Sections extends AnySections>(
-  input: ConfigInput & { readonly registry: Registry<Sections> },
-): Resolution<Sections> {
+export function resolveConfig<
+  Sections extends AnySections,
+  Source extends OptionGroup<object>,
+  Target extends OptionGroup<object>,
+>(
+  input: ConfigInput & { readonly registry: Registry<Sections, Source, Target> },
+): Resolution<Sections, Source, Target> {
   const { registry } = input;
   const all = gatherGiven(input);
   const given = new Map(all.values.map((value) => [value.key, value]));
@@ -59,28 +61,23 @@ export function resolveConfig<Sections extends AnySections>(
   const selected = readSelection(registry, reading);
   const notes = classifyKeys(all.values, { registry, selected }, reading);
   const config: Record<string, unknown> = {
-    source: readSource(registry, selected.source, reading),
-    target: readTarget(registry, selected.target, reading),
+    source: readComponent(registry.sources, selected.source, { kind: "Source", key: "stream.source" }, reading),
+    target: readComponent(registry.targets, selected.target, { kind: "Target", key: "target" }, reading),
   };
   for (const [name, section] of Object.entries(registry.sections)) {
     config[name] = readValidated(section, { section: section.title, neededBy: "the collector" }, reading);
   }
   if (reading.problems.length > 0) throw new ConfigError(sortByOrigin(reading.problems, input));
   return {
-    config: config as unknown as CollectorConfig<Sections>,
+    config: config as unknown as CollectorConfig<Sections, Source, Target>,
     warnings: sortByOrigin(reading.warnings, input),
     notes,
     listing: reading.listing,
   };
 }
 
-interface Validated {
-  readonly options: object;
-  validate?(config: object): readonly ConfigProblem[];
-}
-
 function readValidated(
-  group: Validated,
+  group: OptionGroup<object>,
   where: { section: string; neededBy: string },
   reading: Reading,
 ): object | undefined {
@@ -92,42 +89,16 @@ function readValidated(
   return config;
 }
 
-function readSource(
-  registry: Registry<unknown>,
+function readComponent<Component extends OptionGroup<object>>(
+  components: Readonly<Record<string, Component>>,
   name: string | undefined,
+  { kind, key }: { kind: string; key: string },
   reading: Reading,
-): SelectedSource | undefined {
+): Selected<Component> | undefined {
   if (name === undefined) return undefined;
-  const where = { section: `Source: ${name}`, neededBy: `stream.source=${name}` };
-  const component: SourceComponent<object> | undefined = registry.sources[name];
-  const config = readValidated(component ?? registry.plannedSources[name], where, reading);
-  if (component === undefined || config === undefined) return undefined;
-  return {
-    name,
-    config,
-    create: (context) => component.create(config, context),
-    parts: () => component.parts?.(config) ?? null,
-    check: (context, signal) => component.check(config, context, signal),
-    ...(component.ranges && { ranges: (context) => component.ranges!(config, context) }),
-    ...(component.committed && { committed: (context, signal) => component.committed!(config, context, signal) }),
-  };
-}
-
-function readTarget(
-  registry: Registry<unknown>,
-  name: string | undefined,
-  reading: Reading,
-): SelectedTarget | undefined {
-  if (name === undefined) return undefined;
-  const component: TargetComponent<object> = registry.targets[name];
-  const config = readValidated(component, { section: `Target: ${name}`, neededBy: `target=${name}` }, reading);
-  if (config === undefined) return undefined;
-  return {
-    name,
-    config,
-    create: (context) => component.create(config, context),
-    check: (context, signal) => component.check(config, context, signal),
-  };
+  const component = components[name];
+  const config = readValidated(component, { section: `${kind}: ${name}`, neededBy: `${key}=${name}` }, reading);
+  return config === undefined ? undefined : { name, component, config };
 }
 
 /** By line of the file; then the environment, `--set`, and what has no place; as found among equals. */

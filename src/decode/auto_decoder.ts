@@ -1,6 +1,6 @@
 import type { TableBuilder } from "../columnar/table_builder.ts";
 import type { SchemaUpdate } from "../avro/known_schema.ts";
-import type { RecordBatch } from "../source/source.ts";
+import type { RecordBatch } from "../records/record_batch.ts";
 import type { AvroDecoder } from "./avro/avro_decoder.ts";
 import { LEFT_BRACE } from "./bytes.ts";
 import type { JsonDecoder } from "./json/json_decoder.ts";

@@ -1,7 +1,8 @@
+import { positionText } from "../records/record_batch.ts";
 import type { ByteAccount } from "../columnar/byte_account.ts";
 import { ByteWriter } from "../columnar/byte_writer.ts";
 import type { TableName } from "../columnar/types.ts";
-import { type BytesColumn, originOf, type RecordBatch } from "../source/source.ts";
+import { type BytesColumn, originOf, type RecordBatch } from "../records/record_batch.ts";
 import type { RejectionCode } from "../records/rejection.ts";
 
 /** Rejected records as NDJSON lines, ready to be compressed. */
@@ -49,12 +50,6 @@ export interface DeadLetterLine {
   readonly key: string | null;
   /** The record as it came, base64. */
   readonly payload: string;
-}
-
-/** The place of a record of a batch, as text. */
-export function positionText({ positions }: RecordBatch, index: number): string {
-  if (positions instanceof BigInt64Array) return String(positions[index]);
-  return new TextDecoder().decode(positions.bytes.subarray(positions.offsets[index], positions.offsets[index + 1]));
 }
 
 function isNull({ nulls }: BytesColumn, index: number): boolean {

@@ -1,5 +1,6 @@
-import type { BytesColumn, Diversion, DivertedRecords, RecordBatch } from "../source/source.ts";
-import { splitParent } from "../source/source.ts";
+import type { BytesColumn, RecordBatch } from "../records/record_batch.ts";
+import type { Diversion, DivertedRecords } from "../records/diversion.ts";
+import { splitParent } from "../records/position.ts";
 import type { Clock } from "../runtime/clock.ts";
 
 const DAY_MS = 86_400_000;

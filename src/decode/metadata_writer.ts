@@ -5,7 +5,8 @@ import type { BigintValues, IntegerValues, TimestampValues } from "../columnar/f
 import { BIGINT, INTEGER, TIMESTAMP, UNTYPED, VARCHAR } from "../columnar/kinds.ts";
 import type { TableBuilder } from "../columnar/table_builder.ts";
 import type { VarcharValues } from "../columnar/varchar_values.ts";
-import { type BytesColumn, originOf, type RecordBatch, splitParent, splitPart } from "../source/source.ts";
+import { type BytesColumn, originOf, type RecordBatch } from "../records/record_batch.ts";
+import { splitParent, splitPart } from "../records/position.ts";
 import { InvariantError } from "../runtime/errors.ts";
 import { BACKSLASH, QUOTE, SPACE } from "./bytes.ts";
 import { JsonColumnWriter } from "./json/column_writer.ts";

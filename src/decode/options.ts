@@ -1,6 +1,6 @@
 import { type ConfigOf, option } from "../config/option.ts";
 import { avroDecodeOptions } from "./avro/options.ts";
-import { nameProblem } from "./names.ts";
+import { nameProblem } from "../records/names.ts";
 
 /** What `source.metadata-columns` may list. Two names each for the parent and the part, as their sources call them. */
 export const METADATA_COLUMNS = [

@@ -1,11 +1,6 @@
 import type { TableBuilder } from "../columnar/table_builder.ts";
-import type { TableSet } from "../columnar/table_set.ts";
 import type { SchemaUpdate } from "../avro/known_schema.ts";
-import type { RecordBatch } from "../source/source.ts";
-import { AutoDecoder } from "./auto_decoder.ts";
-import { AvroDecoder } from "./avro/avro_decoder.ts";
-import { JsonDecoder } from "./json/json_decoder.ts";
-import type { DecodeConfig } from "./options.ts";
+import type { RecordBatch } from "../records/record_batch.ts";
 
 /** Turns the bytes of records into rows: one a data format. */
 export interface RecordDecoder {
@@ -33,16 +28,4 @@ export interface RecordDecoder {
   update?(update: SchemaUpdate): void;
   /** The tables were reset: drop what is known of forgotten ones. */
   reset(): void;
-}
-
-/** The decoder for `source.data-format`. */
-export function createDecoder(config: DecodeConfig, tables: TableSet): RecordDecoder {
-  switch (config.dataFormat) {
-    case "AVRO":
-      return new AvroDecoder(config, tables);
-    case "JSON":
-      return new JsonDecoder(config, tables);
-    case "AUTO":
-      return new AutoDecoder(new JsonDecoder(config, tables), new AvroDecoder(config, tables));
-  }
 }

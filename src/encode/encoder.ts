@@ -1,6 +1,6 @@
 import type { Page } from "../columnar/page.ts";
 import type { TableName } from "../columnar/types.ts";
-import type { EncodedPiece, ObjectGroup } from "../pipeline/messages.ts";
+import type { EncodedPiece, ObjectGroup } from "./piece.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { type Compression, compressPiece } from "./compression.ts";
 import { type Grouping, groupRows, type RowRun } from "./group.ts";

@@ -1,6 +1,6 @@
 /** Which rows stand in one object: those of one project, table and span of event time, as far as the key tells them. */
 import type { Page } from "../columnar/page.ts";
-import type { ObjectGroup } from "../pipeline/messages.ts";
+import type { ObjectGroup } from "./piece.ts";
 import type { KeyTemplate, TimeUnit } from "./key_template.ts";
 
 /** What of a key template decides about groups. */

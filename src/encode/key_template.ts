@@ -7,7 +7,7 @@
  * refused (two names in one segment, an hour without its day).
  */
 import { createHash } from "node:crypto";
-import type { ObjectGroup } from "../pipeline/messages.ts";
+import type { ObjectGroup } from "./piece.ts";
 
 /** The span of event time that shares a key; null when keys say nothing about time. */
 export type TimeUnit = "year" | "month" | "day" | "hour";

@@ -19,7 +19,9 @@ import { Condition } from "../runtime/condition.ts";
 import { FatalError, InvariantError, isAbort } from "../runtime/errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { SchemaFeed } from "../schema/schema_feed.ts";
-import type { Epoch, Position, RecordBatch, Source, SourceHandler, SplitId } from "../source/source.ts";
+import type { Epoch, Position, SplitId } from "../records/position.ts";
+import type { RecordBatch } from "../records/record_batch.ts";
+import type { Source, SourceHandler } from "../source/source.ts";
 import type { UnitWriter } from "../target/unit_writer.ts";
 
 /** The loop's numbers, from the config and the machine. Durations in ms, sizes in bytes; Infinity means no limit. */

@@ -1,13 +1,14 @@
 /** Config and machine -> the loop's numbers. */
 import type { CollectorLimits } from "./collector.ts";
-import type { SelectedSource } from "../config/section.ts";
+import type { Selected } from "../config/section.ts";
 import { formatByteSize } from "../config/units.ts";
 import type { ObjectsConfig, PipelineConfig, ProcessConfig } from "../pipeline/options.ts";
 import { ConfigError } from "../runtime/errors.ts";
+import type { SourceComponent } from "../source/source.ts";
 import type { Machine } from "../runtime/machine.ts";
 
 export interface LimitsConfig {
-  readonly source?: Pick<SelectedSource, "parts">;
+  readonly source?: Selected<Pick<SourceComponent<object>, "parts">>;
   readonly pipeline: PipelineConfig;
   readonly objects: ObjectsConfig;
   readonly process: ProcessConfig;
@@ -34,7 +35,7 @@ export function threadsOf({ workers, committerThreadCount }: PipelineConfig, { c
 /** All worker threads: each part of the source but the main one has one more. */
 export function workersOf({ source, pipeline }: Omit<LimitsConfig, "objects" | "process">, machine: Machine): number {
   const { workers } = threadsOf(pipeline, machine);
-  return workers === 0 ? 0 : workers + (source?.parts()?.length ?? 1) - 1;
+  return workers === 0 ? 0 : workers + (source?.component.parts?.(source.config)?.length ?? 1) - 1;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { InvariantError } from "../runtime/errors.ts";
-import type { Epoch, Position, RecordBatch, SplitId } from "../source/source.ts";
-import { comparePositions } from "../source/source.ts";
+import { comparePositions, type Epoch, type Position, type SplitId } from "../records/position.ts";
+import type { RecordBatch } from "../records/record_batch.ts";
 
 interface OwnedSplit {
   readonly epoch: Epoch;

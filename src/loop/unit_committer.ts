@@ -3,7 +3,8 @@ import type { Unit } from "../pipeline/unit.ts";
 import { withAbort } from "../runtime/abort.ts";
 import { SplitLostError } from "../runtime/errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { Epoch, Position, Source, SplitId } from "../source/source.ts";
+import type { Epoch, Position, SplitId } from "../records/position.ts";
+import type { Source } from "../source/source.ts";
 import type { UnitWriter } from "../target/unit_writer.ts";
 import type { SplitTracker } from "./split_tracker.ts";
 

@@ -1,7 +1,8 @@
 import type { Clock } from "../runtime/clock.ts";
 import { FatalError, InvariantError } from "../runtime/errors.ts";
 import type { SchemaUpdate } from "../avro/known_schema.ts";
-import type { RecordBatch, SplitId } from "../source/source.ts";
+import type { RecordBatch } from "../records/record_batch.ts";
+import type { SplitId } from "../records/position.ts";
 import type { FromWorker, SealedOutput, UnitId } from "./messages.ts";
 import { batchByteLength, type WorkerPort } from "./port.ts";
 

@@ -10,9 +10,12 @@
  * Records of one split go to one worker until that worker's builders are sealed; then the split may go on in another
  * worker, whose seal has a higher number. So pieces sorted by seal hold every split's rows in order.
  */
+import type { DeadLetterPiece, EncodedPiece } from "../encode/piece.ts";
+import type { SplitCounts } from "../records/split_counts.ts";
 import type { Page } from "../columnar/page.ts";
 import type { SchemaUpdate } from "../avro/known_schema.ts";
-import type { DivertedRecords, RecordBatch, SplitId } from "../source/source.ts";
+import type { DivertedRecords } from "../records/diversion.ts";
+import type { RecordBatch } from "../records/record_batch.ts";
 
 /** Identifies a unit while it is in memory: 1, 2, 3 ... in the order in which units were opened. */
 export type UnitId = number;
@@ -48,75 +51,6 @@ export type FromWorker =
     readonly code: string;
     readonly message: string;
   };
-
-/** Where rows go together: rows of one group stand in one object. */
-export interface ObjectGroup {
-  /** Empty when the objects' key has no {project}: rows of all projects stand in one object. */
-  readonly project: string;
-  /** Null when the objects' key has no {table}: all collections of a project stand in one object. */
-  readonly collection: string | null;
-  /** Start of the event hour, day, month or year, epoch ms, as fine as the key's placeholders; null when it has none. */
-  readonly timeMs: number | null;
-}
-
-/** Encoded, compressed rows of one group: a part of an object's contents. */
-export interface EncodedPiece {
-  readonly group: ObjectGroup;
-  /** Compressed: raw deflate up to a sync flush, a whole zstd frame, or the bytes themselves. */
-  readonly bytes: Uint8Array;
-  /** CRC-32 (IEEE) of the bytes before compression; 0 unless the compression is gzip. */
-  readonly crc32: number;
-  /** Bytes before compression. */
-  readonly rawByteLength: number;
-  readonly rowCount: number;
-  /** Rows by table. */
-  readonly tables: readonly { readonly project: string; readonly collection: string; readonly rowCount: number }[];
-  /** Least and greatest event time of the rows, epoch ms; NaN when none has one. */
-  readonly minEventTime: number;
-  readonly maxEventTime: number;
-}
-
-/** Dead letters as NDJSON lines, compressed like a piece. */
-export interface DeadLetterPiece {
-  readonly bytes: Uint8Array;
-  readonly crc32: number;
-  readonly rawByteLength: number;
-  readonly rowCount: number;
-  /** Row counts by error code. */
-  readonly codes: Readonly<Record<string, number>>;
-}
-
-/** What became of one split's records between two seals. */
-export interface SplitCounts {
-  readonly split: SplitId;
-  /** Records in, and where they went: rows + deadLetters + sum(dropped) = records. */
-  readonly records: number;
-  readonly recordBytes: number;
-  readonly rows: number;
-  readonly deadLetters: number;
-  /** Not for the target by a rule of the config, by reason: "empty", "collection", "dead-letter", "historical". */
-  readonly dropped: Readonly<Record<string, number>>;
-  /** Earliest and latest time at which the source received one of the records, rows or not, epoch ms; NaN when unknown. */
-  readonly minTimestamp: number;
-  readonly maxTimestamp: number;
-}
-
-/** Counts that are still growing. */
-export type RunningCounts = { -readonly [K in keyof Omit<SplitCounts, "split" | "dropped">]: number } & {
-  dropped: Record<string, number>;
-};
-
-export function newCounts(): RunningCounts {
-  return {
-    records: 0,
-    recordBytes: 0,
-    rows: 0,
-    deadLetters: 0,
-    dropped: {},
-    minTimestamp: NaN,
-    maxTimestamp: NaN,
-  };
-}
 
 export interface SealedOutput {
   /** For object targets; empty for page targets. */

@@ -1,4 +1,4 @@
-import type { RecordBatch } from "../source/source.ts";
+import type { RecordBatch } from "../records/record_batch.ts";
 import type { FromWorker, ToWorker } from "./messages.ts";
 
 /** The loop's end of the line to one pipeline worker. Messages arrive in order, once, or the worker is lost. */

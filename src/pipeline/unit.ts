@@ -1,6 +1,7 @@
 import { groupKey } from "../encode/group.ts";
-import { type Epoch, type Position, type RecordBatch, splitParent, splitPart } from "../source/source.ts";
-import type { FlushRange, FlushUnit } from "../target/target.ts";
+import { type Epoch, type Position, splitParent, splitPart } from "../records/position.ts";
+import type { RecordBatch } from "../records/record_batch.ts";
+import type { FlushRange, FlushUnit } from "../records/flush_unit.ts";
 import { createHash } from "node:crypto";
 import type { SealedOutput, UnitId } from "./messages.ts";
 

@@ -6,8 +6,10 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { InputStream } from "../codecs/byte_stream.ts";
 import { SniffedInput } from "../source/file/sniffed_input.ts";
 import { SplitReader } from "../source/file/split_reader.ts";
-import { type PlannedSplit, RANGE_EPOCH, type RangePlan, type RangeSource } from "../source/range_source.ts";
-import type { PollLimit, Position, RecordBatch, SplitId } from "../source/source.ts";
+import { type PlannedSplit, RANGE_EPOCH, type RangePlan } from "../records/range.ts";
+import type { RangeSource } from "../source/range_source.ts";
+import type { PollLimit, RecordBatch } from "../records/record_batch.ts";
+import type { Position, SplitId } from "../records/position.ts";
 import type { DeadLetterStore } from "./dead_letter_store.ts";
 import { letterBatches, parseLetter } from "./letter_batches.ts";
 

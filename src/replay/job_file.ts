@@ -9,11 +9,10 @@
  */
 import { join } from "node:path";
 import { createHash } from "node:crypto";
-import type { SplitDetails } from "../checkpoint/checkpoint_file.ts";
+import type { Position, SplitDetails, SplitId } from "../records/position.ts";
 import { type FileLock, lockFile, replaceFile } from "../runtime/durable_file.ts";
 import { FatalError } from "../runtime/errors.ts";
-import type { RangePlan } from "../source/range_source.ts";
-import type { Position, SplitId } from "../source/source.ts";
+import type { RangePlan } from "../records/range.ts";
 import type { Manifest } from "../target/manifest.ts";
 import type { RotationState } from "./rotation.ts";
 

@@ -1,7 +1,8 @@
 import { Buffer } from "node:buffer";
 import type { DeadLetterLine } from "../decode/dead_letters.ts";
-import { emptyBatch, RANGE_EPOCH } from "../source/range_source.ts";
-import type { BytesColumn, Position, RecordBatch } from "../source/source.ts";
+import { type BytesColumn, emptyBatch, type RecordBatch } from "../records/record_batch.ts";
+import { RANGE_EPOCH } from "../records/range.ts";
+import type { Position } from "../records/position.ts";
 
 /** Lines of an object with dead letters, and where they are in it. */
 export interface LetterLines {

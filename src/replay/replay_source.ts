@@ -1,7 +1,10 @@
 import { withAbort } from "../runtime/abort.ts";
 import { InvariantError } from "../runtime/errors.ts";
-import { emptyBatch, type PlannedSplit, RANGE_EPOCH, type RangeSource } from "../source/range_source.ts";
-import type { Cut, Epoch, PollLimit, Position, RecordBatch, Source, SourceHandler, SplitId } from "../source/source.ts";
+import { type Cut, emptyBatch, type PollLimit, type RecordBatch } from "../records/record_batch.ts";
+import { type PlannedSplit, RANGE_EPOCH } from "../records/range.ts";
+import type { RangeSource } from "../source/range_source.ts";
+import type { Epoch, Position, SplitId } from "../records/position.ts";
+import type { Source, SourceHandler } from "../source/source.ts";
 import type { JobProgress } from "./job_file.ts";
 import type { RateLimit } from "./rate_limit.ts";
 import { Rotation, type RotationState } from "./rotation.ts";

@@ -1,5 +1,5 @@
 /** What a finished replay leaves in the target: everything that it read and wrote, in one object. */
-import type { Position, SplitId } from "../source/source.ts";
+import type { Position, SplitId } from "../records/position.ts";
 import { jsonText } from "../target/json_object.ts";
 import { addCounts, type Manifest } from "../target/manifest.ts";
 import type { StoredObject } from "../target/target.ts";

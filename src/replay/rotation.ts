@@ -1,5 +1,5 @@
-import { MAX_RANGES_AT_ONCE, type PlannedSplit } from "../source/range_source.ts";
-import type { SplitId } from "../source/source.ts";
+import { MAX_RANGES_AT_ONCE, type PlannedSplit } from "../records/range.ts";
+import type { SplitId } from "../records/position.ts";
 
 /** What the rotation of a unit begins with. */
 export interface RotationState {

@@ -6,7 +6,7 @@
  *     block   turns, until they have BLOCK_BYTE_LENGTH: compressed together
  *     unit    blocks, until they have the unit's length: stored and committed together; then the first split's turn
  */
-import type { Cut, PollLimit } from "../source/source.ts";
+import type { Cut, PollLimit } from "../records/record_batch.ts";
 
 /** All of these are part of what decides the objects' names and contents: a change makes other objects of the same range. */
 const TURN_BYTE_LENGTH = 1 << 20;

@@ -1,6 +1,6 @@
 import type { DecodeConfig } from "../decode/options.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { CheckResult } from "../source/source.ts";
+import type { CheckResult } from "../runtime/check_result.ts";
 import type { SchemaConfig } from "./options.ts";
 import { openRegistry, SchemaStore } from "./schema_store.ts";
 

@@ -1,4 +1,4 @@
-import type { RecordBatch } from "../source/source.ts";
+import type { RecordBatch } from "../records/record_batch.ts";
 import type { SchemaUpdate } from "../avro/known_schema.ts";
 
 /** Finds the schemas that records need, before they are handed to pipeline workers, which do no I/O. */

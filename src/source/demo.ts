@@ -5,17 +5,9 @@ import { withAbort } from "../runtime/abort.ts";
 import { Condition } from "../runtime/condition.ts";
 import { InvariantError, SplitLostError } from "../runtime/errors.ts";
 import { EventWriter, makeTemplates } from "./sample/event_writer.ts";
-import type {
-  Epoch,
-  PollLimit,
-  Position,
-  RecordBatch,
-  Source,
-  SourceComponent,
-  SourceContext,
-  SourceHandler,
-  SplitId,
-} from "./source.ts";
+import type { Epoch, Position, SplitId } from "../records/position.ts";
+import type { PollLimit, RecordBatch } from "../records/record_batch.ts";
+import type { Source, SourceComponent, SourceContext, SourceHandler } from "./source.ts";
 
 /** Bytes of a batch at the most. */
 const BATCH_BYTE_LENGTH = 1024 * 1024;

@@ -1,6 +1,7 @@
 /** The source `kinesis`: a stream of Amazon Kinesis, shared with others by a lease table as the KCL's workers do. */
 import { hostName } from "../runtime/host_name.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { BulkFiles } from "./kinesis/bulk_files.ts";
 import { committedPositions } from "./kinesis/committed.ts";
 import { KinesisRanges } from "./kinesis/ranges/kinesis_ranges.ts";
 import type { KinesisPorts } from "./kinesis/aws/kinesis_ports.ts";
@@ -28,6 +29,10 @@ export const kinesisSource: SourceComponent<KinesisConfig> = {
   ranges(config, context) {
     const settings = kinesisSettings(config);
     return new KinesisRanges(settings, context, { connect: (signal) => openPorts(settings, context.runtime, signal) });
+  },
+  files(config, runtime) {
+    const settings = kinesisSettings(config);
+    return settings.bulkBucket === undefined ? null : new BulkFiles(settings, settings.bulkBucket, runtime);
   },
   async committed(config, { runtime }, signal) {
     const settings = kinesisSettings(config);

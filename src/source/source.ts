@@ -1,126 +1,12 @@
-import type { OptionSpecs } from "../config/option.ts";
-import type { ConfigProblem } from "../runtime/errors.ts";
+import type { PollLimit } from "../records/record_batch.ts";
+import type { Diversion, DivertedRecords } from "../records/diversion.ts";
+import type { Epoch, Position, SplitId } from "../records/position.ts";
+import type { FileStore } from "../records/bulk_parts.ts";
+import type { RecordBatch } from "../records/record_batch.ts";
+import type { CheckResult } from "../runtime/check_result.ts";
+import type { OptionGroup } from "../config/section.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { RangeSource } from "./range_source.ts";
-
-/** One ordered part of a source: "topic/3", "stream/shardId-000000000001", "events.ndjson/5f2c81d09a3b". */
-export type SplitId = string;
-
-/**
- * A place in a split, as text: decimal numbers joined by ":" ("1042" for an offset, "4957...:3" for a sequence number
- * and its sub-sequence number). Always the place of the next record to read, unless said otherwise.
- */
-export type Position = string;
-
-/** Who owned the split when something was read: the group's generation, the lease's counter. Grows. */
-export type Epoch = bigint;
-
-/** -1, 0 or 1 as `a` is before, at or after `b` in their split. Missing later parts count as 0. */
-export function comparePositions(a: Position, b: Position): number {
-  const left = a.split(":"), right = b.split(":");
-  for (let i = 0; i < Math.max(left.length, right.length); i++) {
-    const x = BigInt(left[i] ?? 0), y = BigInt(right[i] ?? 0);
-    if (x !== y) return x < y ? -1 : 1;
-  }
-  return 0;
-}
-
-/** What a split belongs to: the topic, the stream, the file. It names the table of plain records. */
-export function splitParent(split: SplitId): string {
-  return split.slice(0, split.lastIndexOf("/"));
-}
-
-/** The part's own name: the partition number, the shard id. */
-export function splitPart(split: SplitId): string {
-  return split.slice(split.lastIndexOf("/") + 1);
-}
-
-/** Byte strings of a batch, one a row: row i is `bytes[offsets[i], offsets[i + 1])`. */
-export interface BytesColumn {
-  readonly bytes: Uint8Array;
-  /** Length rowCount + 1. */
-  readonly offsets: Uint32Array;
-  /** Bit i (least significant first) is set when row i has none. Null when every row has one. */
-  readonly nulls: Uint8Array | null;
-}
-
-/**
- * Records of one split, covering every position in [start, next), in one buffer. It may hold no rows: control records
- * and filtered ranges still move the position. The arrays are handed over with it (transferred to a worker): their
- * buffers belong to this batch alone.
- */
-export interface RecordBatch {
-  readonly split: SplitId;
-  readonly epoch: Epoch;
-  readonly start: Position;
-  readonly next: Position;
-  readonly rowCount: number;
-  /** The records' values. Row i is `bytes[offsets[i], offsets[i + 1])`. */
-  readonly bytes: Uint8Array;
-  /** Length rowCount + 1. */
-  readonly offsets: Uint32Array;
-  /** When the source received each record, epoch ms; NaN when it doesn't know. Length rowCount. */
-  readonly timestamps: Float64Array;
-  /** Where each record is. Length rowCount. Numbers where they fit 64 bits, else text in the form of Position. */
-  readonly positions: BigInt64Array | BytesColumn;
-  /** The records' keys, null when the source has none or nobody asked for them. */
-  readonly keys: BytesColumn | null;
-  /** The records' headers, each a JSON object's text; null when the source has none or nobody asked for them. */
-  readonly headers: BytesColumn | null;
-  /** Avro: the schema (its JSON text) that all records were written with; absent when they say so themselves. */
-  readonly writerSchema?: string;
-  /**
-   * Avro: each record is a block of an object container file, [count, size, contents] as they stand in the file, whose
-   * contents are compressed with this codec; `writerSchema` is set too. A block may have more bytes than a record.
-   */
-  readonly blockCodec?: string;
-  /** Files that records of the batch name (the original's bulk files); absent when there are none. */
-  readonly files?: readonly RecordFile[];
-  /** The split that the records were first read from, where that is another: they are dead letters that get another try. */
-  readonly origin?: SplitId;
-  /** From a source with `cutsUnits`: what ends with this batch. */
-  readonly cut?: Cut;
-}
-
-/** The split that the records come from: their topic or stream, and the partition or shard. */
-export function originOf({ split, origin }: Pick<RecordBatch, "split" | "origin">): SplitId {
-  return origin ?? split;
-}
-
-/** A block's rows are decoded and compressed together; a unit is some blocks, stored and committed together. */
-export type Cut = "block" | "unit";
-
-/** A file that a record names, read before the batch was handed to a worker. */
-export interface RecordFile {
-  readonly key: string;
-  /** Null when there is none, or it is too large. */
-  readonly bytes: Uint8Array | null;
-}
-
-/** Records that the source takes back instead of rows: those whose event day (UTC) is outside of a window of days. */
-export interface Diversion {
-  /** A record is diverted when its event day is before today minus this many days, or after today. */
-  readonly outdatedDayIndex: number;
-  /** The parent of splits whose records are never diverted: there they went. */
-  readonly exemptParent: string;
-}
-
-/** Diverted records as they came. */
-export interface DivertedRecords {
-  readonly rowCount: number;
-  readonly values: BytesColumn;
-  readonly keys: BytesColumn;
-  /** As in a RecordBatch. */
-  readonly headers: BytesColumn;
-  /** Epoch ms; NaN where the source didn't know. Length rowCount. */
-  readonly timestamps: Float64Array;
-}
-
-/** What a poll may return at the most. One record larger than maxBytes still comes, alone. */
-export interface PollLimit {
-  readonly maxBytes: number;
-  readonly maxRows: number;
-}
 
 /** The interval that an earlier owner was about to write when it stopped (exactly-once); see `Source.prepare`. */
 export interface Intent {
@@ -197,15 +83,6 @@ export interface Source {
   close(): Promise<void>;
 }
 
-/** What `collector check` prints: one line a finding. */
-export interface CheckResult {
-  readonly ok: boolean;
-  /** What was tried: "bucket events exists". */
-  readonly what: string;
-  /** What came of it, and what to do when it failed. */
-  readonly detail: string;
-}
-
 /** What a source is told besides its own options. */
 export interface SourceContext {
   readonly runtime: Runtime;
@@ -225,11 +102,7 @@ export interface SourcePart {
 }
 
 /** One line of the registry: the options a source reads, and how it is built from them. */
-export interface SourceComponent<Config> {
-  readonly doc: string;
-  readonly options: OptionSpecs<Config>;
-  /** Looks at several values together; only called when each is right by itself. Returns a problem for each thing wrong. */
-  validate?(config: Config): readonly ConfigProblem[];
+export interface SourceComponent<Config> extends OptionGroup<Config> {
   create(config: Config, context: SourceContext): Source;
   /** Tries what a run would need, without reading data or taking ownership. */
   check(config: Config, context: SourceContext, signal: AbortSignal): Promise<CheckResult[]>;
@@ -240,6 +113,8 @@ export interface SourceComponent<Config> {
   parts?(config: Config): readonly SourcePart[] | null;
   /** The same source, read by ranges; absent when nothing of it can be read again. */
   ranges?(config: Config, context: SourceContext): RangeSource;
+  /** Where the files are that records name (the original's bulk files); null or absent when there is no such place. */
+  files?(config: Config, runtime: Runtime): FileStore | null;
   /**
    * Up to where the live collector has committed each split, "0" where nothing is committed yet; absent when nobody else
    * can know. Takes no ownership.

@@ -4,7 +4,7 @@ import { option } from "../config/option.ts";
 import { formatByteSize } from "../config/units.ts";
 import { withAbort } from "../runtime/abort.ts";
 import { FatalError, InvariantError } from "../runtime/errors.ts";
-import type { CheckResult } from "../source/source.ts";
+import type { CheckResult } from "../runtime/check_result.ts";
 import { findFile, readContents } from "./file/contents.ts";
 import { DirectoryTree, keySegments, makeDirectory, syncDirectory } from "./file/directory.ts";
 import { describe, fileError } from "./file/errors.ts";

@@ -3,7 +3,7 @@
  * are committed, so every committed position stands in a manifest; an audit compares manifests and never has to trust
  * a listing. It depends on the unit alone (no clock), so writing it again writes the same bytes, but for the epochs.
  */
-import { newCounts, type RunningCounts } from "../pipeline/messages.ts";
+import { newCounts, type RunningCounts } from "../records/split_counts.ts";
 import type { FlushTrigger, SealedUnit } from "../pipeline/unit.ts";
 
 export interface ManifestRange {

@@ -1,28 +1,9 @@
+import type { FlushUnit } from "../records/flush_unit.ts";
 import type { Page } from "../columnar/page.ts";
 import type { TableName } from "../columnar/types.ts";
-import type { OptionSpecs } from "../config/option.ts";
-import type { ConfigProblem } from "../runtime/errors.ts";
+import type { OptionGroup } from "../config/section.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { CheckResult, Epoch, Position, SplitId } from "../source/source.ts";
-
-/** The records [start, next) of one split, read in one epoch. */
-export interface FlushRange {
-  readonly split: SplitId;
-  readonly epoch: Epoch;
-  readonly start: Position;
-  readonly next: Position;
-}
-
-/** A sealed set of ranges that is written, and then committed, as a whole. */
-export interface FlushUnit {
-  /**
-   * Made from the ranges' splits and positions alone, so the same ranges have the same name whenever and by whomever
-   * they are written: what a retry writes replaces what it wrote before. Safe as a file name, at most 120 characters.
-   */
-  readonly name: string;
-  /** Sorted by split, one range a split. */
-  readonly ranges: readonly FlushRange[];
-}
+import type { CheckResult } from "../runtime/check_result.ts";
 
 /** Takes the pages of one table in one unit. */
 export interface Inserter {
@@ -135,11 +116,7 @@ export interface TargetContext {
 }
 
 /** One line of the registry: the options a target reads, and how it is built from them. */
-export interface TargetComponent<Config> {
-  readonly doc: string;
-  readonly options: OptionSpecs<Config>;
-  /** Looks at several values together; only called when each is right by itself. Returns a problem for each thing wrong. */
-  validate?(config: Config): readonly ConfigProblem[];
+export interface TargetComponent<Config> extends OptionGroup<Config> {
   create(config: Config, context: TargetContext): Target;
   /** Tries what a run would need (reachable, exists, may write) without leaving data behind. */
   check(config: Config, context: TargetContext, signal: AbortSignal): Promise<CheckResult[]>;

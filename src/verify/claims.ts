@@ -9,7 +9,7 @@
  * A report stands for its ranges, not for the units that it lists: records that a later replay, or the collector that runs
  * beside it, wrote under other names are there, too. All reports count as one, so that none of them has to be held.
  */
-import { comparePositions, type Position, type SplitId } from "../source/source.ts";
+import { comparePositions, type Position, type SplitId } from "../records/position.ts";
 import type { Findings } from "./findings.ts";
 import type { Claim, ListedRange } from "./sort_records.ts";
 

@@ -13,7 +13,7 @@
  * collector is about to fill, or will read again after a crash. Such a gap is pending.
  */
 import { DEAD_LETTER_PARENT } from "../replay/dead_letter_ranges.ts";
-import { comparePositions, type Position, type SplitId, splitParent } from "../source/source.ts";
+import { comparePositions, type Position, type SplitId, splitParent } from "../records/position.ts";
 import type { Findings } from "./findings.ts";
 import type { ListedRange } from "./sort_records.ts";
 

@@ -1,4 +1,4 @@
-import type { Position, SplitId } from "../source/source.ts";
+import type { Position, SplitId } from "../records/position.ts";
 
 /**
  * What a finding means for whoever trusts the result. "error": something is missing or damaged. "undone": something could

@@ -14,7 +14,7 @@
  */
 import { retry, type RetryPolicy } from "../runtime/retry.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { comparePositions, type Position, type SplitId, splitParent } from "../source/source.ts";
+import { comparePositions, type Position, type SplitId, splitParent } from "../records/position.ts";
 import { jsonObject } from "../target/json_object.ts";
 import { escapeName } from "../encode/key_template.ts";
 import type { ReadableObjectTarget, StoredObject } from "../target/target.ts";

@@ -1,4 +1,4 @@
-import { comparePositions, type Position } from "../source/source.ts";
+import { comparePositions, type Position } from "../records/position.ts";
 
 /** A range of a manifest, as far as an audit needs it. */
 export interface AuditedRange {

@@ -1,4 +1,4 @@
-import type { Position, SplitId } from "../source/source.ts";
+import type { Position, SplitId } from "../records/position.ts";
 import type { ObjectTotals } from "./check_objects.ts";
 import type { Depth } from "./contents.ts";
 import type { SplitReport } from "./coverage.ts";

@@ -2,7 +2,7 @@
  * What is sorted outside of memory, as text: what it is sorted by, each part ended by a zero character, then the rest as JSON
  * (which has none).
  */
-import type { Position } from "../source/source.ts";
+import type { Position } from "../records/position.ts";
 import type { Finding } from "./findings.ts";
 import type { AuditedObject, AuditedRange } from "./parse_manifest.ts";
 

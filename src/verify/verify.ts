@@ -8,7 +8,7 @@
  */
 import { ARCHIVE } from "../replay/dead_letter_store.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { splitPart } from "../source/source.ts";
+import { splitPart } from "../records/position.ts";
 import { compareKeys } from "../target/compare_keys.ts";
 import type { ListedObject, ReadableObjectTarget } from "../target/target.ts";
 import { checkObjects, newObjectTotals, type ObjectCheck } from "./check_objects.ts";

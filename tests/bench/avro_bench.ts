@@ -14,7 +14,7 @@ import { OutputBuffer } from "../../src/encode/output_buffer.ts";
 import { planRows } from "../../src/encode/row_plan.ts";
 import { Scratch } from "../../src/encode/scratch.ts";
 import { runEnd, writeRows } from "../../src/encode/write_rows.ts";
-import type { RecordBatch } from "../../src/source/source.ts";
+import type { RecordBatch } from "../../src/records/record_batch.ts";
 import { defaultConfig } from "../support/default_config.ts";
 import { generateEvents } from "./events.ts";
 

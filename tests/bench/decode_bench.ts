@@ -10,7 +10,7 @@ import type { Page } from "../../src/columnar/page.ts";
 import { detachPages } from "../../src/columnar/detach.ts";
 import { type DecodeConfig, decodeOptions } from "../../src/decode/options.ts";
 import { StreamBuffer } from "../../src/decode/stream_buffer.ts";
-import type { RecordBatch } from "../../src/source/source.ts";
+import type { RecordBatch } from "../../src/records/record_batch.ts";
 import { defaultConfig } from "../support/default_config.ts";
 import { type EventOptions, generateBatches } from "./events.ts";
 

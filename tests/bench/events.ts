@@ -4,7 +4,7 @@
  * envelope), in any of the record layouts.
  */
 import { SeededRandom } from "../../src/runtime/random.ts";
-import type { RecordBatch } from "../../src/source/source.ts";
+import type { RecordBatch } from "../../src/records/record_batch.ts";
 
 export interface EventOptions {
   readonly rowCount: number;

@@ -1,6 +1,6 @@
 /** What every source of ranges must do. */
 import { assert, assertEquals, assertGreaterOrEqual, assertLessOrEqual, assertRejects } from "@std/assert";
-import { positionText } from "../../src/decode/dead_letters.ts";
+import { type PollLimit, positionText, type RecordBatch } from "../../src/records/record_batch.ts";
 import { rangeId } from "../../src/replay/job_file.ts";
 import {
   MAX_RANGES_AT_ONCE,
@@ -8,9 +8,9 @@ import {
   RANGE_EPOCH,
   type RangePlan,
   type RangeRequest,
-  type RangeSource,
-} from "../../src/source/range_source.ts";
-import { comparePositions, type PollLimit, type Position, type RecordBatch } from "../../src/source/source.ts";
+} from "../../src/records/range.ts";
+import type { RangeSource } from "../../src/source/range_source.ts";
+import { comparePositions, type Position } from "../../src/records/position.ts";
 import { textsOf } from "../support/batch_texts.ts";
 import { assertWellFormed, LIMIT, NEVER } from "./source_probe.ts";
 

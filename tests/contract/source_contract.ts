@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertGreater, assertLessOrEqual, assertRejects } from "@std/assert";
 import { InvariantError, SplitLostError } from "../../src/runtime/errors.ts";
-import type { RecordBatch, Source } from "../../src/source/source.ts";
+import type { RecordBatch } from "../../src/records/record_batch.ts";
+import type { Source } from "../../src/source/source.ts";
 import {
   allValues,
   assertWellFormed,

@@ -1,16 +1,8 @@
 /** What the contract of the sources does with a source: plays the loop, reads, looks at what came. */
 import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
-import { positionText } from "../../src/decode/dead_letters.ts";
-import {
-  comparePositions,
-  type Epoch,
-  type PollLimit,
-  type Position,
-  type RecordBatch,
-  type Source,
-  type SourceHandler,
-  type SplitId,
-} from "../../src/source/source.ts";
+import { type PollLimit, positionText, type RecordBatch } from "../../src/records/record_batch.ts";
+import { comparePositions, type Epoch, type Position, type SplitId } from "../../src/records/position.ts";
+import type { Source, SourceHandler } from "../../src/source/source.ts";
 import { textsOf } from "../support/batch_texts.ts";
 import type { SourceBackend } from "./source_contract.ts";
 

@@ -3,8 +3,8 @@ import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/asse
 import { CollectorError } from "../../src/runtime/errors.ts";
 import type { Page } from "../../src/columnar/page.ts";
 import { compareKeys } from "../../src/target/compare_keys.ts";
+import type { FlushUnit } from "../../src/records/flush_unit.ts";
 import {
-  type FlushUnit,
   isReadable,
   type ListedObject,
   type ObjectTarget,

@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import type { CheckResult } from "../../src/source/source.ts";
+import type { CheckResult } from "../../src/runtime/check_result.ts";
 import { kafkaSource } from "../../src/source/kafka.ts";
 import type { KafkaConfig } from "../../src/source/kafka/options.ts";
 import { ApiKey } from "../../src/source/kafka/protocol/api.ts";

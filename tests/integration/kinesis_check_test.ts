@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { checkKinesis } from "../../src/source/kinesis/check.ts";
 import { openSdkPorts } from "../../src/source/kinesis/aws/sdk_ports.ts";
 import type { KinesisSettings } from "../../src/source/kinesis/settings.ts";
-import type { CheckResult } from "../../src/source/source.ts";
+import type { CheckResult } from "../../src/runtime/check_result.ts";
 import { type FaultFront, startFaultFront } from "../support/kinesis_front.ts";
 import { createSource, sharedServers } from "../support/kinesis_harness.ts";
 import { KinesisServers } from "../support/kinesis_servers.ts";

@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import type { DeadLetterLine } from "../../src/decode/dead_letters.ts";
 import { schemaSection } from "../../src/schema/options.ts";
 import { SchemaStore } from "../../src/schema/schema_store.ts";
-import { comparePositions } from "../../src/source/source.ts";
+import { comparePositions } from "../../src/records/position.ts";
 import { collect } from "../support/collect.ts";
 import { defaultConfig } from "../support/default_config.ts";
 import { createSource, sharedServers } from "../support/kinesis_harness.ts";

@@ -7,7 +7,7 @@ import { SeededRandom } from "../../src/runtime/random.ts";
 import { KinesisRanges } from "../../src/source/kinesis/ranges/kinesis_ranges.ts";
 import { type KinesisConfig, kinesisOptions } from "../../src/source/kinesis/options.ts";
 import { kinesisSettings } from "../../src/source/kinesis/settings.ts";
-import type { RangePlan } from "../../src/source/range_source.ts";
+import type { RangePlan } from "../../src/records/range.ts";
 import { defaultConfig } from "../support/default_config.ts";
 import { readPlan, type ReadSplit, valuesOf } from "../support/kinesis_range_reader.ts";
 import { aggregate } from "../support/kpl.ts";

@@ -8,7 +8,7 @@
  *  - a child is read only once its parents have ended;
  *  - once the faults stop, every record is stored within a bound of simulated time; once, when nothing was taken away.
  */
-import { comparePositions } from "../../src/source/source.ts";
+import { comparePositions } from "../../src/records/position.ts";
 import { SeededRandom } from "../../src/runtime/random.ts";
 import { compareDecimals, isSentinel, positionAfter } from "../../src/source/kinesis/leases/checkpoint.ts";
 import { type Lease, parseLease } from "../../src/source/kinesis/leases/lease.ts";

@@ -1,4 +1,4 @@
-import type { BytesColumn, RecordBatch } from "../../src/source/source.ts";
+import type { BytesColumn, RecordBatch } from "../../src/records/record_batch.ts";
 
 const decoder = new TextDecoder();
 

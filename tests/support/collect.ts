@@ -1,7 +1,7 @@
 import { Collector } from "../../src/loop/collector.ts";
 import type { DecodeConfig } from "../../src/decode/options.ts";
 import { InlinePort } from "../../src/pipeline/inline_port.ts";
-import type { SplitCounts } from "../../src/pipeline/messages.ts";
+import type { SplitCounts } from "../../src/records/split_counts.ts";
 import type { SealedUnit } from "../../src/pipeline/unit.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import type { SchemaFeed } from "../../src/schema/schema_feed.ts";

@@ -10,7 +10,7 @@ import { type EventOptions, generateEvents } from "../bench/events.ts";
 import { FakeKafka } from "./kafka_broker.ts";
 import { startFauxqs } from "fauxqs";
 import { SeededRandom } from "../../src/runtime/random.ts";
-import type { RecordBatch } from "../../src/source/source.ts";
+import type { RecordBatch } from "../../src/records/record_batch.ts";
 
 const [rows, size, partitions] = [
   Number(Deno.args[0]),

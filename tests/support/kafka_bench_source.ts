@@ -8,7 +8,7 @@ import { silentLog } from "../../src/runtime/log.ts";
 import { SystemClock } from "../../src/runtime/clock.ts";
 import { SystemRandom } from "../../src/runtime/random.ts";
 import { kafkaSource } from "../../src/source/kafka.ts";
-import type { RecordBatch } from "../../src/source/source.ts";
+import type { RecordBatch } from "../../src/records/record_batch.ts";
 import { defaultConfig } from "./default_config.ts";
 
 const [port, groupId] = Deno.args;

@@ -1,8 +1,11 @@
 /** Ranges of a Kafka source, read whole: what tests of them need. */
 import { kafkaSource } from "../../src/source/kafka.ts";
 import type { KafkaConfig } from "../../src/source/kafka/options.ts";
-import type { PlannedSplit, RangeRequest, RangeSource } from "../../src/source/range_source.ts";
-import type { PollLimit, RecordBatch, SourceContext, SplitId } from "../../src/source/source.ts";
+import type { PlannedSplit, RangeRequest } from "../../src/records/range.ts";
+import type { RangeSource } from "../../src/source/range_source.ts";
+import type { PollLimit, RecordBatch } from "../../src/records/record_batch.ts";
+import type { SourceContext } from "../../src/source/source.ts";
+import type { SplitId } from "../../src/records/position.ts";
 import { defaultConfig } from "./default_config.ts";
 import { testRuntime } from "./stored_object.ts";
 import { textsOf } from "./batch_texts.ts";

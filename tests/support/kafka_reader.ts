@@ -7,15 +7,9 @@ import { SystemClock } from "../../src/runtime/clock.ts";
 import { SplitLostError } from "../../src/runtime/errors.ts";
 import { SeededRandom } from "../../src/runtime/random.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
-import type {
-  Epoch,
-  Position,
-  RecordBatch,
-  Source,
-  SourceContext,
-  SourceHandler,
-  SplitId,
-} from "../../src/source/source.ts";
+import type { Epoch, Position, SplitId } from "../../src/records/position.ts";
+import type { RecordBatch } from "../../src/records/record_batch.ts";
+import type { Source, SourceContext, SourceHandler } from "../../src/source/source.ts";
 import { Condition } from "../../src/runtime/condition.ts";
 import { defaultConfig } from "./default_config.ts";
 import { textsOf } from "./batch_texts.ts";

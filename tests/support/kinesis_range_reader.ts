@@ -1,7 +1,8 @@
 import { assertEquals } from "@std/assert";
-import { positionText } from "../../src/decode/dead_letters.ts";
-import { MAX_RANGES_AT_ONCE, RANGE_EPOCH, type RangePlan, type RangeSource } from "../../src/source/range_source.ts";
-import type { PollLimit, Position, SplitId } from "../../src/source/source.ts";
+import { type PollLimit, positionText } from "../../src/records/record_batch.ts";
+import { MAX_RANGES_AT_ONCE, RANGE_EPOCH, type RangePlan } from "../../src/records/range.ts";
+import type { RangeSource } from "../../src/source/range_source.ts";
+import type { Position, SplitId } from "../../src/records/position.ts";
 import { textAt } from "./batch_texts.ts";
 
 /** What was read of one split. */

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { join, relative } from "node:path";
 import { gunzipSync } from "node:zlib";
 import type { ReplayReport } from "../../src/replay/report.ts";
-import { comparePositions } from "../../src/source/source.ts";
+import { comparePositions } from "../../src/records/position.ts";
 import { type CollectorEnd, CollectorProcess, runCollector, settings } from "./collector.ts";
 import { filesBelow } from "./scratch.ts";
 

@@ -1,4 +1,4 @@
-import { positionText } from "../../src/decode/dead_letters.ts";
+import { positionText } from "../../src/records/record_batch.ts";
 import type { FromWorker, SealedOutput, ToWorker } from "../../src/pipeline/messages.ts";
 import { batchByteLength, type WorkerPort } from "../../src/pipeline/port.ts";
 import type { SealedUnit } from "../../src/pipeline/unit.ts";

@@ -5,7 +5,8 @@ import { FatalError, InvariantError, SplitLostError } from "../../src/runtime/er
 import { silentLog } from "../../src/runtime/log.ts";
 import { Metrics } from "../../src/runtime/metrics.ts";
 import { SeededRandom } from "../../src/runtime/random.ts";
-import type { RecordBatch, Source, SourceHandler } from "../../src/source/source.ts";
+import type { RecordBatch } from "../../src/records/record_batch.ts";
+import type { Source, SourceHandler } from "../../src/source/source.ts";
 import { SimClock, SimTime, turn } from "../sim/sim_clock.ts";
 import { fakeBatch, FakePort } from "./pipeline/fake_port.ts";
 

@@ -8,7 +8,7 @@ import { EXAMPLE_VALUES, REGISTRY } from "../../src/registry.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
-const GROUPS = [REGISTRY.sections, REGISTRY.sources, REGISTRY.plannedSources, REGISTRY.targets]
+const GROUPS = [REGISTRY.sections, REGISTRY.sources, REGISTRY.targets]
   .flatMap((group) => Object.entries<{ readonly options: object }>(group));
 
 function allOptions(): Option<unknown>[] {

@@ -24,7 +24,7 @@ import type {
 import type { ArrayValues, MapValues } from "../../columnar/nested_values.ts";
 import type { TableBuilder } from "../../columnar/table_builder.ts";
 import type { VarcharValues } from "../../columnar/varchar_values.ts";
-import { specialBytes } from "../json/scanner.ts";
+import { specialBytes } from "../../columnar/special_bytes.ts";
 import { AvroTextWriter } from "./avro_text_writer.ts";
 import * as ops from "../../avro/op.ts";
 import type { Op } from "../../avro/op.ts";

@@ -1,6 +1,6 @@
 import type { TableSet } from "../../columnar/table_set.ts";
 import type { SchemaUpdate } from "../../avro/known_schema.ts";
-import type { RecordBatch } from "../../source/source.ts";
+import type { RecordBatch } from "../../records/record_batch.ts";
 import type { DecodeConfig } from "../options.ts";
 import type { RecordDecoder } from "../record_decoder.ts";
 import { Rejection, type RejectionCode } from "../../records/rejection.ts";
@@ -10,7 +10,7 @@ import { AvroTable } from "./avro_table.ts";
 import { type AvroDestination, AvroTables, type FoundNames } from "./avro_tables.ts";
 import { ContainerError, isContainer, readBlock, readHeader, unpackBlock } from "../../avro/container.ts";
 import { type Contained, type InnerBatch, innerBatch } from "./contained.ts";
-import { fileReference } from "../../schema/bulk_parts.ts";
+import { fileReference } from "../../records/bulk_parts.ts";
 import { CONFLUENT_HEADER_BYTE_LENGTH, SINGLE_OBJECT_HEADER_BYTE_LENGTH } from "../../avro/framing.ts";
 import * as ops from "../../avro/op.ts";
 import type { Op } from "../../avro/op.ts";

@@ -8,7 +8,7 @@ import type {
 } from "../../columnar/fixed_values.ts";
 import type { VarcharValues } from "../../columnar/varchar_values.ts";
 import { MAX_EPOCH_MS } from "../times.ts";
-import { specialBytes } from "../json/scanner.ts";
+import { specialBytes } from "../../columnar/special_bytes.ts";
 import { AvroColumnWriter } from "./avro_column_writer.ts";
 import { type AvroTable, ROLE_CONVERT, ROLE_TIME } from "./avro_table.ts";
 import * as ops from "../../avro/op.ts";

@@ -1,6 +1,7 @@
 import type { TableSet } from "../../columnar/table_set.ts";
-import { originOf, type RecordBatch, splitParent, splitPart } from "../../source/source.ts";
-import { collectionOfSource, nameProblem } from "../names.ts";
+import { originOf, type RecordBatch } from "../../records/record_batch.ts";
+import { splitParent, splitPart } from "../../records/position.ts";
+import { collectionOfSource, nameProblem } from "../../records/names.ts";
 import type { DecodeConfig } from "../options.ts";
 import { AvroTable } from "./avro_table.ts";
 import type { Op } from "../../avro/op.ts";

@@ -1,5 +1,4 @@
-import type { BytesColumn, RecordBatch } from "../../source/source.ts";
-import { positionText } from "../dead_letters.ts";
+import { type BytesColumn, positionText, type RecordBatch } from "../../records/record_batch.ts";
 
 /** Datums that stand in a record. */
 export interface Contained {

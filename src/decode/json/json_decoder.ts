@@ -1,5 +1,5 @@
 import type { TableSet } from "../../columnar/table_set.ts";
-import type { RecordBatch } from "../../source/source.ts";
+import type { RecordBatch } from "../../records/record_batch.ts";
 import { COMMA, LEFT_BRACE, LEFT_BRACKET, LOWER_F, LOWER_N, LOWER_T, MINUS, NINE, QUOTE, ZERO } from "../bytes.ts";
 import { COLLECTION, DATA, JsonEnvelopeReader, PROJECT, PROPERTIES } from "./envelope_reader.ts";
 import { ROLE_COLLECTION, ROLE_DATA, ROLE_PROJECT, ROLE_PROPERTIES } from "./fields.ts";

@@ -17,7 +17,7 @@ import {
 } from "./fields.ts";
 import type { JsonTable } from "./table.ts";
 import { hasArrivalColumn } from "../metadata_columns.ts";
-import { MAX_FIELD_NAME_LENGTH } from "../names.ts";
+import { MAX_FIELD_NAME_LENGTH } from "../../records/names.ts";
 import type { DecodeConfig } from "../options.ts";
 import { MAX_EPOCH_MS, parseInstant } from "../times.ts";
 

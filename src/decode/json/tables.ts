@@ -1,8 +1,9 @@
 import type { TableSet } from "../../columnar/table_set.ts";
-import { originOf, type RecordBatch, splitParent } from "../../source/source.ts";
+import { originOf, type RecordBatch } from "../../records/record_batch.ts";
+import { splitParent } from "../../records/position.ts";
 import { hashBytes } from "./fields.ts";
 import { JsonTable } from "./table.ts";
-import { collectionOfSource, nameProblem } from "../names.ts";
+import { collectionOfSource, nameProblem } from "../../records/names.ts";
 import type { DecodeConfig } from "../options.ts";
 
 /** Spellings of table names that are remembered; with more, remembering starts again. */

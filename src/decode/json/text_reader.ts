@@ -1,6 +1,6 @@
 import type { VarcharValues } from "../../columnar/varchar_values.ts";
 import { BACKSLASH, LOWER_U, QUOTE, UNESCAPED } from "../bytes.ts";
-import { specialBytes } from "./scanner.ts";
+import { specialBytes } from "../../columnar/special_bytes.ts";
 import { JsonSkipper } from "./skipper.ts";
 
 /** With this much of the record left, room for all of it is made at once; with more, a string is measured first. */

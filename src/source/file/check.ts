@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import type { CheckResult } from "../source.ts";
+import type { CheckResult } from "../../runtime/check_result.ts";
 import type { FileConfig } from "./options.ts";
 import { type FoundFile, Paths } from "./paths.ts";
 

@@ -3,7 +3,7 @@
  * They are unpacked and taken apart by the pipeline's workers; a position is always that of a block.
  */
 import { type Block, ContainerError, type ContainerHeader, readBlock } from "../../avro/container.ts";
-import type { PollLimit } from "../source.ts";
+import type { PollLimit } from "../../records/record_batch.ts";
 import type { Lines } from "./lines.ts";
 import type { RecordBuffer } from "./record_buffer.ts";
 

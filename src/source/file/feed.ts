@@ -1,6 +1,5 @@
-import type { SplitDetails } from "../../checkpoint/checkpoint_file.ts";
+import type { SplitDetails, SplitId } from "../../records/position.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
-import type { SplitId } from "../source.ts";
 import { type ByteStream, type Input, InputStream, MemoryStream, PlainFile } from "../../codecs/byte_stream.ts";
 import { contentSplitId } from "./identity.ts";
 import { SniffedInput } from "./sniffed_input.ts";

@@ -13,7 +13,7 @@
  */
 import type { CheckpointFile } from "../../checkpoint/checkpoint_file.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
-import type { SplitId } from "../source.ts";
+import type { SplitId } from "../../records/position.ts";
 import { detectCompression } from "../../codecs/detect_compression.ts";
 import { beginsWith, HEAD_BYTE_LENGTH, headOf, type Peek, peek } from "./identity.ts";
 import { type FoundFile, type Paths, type RenamedFiles, statFile } from "./paths.ts";

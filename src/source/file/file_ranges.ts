@@ -4,14 +4,11 @@
  */
 import { withAbort } from "../../runtime/abort.ts";
 import { FatalError, InvariantError } from "../../runtime/errors.ts";
-import {
-  type PlannedSplit,
-  RANGE_EPOCH,
-  type RangePlan,
-  type RangeRequest,
-  type RangeSource,
-} from "../range_source.ts";
-import type { PollLimit, Position, RecordBatch, SourceContext, SplitId } from "../source.ts";
+import { type PlannedSplit, RANGE_EPOCH, type RangePlan, type RangeRequest } from "../../records/range.ts";
+import type { RangeSource } from "../range_source.ts";
+import type { PollLimit, RecordBatch } from "../../records/record_batch.ts";
+import type { SourceContext } from "../source.ts";
+import type { Position, SplitId } from "../../records/position.ts";
 import { type ByteStream, LimitedStream } from "../../codecs/byte_stream.ts";
 import { detectCompression } from "../../codecs/detect_compression.ts";
 import { fileFeed, sampleFeed } from "./feed.ts";

@@ -12,16 +12,9 @@ import { CheckpointFile } from "../../checkpoint/checkpoint_file.ts";
 import { withAbort } from "../../runtime/abort.ts";
 import { Condition } from "../../runtime/condition.ts";
 import { FatalError, InvariantError, SplitLostError } from "../../runtime/errors.ts";
-import type {
-  Epoch,
-  PollLimit,
-  Position,
-  RecordBatch,
-  Source,
-  SourceContext,
-  SourceHandler,
-  SplitId,
-} from "../source.ts";
+import type { Epoch, Position, SplitId } from "../../records/position.ts";
+import type { PollLimit, RecordBatch } from "../../records/record_batch.ts";
+import type { Source, SourceContext, SourceHandler } from "../source.ts";
 import type { Input } from "../../codecs/byte_stream.ts";
 import { inputFeed, sampleFeed } from "./feed.ts";
 import { FileCatalog } from "./file_catalog.ts";

@@ -1,6 +1,6 @@
 import { toHex } from "../../runtime/hex.ts";
 import { basename } from "node:path";
-import type { SplitId } from "../source.ts";
+import type { SplitId } from "../../records/position.ts";
 import { readFully } from "../../codecs/byte_stream.ts";
 import { type FoundFile, foundFile } from "./paths.ts";
 

@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import { type Position, type SplitId, splitParent } from "../source.ts";
+import { type Position, type SplitId, splitParent } from "../../records/position.ts";
 import { detectCompression } from "../../codecs/detect_compression.ts";
 import { fileSplitId, type Peek } from "./identity.ts";
 

@@ -11,7 +11,7 @@
  * A line that is too long for a record is cut: its first maxLineByteLength + 1 bytes are kept, the rest is dropped as it
  * comes, and it is delivered alone once its end is known.
  */
-import type { PollLimit } from "../source.ts";
+import type { PollLimit } from "../../records/record_batch.ts";
 import { contentEnd, type Lines, oneLine, squeezeLines } from "./lines.ts";
 import type { RecordBuffer } from "./record_buffer.ts";
 import { findNewlines, IndexList } from "./newline_scan.ts";

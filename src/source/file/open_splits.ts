@@ -1,4 +1,4 @@
-import type { SplitId } from "../source.ts";
+import type { SplitId } from "../../records/position.ts";
 import type { SplitReader } from "./split_reader.ts";
 import type { TrackedFile } from "./tracked_file.ts";
 

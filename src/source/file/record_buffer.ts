@@ -1,4 +1,4 @@
-import type { PollLimit } from "../source.ts";
+import type { PollLimit } from "../../records/record_batch.ts";
 import type { Lines } from "./lines.ts";
 
 /** Bytes come in as they were read, records go out as batches. */

@@ -1,6 +1,7 @@
 import type { CheckpointFile } from "../../checkpoint/checkpoint_file.ts";
 import { withAbort } from "../../runtime/abort.ts";
-import type { SourceHandler, SplitId } from "../source.ts";
+import type { SourceHandler } from "../source.ts";
+import type { SplitId } from "../../records/position.ts";
 import { type Feed, fileFeed } from "./feed.ts";
 import type { OpenSplit, OpenSplits } from "./open_splits.ts";
 import { SplitReader } from "./split_reader.ts";

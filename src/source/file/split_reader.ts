@@ -1,5 +1,6 @@
 import { FatalError } from "../../runtime/errors.ts";
-import type { Epoch, PollLimit, RecordBatch, SplitId } from "../source.ts";
+import type { Epoch, SplitId } from "../../records/position.ts";
+import type { PollLimit, RecordBatch } from "../../records/record_batch.ts";
 import type { ByteStream } from "../../codecs/byte_stream.ts";
 import { ContainerBuffer } from "./container_buffer.ts";
 import { FileBeginning } from "./file_beginning.ts";

@@ -1,5 +1,4 @@
-import type { SplitDetails } from "../../checkpoint/checkpoint_file.ts";
-import type { Position, SplitId } from "../source.ts";
+import type { Position, SplitDetails, SplitId } from "../../records/position.ts";
 import { type Compression, detectCompression } from "../../codecs/detect_compression.ts";
 import { fileSplitId, type Head, headOf, type Peek } from "./identity.ts";
 import type { FoundFile } from "./paths.ts";

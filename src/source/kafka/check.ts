@@ -1,7 +1,8 @@
 /** What `collector check` tries of a cluster: each broker, the topics, the rights, the group and how far it is. */
 import { withAbort } from "../../runtime/abort.ts";
 import { retry, type RetryPolicy } from "../../runtime/retry.ts";
-import type { CheckResult, SourceContext } from "../source.ts";
+import type { CheckResult } from "../../runtime/check_result.ts";
+import type { SourceContext } from "../source.ts";
 import type { KafkaClient } from "./network/client.ts";
 import { connectKafka, parseNode } from "./network/connect.ts";
 import { BrokerConnection, type HostPort } from "./network/connection.ts";

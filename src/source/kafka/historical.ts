@@ -1,6 +1,7 @@
 /** Records whose event day is out of date: where they go, and how they look there. */
 import type { Runtime } from "../../runtime/runtime.ts";
-import type { BytesColumn, Diversion, DivertedRecords } from "../source.ts";
+import type { BytesColumn } from "../../records/record_batch.ts";
+import type { Diversion, DivertedRecords } from "../../records/diversion.ts";
 import type { KafkaClient } from "./network/client.ts";
 import type { KafkaConfig } from "./options.ts";
 import { TopicProducer } from "./producer.ts";

@@ -3,18 +3,10 @@ import { Condition } from "../../runtime/condition.ts";
 import { withAbort, withEitherSignal } from "../../runtime/abort.ts";
 import { retry, type RetryPolicy } from "../../runtime/retry.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
-import type {
-  Diversion,
-  DivertedRecords,
-  Epoch,
-  PollLimit,
-  Position,
-  RecordBatch,
-  Source,
-  SourceContext,
-  SourceHandler,
-  SplitId,
-} from "../source.ts";
+import type { Diversion, DivertedRecords } from "../../records/diversion.ts";
+import type { Epoch, Position, SplitId } from "../../records/position.ts";
+import type { PollLimit, RecordBatch } from "../../records/record_batch.ts";
+import type { Source, SourceContext, SourceHandler } from "../source.ts";
 import type { KafkaClient } from "./network/client.ts";
 import { Committer } from "./group/committer.ts";
 import { Coordinator } from "./group/coordinator.ts";
@@ -28,7 +20,7 @@ import { OwnedPartitions } from "./group/owned_partitions.ts";
 import { Ownership } from "./group/ownership.ts";
 import type { Partition } from "./fetch/partition.ts";
 import { PartitionReader } from "./fetch/partition_reader.ts";
-import type { TopicPartition } from "./protocol/list_offsets.ts";
+import type { TopicPartition } from "./protocol/topic_partition.ts";
 import { TopicWatch } from "./fetch/topic_watch.ts";
 
 /** For work that must succeed before anything can go on. */

@@ -3,7 +3,7 @@ import { readFailure, serviceError } from "../../runtime/aws/service_error.ts";
 import { retry, RETRY_UNTIL_STOPPED } from "../../runtime/retry.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { withTimeLimit } from "../../runtime/time_limit.ts";
-import type { FileStore } from "../../schema/bulk_parts.ts";
+import type { FileStore } from "../../records/bulk_parts.ts";
 import type { AwsConnection } from "./aws/connect.ts";
 import type { KinesisSettings } from "./settings.ts";
 

@@ -1,6 +1,6 @@
 import { readFailure } from "../../runtime/aws/service_error.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
-import type { CheckResult } from "../source.ts";
+import type { CheckResult } from "../../runtime/check_result.ts";
 import { LeaseCheck } from "./check_leases.ts";
 import { Findings, said } from "./findings.ts";
 import { type Shard, ShardGoneError, type StreamInfo } from "./aws/kinesis_api.ts";

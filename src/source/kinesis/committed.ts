@@ -1,5 +1,5 @@
 import type { Runtime } from "../../runtime/runtime.ts";
-import type { Position, SplitId } from "../source.ts";
+import type { Position, SplitId } from "../../records/position.ts";
 import { type Checkpoint, isSentinel, positionAfter, SHARD_END } from "./leases/checkpoint.ts";
 import { parseLease } from "./leases/lease.ts";
 import type { LeaseStore } from "./leases/lease_store.ts";

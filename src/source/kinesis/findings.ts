@@ -1,4 +1,4 @@
-import type { CheckResult } from "../source.ts";
+import type { CheckResult } from "../../runtime/check_result.ts";
 
 /** What `collector check` has found so far. */
 export class Findings {

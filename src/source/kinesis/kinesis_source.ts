@@ -14,17 +14,9 @@
 import { withAbort } from "../../runtime/abort.ts";
 import { Condition } from "../../runtime/condition.ts";
 import { InvariantError, SplitLostError } from "../../runtime/errors.ts";
-import {
-  type Epoch,
-  type PollLimit,
-  type Position,
-  type RecordBatch,
-  type Source,
-  type SourceContext,
-  type SourceHandler,
-  type SplitId,
-  splitPart,
-} from "../source.ts";
+import { type Epoch, type Position, type SplitId, splitPart } from "../../records/position.ts";
+import type { PollLimit, RecordBatch } from "../../records/record_batch.ts";
+import type { Source, SourceContext, SourceHandler } from "../source.ts";
 import { AssignmentWatch } from "./leases/assignment.ts";
 import { Background } from "./background.ts";
 import { EndedShards } from "./leases/ended_shards.ts";

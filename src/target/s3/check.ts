@@ -1,6 +1,6 @@
 import { FatalError, RetriableError } from "../../runtime/errors.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
-import type { CheckResult } from "../../source/source.ts";
+import type { CheckResult } from "../../runtime/check_result.ts";
 import { describe, type Operation } from "./errors.ts";
 import type { BucketInfo, ObjectStore } from "./object_store.ts";
 import { type OpenStore, openStoreInTime } from "./open_store.ts";

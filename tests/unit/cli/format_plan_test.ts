@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { formatPlan, type PlanToShow } from "../../../src/cli/format_plan.ts";
 import type { JobPlan } from "../../../src/replay/job_file.ts";
-import type { PlannedSplit } from "../../../src/source/range_source.ts";
+import type { PlannedSplit } from "../../../src/records/range.ts";
 
 function split(name: string, fields: Partial<PlannedSplit> = {}): PlannedSplit {
   return { split: name, start: "0", end: "1000", after: [], weight: 1000, details: {}, ...fields };

@@ -7,7 +7,7 @@ import { runJob } from "../../../src/cli/job_runner.ts";
 import type { JobSettings } from "../../../src/cli/job_settings.ts";
 import { loadConfig } from "../../../src/cli/load_config.ts";
 import { SeededRandom } from "../../../src/runtime/random.ts";
-import type { Position, SplitId } from "../../../src/source/source.ts";
+import type { Position, SplitId } from "../../../src/records/position.ts";
 import { inScratchDirectory } from "../../support/scratch.ts";
 import { FakeRanges, type FakeSplit } from "../replay/fake_ranges.ts";
 import { FakeHost } from "./fake_host.ts";

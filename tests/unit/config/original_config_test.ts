@@ -1,10 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { resolveConfig } from "../../../src/config/resolve.ts";
-import type { PlannedComponent } from "../../../src/config/section.ts";
 import { REGISTRY } from "../../../src/registry.ts";
 import { ConfigError } from "../../../src/runtime/errors.ts";
-import { InvariantError } from "../../../src/runtime/errors.ts";
-import type { SourceComponent } from "../../../src/source/source.ts";
 
 /** A config as deployments of the original collector have them. */
 const KAFKA_TO_S3 = `# collector, production
@@ -61,24 +58,14 @@ aws.s3-endpoint=http://localhost:9000
 target.aws.s3-bucket=events
 `;
 
-/** The planned source, as if it were there: its options alone are under test. */
-function registryWith(name: string) {
-  const never = () => {
-    throw new InvariantError("nothing is opened here");
-  };
-  const planned: PlannedComponent | undefined = REGISTRY.plannedSources[name];
-  const component: SourceComponent<object> | undefined = planned && { ...planned, create: never, check: never };
-  return { ...REGISTRY, plannedSources: {}, sources: { ...REGISTRY.sources, ...(component && { [name]: component }) } };
-}
-
-function resolve(name: string, contents: string, environment: Readonly<Record<string, string>> = {}) {
+function resolve(contents: string, environment: Readonly<Record<string, string>> = {}) {
   const file = { name: "config.properties", contents };
-  return resolveConfig({ registry: registryWith(name), file, sets: [], environment });
+  return resolveConfig({ registry: REGISTRY, file, sets: [], environment });
 }
 
 Deno.test("a config of the original for Kafka and S3 works, with warnings for what is different", () => {
   const environment = { RAKAM_KAFKA_TOPIC: "events-live", RAKAM_STREAM_MAX__FLUSH__DURATION: "5s", RAKAM_FOO: "1" };
-  const { config, warnings, notes } = resolve("kafka", KAFKA_TO_S3, environment);
+  const { config, warnings, notes } = resolve(KAFKA_TO_S3, environment);
   const kafka = config.source.config as Record<string, unknown>;
   assertEquals(kafka.nodes, ["10.0.1.11", "10.0.1.12:9093", "10.0.1.13"]);
   assertEquals([kafka.topic, kafka.offset, kafka.historicalTopic], ["events-live", "earliest", undefined]);
@@ -107,7 +94,7 @@ Deno.test("a config of the original for Kafka and S3 works, with warnings for wh
 });
 
 Deno.test("a config of the original for Kinesis works, its secrets hidden", () => {
-  const { config, warnings, listing } = resolve("kinesis", KINESIS);
+  const { config, warnings, listing } = resolve(KINESIS);
   const kinesis = config.source.config as Record<string, unknown>;
   assertEquals([kinesis.stream, kinesis.maxRecordsPerBatch, kinesis.enableCloudwatch], ["events", 1000, true]);
   assertEquals(warnings, []);
@@ -117,7 +104,7 @@ Deno.test("a config of the original for Kinesis works, its secrets hidden", () =
 
 Deno.test("Kafka's options have the original's defaults and refuse what can't be", () => {
   const text = "stream.source=kafka\ntarget=s3\ntarget.aws.s3-bucket=b\nkafka.topic=t\n";
-  const config = resolve("kafka", `${text}kafka.nodes=h`).config.source.config as Record<string, unknown>;
+  const config = resolve(`${text}kafka.nodes=h`).config.source.config as Record<string, unknown>;
   const expected = {
     topic: "t",
     offset: "latest",
@@ -132,9 +119,9 @@ Deno.test("Kafka's options have the original's defaults and refuse what can't be
     historicalMaxFlushRecords: 500_000,
   };
   assertEquals(Object.fromEntries(Object.keys(expected).map((field) => [field, config[field]])), expected);
-  for (const nodes of ["a,b:9092", "[::1]:9092", "kafka-1.internal:1"]) resolve("kafka", `${text}kafka.nodes=${nodes}`);
+  for (const nodes of ["a,b:9092", "[::1]:9092", "kafka-1.internal:1"]) resolve(`${text}kafka.nodes=${nodes}`);
   for (const node of ["http://h:1", "h:", "h:0", "h:65536", "a b", "h:1:2", "::1"]) {
-    const error = assertThrows(() => resolve("kafka", `${text}kafka.nodes=ok,${node}`), ConfigError);
+    const error = assertThrows(() => resolve(`${text}kafka.nodes=ok,${node}`), ConfigError);
     assertEquals(error.problems.map(({ message }) => message), [
       `"${node}" is no broker: write host or host:port, without a protocol (got "ok,${node}")`,
     ]);
@@ -144,7 +131,7 @@ Deno.test("Kafka's options have the original's defaults and refuse what can't be
 Deno.test("keys that need each other are reported where they stand", () => {
   const text = "stream.source=kafka\ntarget=s3\nkafka.nodes=h\nkafka.topic=t\ntarget.aws.s3-bucket=s3://events/x\n" +
     "target.compression=gzip\ntarget.compression.level=12\n";
-  const error = assertThrows(() => resolve("kafka", text), ConfigError);
+  const error = assertThrows(() => resolve(text), ConfigError);
   assertEquals(error.problems.map(({ origin, key }) => `${origin}: ${key}`), [
     "config.properties:5: target.aws.s3-bucket",
     "config.properties:7: target.compression.level",

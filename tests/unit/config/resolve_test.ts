@@ -211,13 +211,6 @@ Deno.test("resolveConfig() takes keys of components that are not selected, even 
   assertEquals(listing.some(({ key }) => key === "drum.name"), false);
 });
 
-Deno.test("resolveConfig() says which sources there are when a planned one is selected, and checks its keys", () => {
-  assertEquals(problemsOf("stream.source='Wire'\ntarget=paper\nwire.length=long\n"), [
-    "c.properties:1: stream.source: this build has no wire source; it has tape, drum",
-    'c.properties:3: wire.length: not a whole number (got "long")',
-  ]);
-});
-
 Deno.test("resolveConfig() has values looked at together once each is right", () => {
   const text = `${MINIMAL}tape.from=7\nflow.fast=true\n`;
   assertEquals(problemsOf(text, { environment: { RAKAM_TAPE_TO: "5" } }), [

@@ -68,12 +68,9 @@ const sections = {
   },
 };
 
-/** Two sources, one target, one section, and a source that is planned. */
+/** Two sources, one target, one section. */
 export const testRegistry = {
   sections,
   sources: { tape, drum },
   targets: { paper },
-  plannedSources: {
-    wire: { doc: "Reads wires.", options: { length: option.integer("wire.length", { doc, required: true }) } },
-  },
 } satisfies Registry<typeof sections>;

@@ -2,7 +2,7 @@ import { isNull } from "../../../src/columnar/block.ts";
 import type { Page } from "../../../src/columnar/page.ts";
 import { type DecodeConfig, decodeOptions } from "../../../src/decode/options.ts";
 import { StreamBuffer } from "../../../src/decode/stream_buffer.ts";
-import type { BytesColumn, RecordBatch } from "../../../src/source/source.ts";
+import type { BytesColumn, RecordBatch } from "../../../src/records/record_batch.ts";
 import { defaultConfig } from "../../support/default_config.ts";
 import { type Exact, exactValue } from "./exact_json.ts";
 

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { collectionOfSource, nameProblem } from "../../../src/decode/names.ts";
+import { collectionOfSource, nameProblem } from "../../../src/records/names.ts";
 import { decodeOptions } from "../../../src/decode/options.ts";
 import { configOf } from "./harness.ts";
 

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { gunzipSync } from "node:zlib";
 import { Encoder, type EncoderOptions } from "../../../src/encode/encoder.ts";
 import { assembleObject } from "../../../src/encode/object.ts";
-import type { EncodedPiece } from "../../../src/pipeline/messages.ts";
+import type { EncodedPiece } from "../../../src/encode/piece.ts";
 import { pageOf } from "./pages.ts";
 
 const HOUR_MS = 3_600_000;

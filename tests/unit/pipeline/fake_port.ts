@@ -1,6 +1,6 @@
 import type { FromWorker, SealedOutput, ToWorker } from "../../../src/pipeline/messages.ts";
 import { batchByteLength, type WorkerPort } from "../../../src/pipeline/port.ts";
-import type { RecordBatch } from "../../../src/source/source.ts";
+import type { RecordBatch } from "../../../src/records/record_batch.ts";
 
 /** A batch of `rowCount` records of `byteLength` bytes each, from `start` on. */
 export function fakeBatch(

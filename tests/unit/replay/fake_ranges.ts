@@ -1,14 +1,10 @@
 /** A source of ranges in memory, whose batches are cut wherever a seeded random has them cut. */
 import { InvariantError } from "../../../src/runtime/errors.ts";
 import type { SeededRandom } from "../../../src/runtime/random.ts";
-import {
-  MAX_RANGES_AT_ONCE,
-  type PlannedSplit,
-  RANGE_EPOCH,
-  type RangePlan,
-  type RangeSource,
-} from "../../../src/source/range_source.ts";
-import type { PollLimit, Position, RecordBatch, SplitId } from "../../../src/source/source.ts";
+import { MAX_RANGES_AT_ONCE, type PlannedSplit, RANGE_EPOCH, type RangePlan } from "../../../src/records/range.ts";
+import type { RangeSource } from "../../../src/source/range_source.ts";
+import type { PollLimit, RecordBatch } from "../../../src/records/record_batch.ts";
+import type { Position, SplitId } from "../../../src/records/position.ts";
 
 /** What a split holds: the byte lengths of its records, or "gap" for positions without one. */
 export type FakeRecords = readonly (number | "gap")[];

@@ -1,7 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { positionText } from "../../../src/decode/dead_letters.ts";
+import { positionText, type RecordBatch } from "../../../src/records/record_batch.ts";
 import { letterBatches, parseLetter } from "../../../src/replay/letter_batches.ts";
-import type { RecordBatch } from "../../../src/source/source.ts";
 import { textsOf } from "../../support/batch_texts.ts";
 
 function line(fields: Record<string, unknown>): string {

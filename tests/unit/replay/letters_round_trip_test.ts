@@ -3,7 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { DecodeConfig } from "../../../src/decode/options.ts";
 import { StreamBuffer } from "../../../src/decode/stream_buffer.ts";
 import { letterBatches, parseLetter } from "../../../src/replay/letter_batches.ts";
-import type { RecordBatch } from "../../../src/source/source.ts";
+import type { RecordBatch } from "../../../src/records/record_batch.ts";
 import { encodeDatums, linesOf } from "../decode/avro/avro_harness.ts";
 import { batchOf, bytesColumn, configOf, type Decoded, sealed } from "../decode/harness.ts";
 

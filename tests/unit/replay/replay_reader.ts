@@ -3,8 +3,10 @@ import { assert, assertEquals } from "@std/assert";
 import { type JobProgress, NO_PROGRESS } from "../../../src/replay/job_file.ts";
 import { ReplaySource } from "../../../src/replay/replay_source.ts";
 import { SeededRandom } from "../../../src/runtime/random.ts";
-import { RANGE_EPOCH } from "../../../src/source/range_source.ts";
-import type { Position, RecordBatch, SourceHandler, SplitId } from "../../../src/source/source.ts";
+import { RANGE_EPOCH } from "../../../src/records/range.ts";
+import type { Position, SplitId } from "../../../src/records/position.ts";
+import type { RecordBatch } from "../../../src/records/record_batch.ts";
+import type { SourceHandler } from "../../../src/source/source.ts";
 import { fakePlan, FakeRanges, type FakeSplit } from "./fake_ranges.ts";
 
 export const NEVER = new AbortController().signal;

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertFalse, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import { NO_PROGRESS } from "../../../src/replay/job_file.ts";
 import { InvariantError } from "../../../src/runtime/errors.ts";
-import type { RecordBatch } from "../../../src/source/source.ts";
+import type { RecordBatch } from "../../../src/records/record_batch.ts";
 import type { FakeRecords, FakeSplit } from "./fake_ranges.ts";
 import { NEVER, type ReadUnit, ReplayReader } from "./replay_reader.ts";
 

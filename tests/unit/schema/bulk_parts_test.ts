@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { StreamBuffer } from "../../../src/decode/stream_buffer.ts";
-import { bulkParts, type FileStore, namesFiles } from "../../../src/schema/bulk_parts.ts";
-import type { RecordBatch } from "../../../src/source/source.ts";
+import { bulkParts, type FileStore, namesFiles } from "../../../src/records/bulk_parts.ts";
+import type { RecordBatch } from "../../../src/records/record_batch.ts";
 import { batchOf, bytesColumn, configOf, sealed } from "../decode/harness.ts";
 import { linesOf, schemaUpdate } from "../decode/avro/avro_harness.ts";
 

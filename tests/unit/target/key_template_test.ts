@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import type { ObjectGroup } from "../../../src/pipeline/messages.ts";
+import type { ObjectGroup } from "../../../src/encode/piece.ts";
 import {
   escapeName,
   MAX_NAME_BYTES,

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { gzipSync, zstdCompressSync } from "node:zlib";
-import type { SplitId } from "../../../src/source/source.ts";
+import type { SplitId } from "../../../src/records/position.ts";
 import type { Manifest, ManifestDeadLetters, ManifestObject, ManifestRange } from "../../../src/target/manifest.ts";
 import type { ReadableObjectTarget } from "../../../src/target/target.ts";
 import type { Depth } from "../../../src/verify/contents.ts";

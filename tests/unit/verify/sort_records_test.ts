@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
-import { comparePositions } from "../../../src/source/source.ts";
+import { comparePositions } from "../../../src/records/position.ts";
 import {
   decodeExpected,
   decodeRange,

@@ -1,5 +1,5 @@
-import { type Epoch, type SplitId, splitParent, splitPart } from "../../source.ts";
-import type { TopicPartition } from "../protocol/list_offsets.ts";
+import { type Epoch, type SplitId, splitParent, splitPart } from "../../../records/position.ts";
+import type { TopicPartition } from "../protocol/topic_partition.ts";
 import type { ChunkReader } from "../records/chunk_reader.ts";
 
 /** What one fetch brought of one partition, still to be taken over. */

@@ -1,6 +1,7 @@
 import { FatalError } from "../../../runtime/errors.ts";
 import type { Runtime } from "../../../runtime/runtime.ts";
-import type { PollLimit, RecordBatch, SourceContext } from "../../source.ts";
+import type { PollLimit, RecordBatch } from "../../../records/record_batch.ts";
+import type { SourceContext } from "../../source.ts";
 import type { Chunk, Partition } from "./partition.ts";
 import { BatchBuilder } from "../records/batch_builder.ts";
 import { type ChunkCounts, CorruptBatchError } from "../records/chunk_reader.ts";

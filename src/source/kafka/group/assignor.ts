@@ -2,7 +2,7 @@
  * Who reads what: the leader of a generation gets everyone's subscription and hands out the partitions. The bytes are
  * those of Java's ConsumerProtocol, so that range and roundrobin work in a group with Java clients.
  */
-import { byTopic, type TopicPartition } from "../protocol/list_offsets.ts";
+import { byTopic, type TopicPartition } from "../protocol/topic_partition.ts";
 import { WireReader, WireWriter } from "../protocol/wire.ts";
 
 export type Strategy = "range" | "roundrobin" | "cooperative-sticky";

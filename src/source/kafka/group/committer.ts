@@ -4,13 +4,13 @@
  */
 import { FatalError, RetriableError, SplitLostError } from "../../../runtime/errors.ts";
 import type { Runtime } from "../../../runtime/runtime.ts";
-import type { Epoch } from "../../source.ts";
+import type { Epoch } from "../../../records/position.ts";
 import { type Coordinator, throwGroupError } from "./coordinator.ts";
 import type { GroupMember } from "./group_member.ts";
 import { splitOf } from "../fetch/partition.ts";
 import { ErrorCode, errorName, isCoordinatorMoved, isPassing } from "../protocol/errors.ts";
 import type { Membership } from "../protocol/group.ts";
-import type { TopicPartition } from "../protocol/list_offsets.ts";
+import type { TopicPartition } from "../protocol/topic_partition.ts";
 import { offsetCommitRequest } from "../protocol/offsets.ts";
 
 interface PendingCommit extends TopicPartition {

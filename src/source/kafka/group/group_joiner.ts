@@ -20,7 +20,7 @@ import {
   type Membership,
   syncGroupRequest,
 } from "../protocol/group.ts";
-import type { TopicPartition } from "../protocol/list_offsets.ts";
+import type { TopicPartition } from "../protocol/topic_partition.ts";
 import type { TopicWatch } from "../fetch/topic_watch.ts";
 
 export interface GroupOptions {

@@ -20,7 +20,7 @@ import { GroupJoiner, type GroupOptions, MembershipLostError } from "./group_joi
 import { HEARTBEAT_MS, sendHeartbeats } from "./heartbeats.ts";
 import { ErrorCode, isCoordinatorMoved } from "../protocol/errors.ts";
 import type { Membership } from "../protocol/group.ts";
-import type { TopicPartition } from "../protocol/list_offsets.ts";
+import type { TopicPartition } from "../protocol/topic_partition.ts";
 import type { TopicWatch } from "../fetch/topic_watch.ts";
 
 /** What the rest of the source does at the turns of the group. */

@@ -1,7 +1,7 @@
 /** What is ours, in which epoch, and whose turn it is. */
-import type { Epoch, SplitId } from "../../source.ts";
+import type { Epoch, SplitId } from "../../../records/position.ts";
 import { Partition, splitOf } from "../fetch/partition.ts";
-import type { TopicPartition } from "../protocol/list_offsets.ts";
+import type { TopicPartition } from "../protocol/topic_partition.ts";
 
 export class OwnedPartitions {
   readonly #bySplit = new Map<SplitId, Partition>();

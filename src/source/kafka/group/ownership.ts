@@ -7,7 +7,7 @@ import type { GroupListener } from "./group_member.ts";
 import type { OutOfRange } from "./out_of_range.ts";
 import type { OwnedPartitions } from "./owned_partitions.ts";
 import { type Partition, splitOf } from "../fetch/partition.ts";
-import type { TopicPartition } from "../protocol/list_offsets.ts";
+import type { TopicPartition } from "../protocol/topic_partition.ts";
 import { resolveStarts, type Start, startHints, type StartsParts } from "./starts.ts";
 
 export interface OwnershipParts {

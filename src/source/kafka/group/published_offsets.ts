@@ -2,7 +2,7 @@
 import { FatalError, RetriableError } from "../../../runtime/errors.ts";
 import { retry, type RetryPolicy } from "../../../runtime/retry.ts";
 import type { Runtime } from "../../../runtime/runtime.ts";
-import { type Position, type SplitId, splitParent } from "../../source.ts";
+import { type Position, type SplitId, splitParent } from "../../../records/position.ts";
 import type { KafkaClient } from "../network/client.ts";
 import { Coordinator, throwGroupError } from "./coordinator.ts";
 import { selectionOf } from "../historical.ts";

@@ -6,7 +6,8 @@ import { type Coordinator, throwGroupError } from "./coordinator.ts";
 import { splitOf } from "../fetch/partition.ts";
 import { ErrorCode, errorName, isCoordinatorMoved } from "../protocol/errors.ts";
 import type { IsolationLevel } from "../protocol/fetch.ts";
-import { EARLIEST, LATEST, listOffsetsRequest, type TopicPartition } from "../protocol/list_offsets.ts";
+import { EARLIEST, LATEST, listOffsetsRequest } from "../protocol/list_offsets.ts";
+import type { TopicPartition } from "../protocol/topic_partition.ts";
 import { type CommittedOffset, offsetFetchRequest } from "../protocol/offsets.ts";
 import type { TopicWatch } from "../fetch/topic_watch.ts";
 

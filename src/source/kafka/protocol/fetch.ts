@@ -1,5 +1,5 @@
 import { ApiKey, type ApiRequest } from "./api.ts";
-import { byTopic, type TopicPartition } from "./list_offsets.ts";
+import { byTopic, type TopicPartition } from "./topic_partition.ts";
 
 /** 0: everything; 1: nothing of open or aborted transactions. */
 export type IsolationLevel = 0 | 1;

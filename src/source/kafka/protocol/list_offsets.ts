@@ -1,10 +1,7 @@
+import type { TopicPartition } from "./topic_partition.ts";
+import { byTopic } from "./topic_partition.ts";
 import { ApiKey, type ApiRequest } from "./api.ts";
 import type { IsolationLevel } from "./fetch.ts";
-
-export interface TopicPartition {
-  readonly topic: string;
-  readonly partition: number;
-}
 
 export const EARLIEST = -2n;
 export const LATEST = -1n;
@@ -12,17 +9,6 @@ export const LATEST = -1n;
 export interface ListedOffset extends TopicPartition {
   readonly errorCode: number;
   readonly offset: bigint;
-}
-
-/** Groups by topic, in the order of first appearance. */
-export function byTopic<T extends { readonly topic: string }>(items: readonly T[]): [string, T[]][] {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const group = groups.get(item.topic);
-    if (group === undefined) groups.set(item.topic, [item]);
-    else group.push(item);
-  }
-  return [...groups];
 }
 
 /** The first or the next offset of partitions, at their leader. `timestamp` is EARLIEST or LATEST (or epoch ms). */

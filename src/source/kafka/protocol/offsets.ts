@@ -1,6 +1,6 @@
 import { ApiKey, type ApiRequest } from "./api.ts";
 import type { Membership } from "./group.ts";
-import { byTopic, type TopicPartition } from "./list_offsets.ts";
+import { byTopic, type TopicPartition } from "./topic_partition.ts";
 
 export interface OffsetToCommit extends TopicPartition {
   readonly offset: bigint;

@@ -1,5 +1,5 @@
 import { ApiKey, type ApiRequest } from "./api.ts";
-import { byTopic, type TopicPartition } from "./list_offsets.ts";
+import { byTopic, type TopicPartition } from "./topic_partition.ts";
 
 export interface PartitionRecords extends TopicPartition {
   /** One record batch. */

@@ -9,9 +9,11 @@ import {
   RANGE_EPOCH,
   type RangePlan,
   type RangeRequest,
-  type RangeSource,
-} from "../../range_source.ts";
-import type { PollLimit, Position, RecordBatch, SourceContext, SplitId } from "../../source.ts";
+} from "../../../records/range.ts";
+import type { RangeSource } from "../../range_source.ts";
+import type { PollLimit, RecordBatch } from "../../../records/record_batch.ts";
+import type { SourceContext } from "../../source.ts";
+import type { Position, SplitId } from "../../../records/position.ts";
 import type { KafkaClient } from "../network/client.ts";
 import { Coordinator } from "../group/coordinator.ts";
 import { fetchSettingsOf, isolationOf } from "../fetch/fetch_settings.ts";

@@ -2,10 +2,10 @@
 import { FatalError } from "../../../runtime/errors.ts";
 import { retry, type RetryPolicy } from "../../../runtime/retry.ts";
 import type { Runtime } from "../../../runtime/runtime.ts";
-import type { PlannedSplit, RangeEdge, RangePlan, RangeRequest } from "../../range_source.ts";
-import type { SplitId } from "../../source.ts";
+import type { PlannedSplit, RangeEdge, RangePlan, RangeRequest } from "../../../records/range.ts";
+import type { SplitId } from "../../../records/position.ts";
 import { splitOf } from "../fetch/partition.ts";
-import type { TopicPartition } from "../protocol/list_offsets.ts";
+import type { TopicPartition } from "../protocol/topic_partition.ts";
 import { type OffsetEdge, parseOffsets } from "./range_positions.ts";
 import { listOffsets, type StartsParts } from "../group/starts.ts";
 

@@ -1,5 +1,5 @@
 import { FatalError } from "../../../runtime/errors.ts";
-import type { SplitId } from "../../source.ts";
+import type { SplitId } from "../../../records/position.ts";
 import { splitOf } from "../fetch/partition.ts";
 
 /** What positions say about a range's edge. */

@@ -7,7 +7,7 @@ import type { KafkaClient } from "../network/client.ts";
 import type { FetchSettings } from "../fetch/fetcher.ts";
 import { ErrorCode } from "../protocol/errors.ts";
 import { fetchRequest } from "../protocol/fetch.ts";
-import type { TopicPartition } from "../protocol/list_offsets.ts";
+import type { TopicPartition } from "../protocol/topic_partition.ts";
 
 export interface TailQuestion {
   readonly client: KafkaClient;

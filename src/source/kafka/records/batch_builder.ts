@@ -1,4 +1,5 @@
-import type { BytesColumn, Epoch, PollLimit, RecordBatch, SplitId } from "../../source.ts";
+import type { BytesColumn, PollLimit, RecordBatch } from "../../../records/record_batch.ts";
+import type { Epoch, SplitId } from "../../../records/position.ts";
 
 /** Most rows that room is made for at first: batches may say anything. */
 const MAX_INITIAL_ROWS = 16_384;

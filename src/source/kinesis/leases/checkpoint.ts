@@ -11,7 +11,7 @@
  * `comparePositions` orders all of them as the table does.
  */
 import { InvariantError } from "../../../runtime/errors.ts";
-import { comparePositions, type Position } from "../../source.ts";
+import { comparePositions, type Position } from "../../../records/position.ts";
 
 export type Sentinel = "AT_TIMESTAMP" | "TRIM_HORIZON" | "LATEST" | "SHARD_END";
 

@@ -1,6 +1,7 @@
 import { withAbort } from "../../../runtime/abort.ts";
 import type { Clock } from "../../../runtime/clock.ts";
-import type { SourceHandler, SplitId } from "../../source.ts";
+import type { SourceHandler } from "../../source.ts";
+import type { SplitId } from "../../../records/position.ts";
 import { sleepUntilAborted } from "../../../runtime/sleep.ts";
 import type { OwnedShards } from "../shards/owned_shards.ts";
 

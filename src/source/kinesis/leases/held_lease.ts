@@ -1,7 +1,7 @@
 import { withEitherSignal } from "../../../runtime/abort.ts";
 import { SplitLostError } from "../../../runtime/errors.ts";
 import type { Clock } from "../../../runtime/clock.ts";
-import type { Epoch } from "../../source.ts";
+import type { Epoch } from "../../../records/position.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { Lease } from "./lease.ts";
 import type { LeaseTable } from "./lease_table.ts";

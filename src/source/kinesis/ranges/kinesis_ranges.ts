@@ -8,17 +8,11 @@ import {
   RANGE_EPOCH,
   type RangePlan,
   type RangeRequest,
-  type RangeSource,
-} from "../../range_source.ts";
-import {
-  type PollLimit,
-  type Position,
-  type RecordBatch,
-  type SourceContext,
-  type SplitId,
-  splitParent,
-  splitPart,
-} from "../../source.ts";
+} from "../../../records/range.ts";
+import type { RangeSource } from "../../range_source.ts";
+import type { PollLimit, RecordBatch } from "../../../records/record_batch.ts";
+import type { SourceContext } from "../../source.ts";
+import { type Position, type SplitId, splitParent, splitPart } from "../../../records/position.ts";
 import { END_POSITION } from "../leases/checkpoint.ts";
 import type { KinesisPorts } from "../aws/kinesis_ports.ts";
 import { MAX_PAGE_BYTES } from "../shards/page_size.ts";

@@ -1,8 +1,8 @@
 /** Which shards have records of a range, and where each begins. */
 import { FatalError } from "../../../runtime/errors.ts";
 import type { Runtime } from "../../../runtime/runtime.ts";
-import type { PlannedSplit, RangeEdge, RangePlan, RangeRequest } from "../../range_source.ts";
-import type { SplitId } from "../../source.ts";
+import type { PlannedSplit, RangeEdge, RangePlan, RangeRequest } from "../../../records/range.ts";
+import type { SplitId } from "../../../records/position.ts";
 import { END_POSITION } from "../leases/checkpoint.ts";
 import { eachLimited } from "../concurrency.ts";
 import { findFirstRecord, type FirstRecordOptions, LOOK_BACK_MS, type RangeBegin } from "../shards/first_record.ts";

@@ -1,6 +1,6 @@
 import type { ByteBudget } from "../../../runtime/byte_budget.ts";
 import type { Runtime } from "../../../runtime/runtime.ts";
-import type { Position, SplitId } from "../../source.ts";
+import type { Position, SplitId } from "../../../records/position.ts";
 import { recordAt } from "../leases/checkpoint.ts";
 import {
   ExpiredIteratorError,

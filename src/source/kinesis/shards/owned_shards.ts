@@ -1,4 +1,4 @@
-import type { Position, SplitId } from "../../source.ts";
+import type { Position, SplitId } from "../../../records/position.ts";
 import { positionAfter } from "../leases/checkpoint.ts";
 import type { HeldLease } from "../leases/held_lease.ts";
 import type { ShardReader } from "./shard_reader.ts";

@@ -1,6 +1,6 @@
 import { RetriableError } from "../../../runtime/errors.ts";
 import type { Runtime } from "../../../runtime/runtime.ts";
-import type { SplitId } from "../../source.ts";
+import type { SplitId } from "../../../records/position.ts";
 import { ExpiredIteratorError } from "../aws/kinesis_api.ts";
 
 const BACKOFF_BASE_MS = 200, BACKOFF_MAX_MS = 10_000;

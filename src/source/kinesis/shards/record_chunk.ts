@@ -1,5 +1,6 @@
 /** What one read of a shard gave, as rows in plain arrays, waiting to become batches. */
-import type { BytesColumn, Epoch, PollLimit, Position, RecordBatch, SplitId } from "../../source.ts";
+import type { BytesColumn, PollLimit, RecordBatch } from "../../../records/record_batch.ts";
+import type { Epoch, Position, SplitId } from "../../../records/position.ts";
 import { readAggregate } from "./aggregate.ts";
 import { compareDecimals, END_POSITION, recordAt } from "../leases/checkpoint.ts";
 import type { StreamRecord } from "../aws/kinesis_api.ts";

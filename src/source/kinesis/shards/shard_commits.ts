@@ -2,7 +2,7 @@ import { withAbort, withEitherSignal } from "../../../runtime/abort.ts";
 import { InvariantError, SplitLostError } from "../../../runtime/errors.ts";
 import { retry, RETRY_UNTIL_STOPPED } from "../../../runtime/retry.ts";
 import type { Runtime } from "../../../runtime/runtime.ts";
-import { comparePositions, type Epoch, type Position, type SplitId } from "../../source.ts";
+import { comparePositions, type Epoch, type Position, type SplitId } from "../../../records/position.ts";
 import { checkpointBefore, END_POSITION, positionAfter } from "../leases/checkpoint.ts";
 import type { HeldLease } from "../leases/held_lease.ts";
 import type { OwnedShard, OwnedShards } from "./owned_shards.ts";

@@ -10,7 +10,8 @@
  */
 import type { ByteBudget } from "../../../runtime/byte_budget.ts";
 import type { Runtime } from "../../../runtime/runtime.ts";
-import type { Epoch, PollLimit, Position, RecordBatch, SplitId } from "../../source.ts";
+import type { Epoch, Position, SplitId } from "../../../records/position.ts";
+import type { PollLimit, RecordBatch } from "../../../records/record_batch.ts";
 import { recordAt, sentinelAt } from "../leases/checkpoint.ts";
 import {
   ExpiredIteratorError,

@@ -1,5 +1,6 @@
 import { Condition } from "../../../runtime/condition.ts";
-import type { Epoch, PollLimit, Position, RecordBatch, SplitId } from "../../source.ts";
+import type { Epoch, Position, SplitId } from "../../../records/position.ts";
+import type { PollLimit, RecordBatch } from "../../../records/record_batch.ts";
 import type { RecordChunk } from "./record_chunk.ts";
 
 /** Chunks that wait to be taken, beside the one that is being taken. */

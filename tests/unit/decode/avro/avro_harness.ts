@@ -4,7 +4,7 @@ import { Encoder } from "../../../../src/encode/encoder.ts";
 import type { DecodeConfig } from "../../../../src/decode/options.ts";
 import { StreamBuffer } from "../../../../src/decode/stream_buffer.ts";
 import type { KnownSchema, SchemaUpdate } from "../../../../src/avro/known_schema.ts";
-import type { RecordBatch } from "../../../../src/source/source.ts";
+import type { RecordBatch } from "../../../../src/records/record_batch.ts";
 import { batchOf, configOf, type Decoded, sealed } from "../harness.ts";
 
 /** Avro's own encoder, of the reference implementation for JavaScript. */

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { DecodeConfig } from "../../../../src/decode/options.ts";
 import { Diverter } from "../../../../src/decode/diverter.ts";
 import { StreamBuffer } from "../../../../src/decode/stream_buffer.ts";
-import type { RecordBatch } from "../../../../src/source/source.ts";
+import type { RecordBatch } from "../../../../src/records/record_batch.ts";
 import { batchOf, bytesColumn, configOf, type Decoded, sealed, typesOf } from "../harness.ts";
 import { decodeBare, encodeDatums, linesOf, roundTrip, schemaForAll, schemaUpdate } from "./avro_harness.ts";
 

@@ -1,6 +1,6 @@
 import { gzipSync } from "node:zlib";
 import { assert, assertEquals, assertLess, assertNotEquals } from "@std/assert";
-import { splitParent } from "../../../../src/source/source.ts";
+import { splitParent } from "../../../../src/records/position.ts";
 import { block, type FileRun, FileWorld, lines } from "./file_world.ts";
 
 function test(name: string, run: (world: FileWorld) => Promise<void>): void {

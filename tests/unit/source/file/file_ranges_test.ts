@@ -3,13 +3,8 @@ import { gzipSync, zstdCompressSync } from "node:zlib";
 import { FatalError, InvariantError } from "../../../../src/runtime/errors.ts";
 import { fileSource } from "../../../../src/source/file.ts";
 import { FileRanges } from "../../../../src/source/file/file_ranges.ts";
-import {
-  type PlannedSplit,
-  RANGE_EPOCH,
-  type RangePlan,
-  type RangeRequest,
-} from "../../../../src/source/range_source.ts";
-import type { PollLimit, RecordBatch } from "../../../../src/source/source.ts";
+import { type PlannedSplit, RANGE_EPOCH, type RangePlan, type RangeRequest } from "../../../../src/records/range.ts";
+import type { PollLimit, RecordBatch } from "../../../../src/records/record_batch.ts";
 import { sampleEvents } from "../../../../src/source/sample/sample.ts";
 import { avroContainer } from "../../../support/avro_container.ts";
 import { textsOf } from "../../../support/batch_texts.ts";

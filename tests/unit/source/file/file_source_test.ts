@@ -1,7 +1,7 @@
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { assert, assertEquals, assertGreater, assertNotEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { FatalError, InvariantError } from "../../../../src/runtime/errors.ts";
-import { splitParent } from "../../../../src/source/source.ts";
+import { splitParent } from "../../../../src/records/position.ts";
 import { block, FileWorld, lines, type Row } from "./file_world.ts";
 
 const NEVER = new AbortController().signal;

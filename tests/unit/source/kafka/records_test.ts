@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertInstanceOf, assertLess, assertThrows } from "@std/assert";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { SeededRandom } from "../../../../src/runtime/random.ts";
-import type { RecordBatch } from "../../../../src/source/source.ts";
+import type { RecordBatch } from "../../../../src/records/record_batch.ts";
 import { parseHeaders } from "../../../../src/source/kafka/historical.ts";
 import { BatchBuilder } from "../../../../src/source/kafka/records/batch_builder.ts";
 import { ChunkReader, CorruptBatchError, measureRecords } from "../../../../src/source/kafka/records/chunk_reader.ts";

@@ -7,7 +7,7 @@ import {
   isCheckpointText,
   positionAfter,
 } from "../../../../src/source/kinesis/leases/checkpoint.ts";
-import { comparePositions } from "../../../../src/source/source.ts";
+import { comparePositions } from "../../../../src/records/position.ts";
 import { InvariantError } from "../../../../src/runtime/errors.ts";
 
 const LONGEST = String(2n ** 186n - 1n);

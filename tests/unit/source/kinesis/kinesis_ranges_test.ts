@@ -8,7 +8,7 @@ import type { KinesisApi } from "../../../../src/source/kinesis/aws/kinesis_api.
 import { KinesisRanges } from "../../../../src/source/kinesis/ranges/kinesis_ranges.ts";
 import { type KinesisConfig, kinesisOptions } from "../../../../src/source/kinesis/options.ts";
 import { kinesisSettings } from "../../../../src/source/kinesis/settings.ts";
-import type { RangePlan } from "../../../../src/source/range_source.ts";
+import type { RangePlan } from "../../../../src/records/range.ts";
 import { CALM } from "../../../sim/faults.ts";
 import { SimClock, SimTime } from "../../../sim/sim_clock.ts";
 import { SimKinesisApi, SimStream } from "../../../sim/sim_kinesis.ts";

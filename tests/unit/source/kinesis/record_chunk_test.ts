@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
-import { positionText } from "../../../../src/decode/dead_letters.ts";
+import { type PollLimit, positionText, type RecordBatch } from "../../../../src/records/record_batch.ts";
 import type { StreamRecord } from "../../../../src/source/kinesis/aws/kinesis_api.ts";
 import { RecordChunk } from "../../../../src/source/kinesis/shards/record_chunk.ts";
-import type { PollLimit, Position, RecordBatch } from "../../../../src/source/source.ts";
+import type { Position } from "../../../../src/records/position.ts";
 import { textAt } from "../../../support/batch_texts.ts";
 import { aggregate } from "../../../support/kpl.ts";
 

@@ -1,7 +1,7 @@
 /** Writes what is generated from the option specs: config.example.properties and the README's key table. */
 
 import { EXAMPLE_VALUES, REGISTRY } from "../registry.ts";
-import { exampleProperties, keyTable, withKeyTable } from "./docs.ts";
+import { exampleProperties, keyTable, withKeyTable } from "../config/docs.ts";
 
 const root = new URL("../../", import.meta.url);
 const readme = new URL("README.md", root);

@@ -4,7 +4,8 @@
  *
  *     tag 3 | size 8, big-endian | key of the file, UTF-8
  */
-import type { BytesColumn, Position, RecordBatch, RecordFile } from "../source/source.ts";
+import type { BytesColumn, RecordBatch, RecordFile } from "./record_batch.ts";
+import type { Position } from "./position.ts";
 
 const TAG_FILE = 3;
 const HEAD_BYTE_LENGTH = 9;

@@ -1,5 +1,5 @@
-import type { ByteStream } from "../../codecs/byte_stream.ts";
-import { ZstdBlocks } from "../../codecs/zstd_blocks.ts";
+import type { ByteStream } from "./byte_stream.ts";
+import { ZstdBlocks } from "./zstd_blocks.ts";
 
 /** Small, since what a damaged piece held before the damage is lost with it. */
 const READ_BYTE_LENGTH = 32 * 1024;
