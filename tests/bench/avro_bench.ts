@@ -2,7 +2,7 @@
  * Avro datums to NDJSON, beside what everybody would write: avsc's fromBuffer and JSON.stringify, one record at a time,
  * in one isolate:
  *
- *     deno run -A tests/bench/avro_bench.ts [rows] [rounds]
+ *     deno run -A --config tests/deno.json tests/bench/avro_bench.ts [rows] [rounds]
  *
  * The two take turns, and of each the best round counts, since other programs can only slow it down.
  */

@@ -1,7 +1,7 @@
 /**
  * JSON bytes to pages beside TextDecoder + JSON.parse of the same records, one record at a time, in one isolate:
  *
- *     deno run -A tests/bench/decode_bench.ts [--rows N] [--rounds N]
+ *     deno run -A --config tests/deno.json tests/bench/decode_bench.ts [--rows N] [--rounds N]
  *
  * Batches alternate between the two, and of every batch its best round counts, since other programs can only slow it down.
  */

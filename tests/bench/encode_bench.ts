@@ -1,6 +1,6 @@
 /**
  * How fast pages become NDJSON, next to JSON.stringify of the same rows, and compressed objects, next to gzipSync of the
- * same output; in one process, in alternating rounds. `deno run -A tests/bench/encode_bench.ts [seconds a measurement]`
+ * same output; in one process, in alternating rounds. `deno run -A --config tests/deno.json tests/bench/encode_bench.ts [seconds a measurement]`
  *
  * JSON.stringify gets its rows as objects that exist already, and its text is not even turned into bytes.
  */

@@ -52,7 +52,7 @@ async function* lines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string
 
 function script(name: string, args: readonly string[]): Deno.Command {
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--quiet", "--config", join(ROOT, "deno.json"), join(ROOT, name), ...args],
+    args: ["run", "-A", "--quiet", "--config", join(ROOT, "tests/deno.json"), join(ROOT, name), ...args],
     cwd: ROOT,
     env: { KAFKAJS_NO_PARTITIONER_WARNING: "1", NO_COLOR: "1" },
     stdin: "null",

@@ -1,7 +1,7 @@
 /**
  * The Kinesis source by itself: what it costs to read, and what it asks of the services.
  *
- *     deno run -A tests/bench/kinesis_bench.ts [--records N] [--rounds N]
+ *     deno run -A --config tests/deno.json tests/bench/kinesis_bench.ts [--records N] [--rounds N]
  *
  *  - read: GetRecords answers of a server in this process -> the SDK -> chunks -> batches, one shard after the other in
  *    one isolate, plain records and KPL aggregates; MB are the records' own bytes;

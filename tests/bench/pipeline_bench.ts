@@ -1,7 +1,7 @@
 /**
  * The whole pipeline (the loop, workers, objects; a source and a target in memory) beside gzipSync of the same output:
  *
- *     deno run -A tests/bench/pipeline_bench.ts [--rows N] [--rounds N]
+ *     deno run -A --config tests/deno.json tests/bench/pipeline_bench.ts [--rows N] [--rounds N]
  *
  * `share` is the pipeline's speed in one isolate as a share of gzipSync's alone, at the same level, over the same output.
  * `scaling` is two pipeline workers' speed by that of one. Rounds alternate; the best of each side counts.

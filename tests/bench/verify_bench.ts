@@ -2,8 +2,8 @@
  * `collector verify` of many objects: how long it takes and how much memory. Not part of `deno task bench`, since it makes
  * and lists a million objects. A target that makes its listing and its manifests up as they are asked for, or files:
  *
- *     deno run -A tests/bench/verify_bench.ts             a million objects, made up
- *     deno run -A tests/bench/verify_bench.ts 100000 files    as many files in a temporary directory
+ *     deno run -A --config tests/deno.json tests/bench/verify_bench.ts             a million objects, made up
+ *     deno run -A --config tests/deno.json tests/bench/verify_bench.ts 100000 files    as many files in a temporary directory
  */
 import { join } from "node:path";
 import { createHash } from "node:crypto";

@@ -2,7 +2,7 @@
  * The bench's broker, in a process of its own: fills a topic with events, prints its port, and prints how long each
  * group took from its first fetch to the commit of the last record.
  *
- *     deno run -A tests/support/kafka_bench_broker.ts ROWS SIZE PARTITIONS
+ *     deno run -A --config tests/deno.json tests/support/kafka_bench_broker.ts ROWS SIZE PARTITIONS
  */
 import { writeRecordBatch } from "../../src/source/kafka/records/record_batch_writer.ts";
 import { ApiKey } from "../../src/source/kafka/protocol/api.ts";

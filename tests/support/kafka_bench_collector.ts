@@ -1,7 +1,7 @@
 /**
  * The collector as the program runs it; when it is told to end, it prints what its stages took.
  *
- *     deno run -A tests/support/kafka_bench_collector.ts KEY=VALUE...
+ *     deno run -A --config tests/deno.json tests/support/kafka_bench_collector.ts KEY=VALUE...
  */
 import { assemble } from "../../src/assemble.ts";
 import { byLabel } from "../../src/cli/progress.ts";

@@ -2,7 +2,7 @@
  * What one would write in an afternoon, in one isolate: kafkajs' eachBatch, JSON.parse, JSON.stringify and gzipSync, a
  * file for every 16 MB, then the commit.
  *
- *     deno run -A tests/support/kafka_bench_plain.ts PORT GROUP DIRECTORY LEVEL
+ *     deno run -A --config tests/deno.json tests/support/kafka_bench_plain.ts PORT GROUP DIRECTORY LEVEL
  */
 import { Kafka, logLevel } from "kafkajs";
 import { gzipSync } from "node:zlib";

@@ -1,7 +1,7 @@
 /**
  * The Kafka source alone: reads, drops the records, commits every 16 MB.
  *
- *     deno run -A tests/support/kafka_bench_source.ts PORT GROUP
+ *     deno run -A --config tests/deno.json tests/support/kafka_bench_source.ts PORT GROUP
  */
 import { Metrics } from "../../src/runtime/metrics.ts";
 import { silentLog } from "../../src/runtime/log.ts";

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 
 const SCRIPT = fileURLToPath(new URL("kinesis_local.ts", import.meta.url));
-const CONFIG = fileURLToPath(new URL("../../deno.json", import.meta.url));
+const CONFIG = fileURLToPath(new URL("../deno.json", import.meta.url));
 
 /** Starts kinesis-local in a process of its own, and says where it listens. */
 export async function startKinesisLocal(): Promise<{ url: string; stop(): Promise<void> }> {
