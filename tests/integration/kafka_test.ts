@@ -708,7 +708,7 @@ kafkaTest("a static member that comes back in time moves no partitions", async (
 });
 
 kafkaTest("reads what kafkajs' producer wrote, compressed too", async ({ cluster, reader }) => {
-  const { Kafka, logLevel, CompressionTypes } = await import("kafkajs");
+  const { Kafka, logLevel, CompressionTypes } = await import("../support/kafkajs.ts");
   const [log] = cluster.createTopic("events", 1);
   const producer = new Kafka({ brokers: cluster.nodes, logLevel: logLevel.NOTHING })
     .producer({ createPartitioner: () => () => 0 });

@@ -12,7 +12,7 @@ import {
   logLevel,
   type Producer,
   ResourcePatternTypes,
-} from "kafkajs";
+} from "../support/kafkajs.ts";
 import { CollectorProcess, runCollector, settings } from "../support/collector.ts";
 import { KafkaCluster, USER } from "./cluster.ts";
 import { rangeCases } from "./range_cases.ts";

@@ -16,9 +16,11 @@ function entriesOf(all: Readonly<Record<string, unknown>>, keys: Readonly<Record
   return Object.fromEntries(Object.entries(all).filter(([key]) => key in keys));
 }
 
-Deno.test("the tests import and compile the collector as its own deno.json says", () => {
+Deno.test("the tests import, compile and format as the collector's deno.json says", () => {
   assertEquals(entriesOf(testsConfig.imports, denoConfig.imports), denoConfig.imports, "tests/deno.json: imports");
   assertEquals(testsConfig.compilerOptions, denoConfig.compilerOptions, "tests/deno.json: compilerOptions");
+  assertEquals(testsConfig.fmt.lineWidth, denoConfig.fmt.lineWidth, "tests/deno.json: fmt");
+  assertEquals(testsConfig.lint, denoConfig.lint, "tests/deno.json: lint");
 });
 
 Deno.test("the tests run the collector with the very packages that it is locked to", async () => {
