@@ -62,7 +62,7 @@ Deno.test("resolveConfig() prefers --set to COLLECTOR_ to RAKAM_ to the file to 
 
 Deno.test("resolveConfig() needs no file", () => {
   const environment = { COLLECTOR_STREAM_SOURCE: "drum", RAKAM_TARGET: "Paper", RAKAM_DRUM_NAME: "d" };
-  assertEquals(resolve(null, { environment }).config.source.config, { name: "d" });
+  assertEquals(resolve(null, { environment }).config.source.config, { name: "d", length: undefined });
   assertEquals(problemsOf(null), [
     "stream.source: not set, but the collector needs it: one of tape, drum",
     "target: not set, but the collector needs it: one of paper",
@@ -205,8 +205,8 @@ Deno.test("resolveConfig() warns of deprecated keys and of the original's other 
 });
 
 Deno.test("resolveConfig() takes keys of components that are not selected, even with values it would refuse", () => {
-  const { notes, warnings, listing } = resolve(`${MINIMAL}drum.name=\nwire.length=long\n`, { sets: ["drum.name=d"] });
-  assertEquals(notes, ["no effect with stream.source=tape and target=paper: drum.name, wire.length"]);
+  const { notes, warnings, listing } = resolve(`${MINIMAL}drum.name=\ndrum.length=long\n`, { sets: ["drum.name=d"] });
+  assertEquals(notes, ["no effect with stream.source=tape and target=paper: drum.length, drum.name"]);
   assertEquals(warnings, []);
   assertEquals(listing.some(({ key }) => key === "drum.name"), false);
 });

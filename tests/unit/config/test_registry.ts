@@ -36,9 +36,12 @@ const tape: SourceComponent<TapeConfig> = {
   check: neverCalled,
 };
 
-const drum: SourceComponent<{ readonly name: string }> = {
+const drum: SourceComponent<{ readonly name: string; readonly length: number | undefined }> = {
   doc: "Reads drums.",
-  options: { name: option.string("drum.name", { doc, required: true }) },
+  options: {
+    name: option.string("drum.name", { doc, required: true }),
+    length: option.integer("drum.length", { doc }),
+  },
   create: neverCalled,
   check: neverCalled,
 };
