@@ -13,7 +13,7 @@ import { EXIT, type ExitCode } from "./exit_code.ts";
 import { formatBytes } from "./format.ts";
 import { type Host, print } from "./host.ts";
 import { CONFIG_FLAGS, formatProblems, loadConfig, type Loaded } from "./load_config.ts";
-import { openProcessLog } from "./run.ts";
+import { openProcessLog } from "./collect.ts";
 import { Terminal } from "./terminal.ts";
 
 /** A source or target that has not answered by then is taken for unreachable. */

@@ -1,4 +1,5 @@
 import type { JobPlan } from "../replay/job_file.ts";
+import { edgesText } from "../replay/job_plan.ts";
 import { formatBytes, formatCount, formatSeconds } from "./format.ts";
 
 /** Of a list that may be long. */
@@ -50,11 +51,6 @@ const WEIGHTS: Readonly<Record<JobPlan["range"]["weightUnit"], (weight: number) 
   bytes: formatBytes,
   ms: formatSeconds,
 };
-
-/** What was asked for. */
-export function edgesText({ from, to, incremental }: JobPlan): { readonly from: string; readonly to: string } {
-  return { from: from ?? (incremental ? "the last run's end, if any," : "the beginning"), to: to ?? "the end" };
-}
 
 function rangeText(plan: JobPlan): string {
   const { from, to } = edgesText(plan);

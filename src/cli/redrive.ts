@@ -4,10 +4,10 @@ import { DeadLetterRanges, keptLines } from "../replay/dead_letter_ranges.ts";
 import type { Arguments, Command } from "./command.ts";
 import type { ExitCode } from "./exit_code.ts";
 import type { Host } from "./host.ts";
-import { runJob } from "./job_runner.ts";
-import { jobSettingsOf } from "./job_settings.ts";
+import { runAskedJob } from "./run_job.ts";
+import { jobSettingsOf } from "../replay/job_settings.ts";
 import { CONFIG_FLAGS, loadConfig } from "./load_config.ts";
-import { JOB_FLAGS, jobNameOf, prefixOf, waysOf } from "./replay.ts";
+import { JOB_FLAGS, jobNameOf, prefixOf, saysOf, waysOf } from "./replay.ts";
 
 export const redriveCommand: Command = {
   summary: "try dead letters again, with today's config and schemas",
@@ -32,7 +32,7 @@ async function redrive(args: Arguments, host: Host): Promise<ExitCode> {
   // What can't be decoded must be kept, whatever the live collector does with it.
   const config: Config = { ...given, decode: { ...given.decode, deadLetterPolicy: "store" } };
   const name = jobNameOf(args, "redrive"), prefix = prefixOf(args);
-  return await runJob({
+  return await runAskedJob({
     request: {
       name,
       prefix,
@@ -45,6 +45,7 @@ async function redrive(args: Arguments, host: Host): Promise<ExitCode> {
       ...waysOf(args),
     },
     settings: jobSettingsOf(loaded),
+    ...saysOf(args),
     configOf: () => config,
     ranges: (config, runtime) => {
       return new DeadLetterRanges(deadLetterStoreOf(config, { runtime, prefix }), {
@@ -70,5 +71,5 @@ async function redrive(args: Arguments, host: Host): Promise<ExitCode> {
 
 /** Whether records may name files that are read in their place. */
 function namesFiles({ decode, source }: Config): boolean {
-  return source.name === "kinesis" && decode.dataFormat !== "JSON" && decode.avroEncoding === "RAKAM";
+  return source.component.files !== undefined && decode.dataFormat !== "JSON" && decode.avroEncoding === "RAKAM";
 }

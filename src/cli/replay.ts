@@ -8,9 +8,9 @@ import { checkKeyPrefix } from "../target/prefixed_target.ts";
 import { type Arguments, type Command, type Flag, UsageError } from "./command.ts";
 import type { ExitCode } from "./exit_code.ts";
 import type { Host } from "./host.ts";
-import type { JobRequest } from "./job_plan.ts";
-import { runJob } from "./job_runner.ts";
-import { jobSettingsOf } from "./job_settings.ts";
+import type { JobRequest } from "../replay/job_plan.ts";
+import { type AskedJob, runAskedJob } from "./run_job.ts";
+import { jobSettingsOf } from "../replay/job_settings.ts";
 import { CONFIG_FLAGS, loadConfig } from "./load_config.ts";
 import { type AskedRange, parseRate, RANGE_FLAGS, rangeOf } from "./replay_range.ts";
 
@@ -56,10 +56,11 @@ async function replay(args: Arguments, host: Host): Promise<ExitCode> {
     throw new UsageError(`stream.source=${name} can't be replayed: nothing of it can be read again`);
   }
   const historical = args.has("historical");
-  const range = rangeOf(args, { nowMs: host.clock.now(), whole: name === "file", historical });
-  return await runJob({
+  const range = rangeOf(args, { nowMs: host.clock.now(), whole: component.finite === true, historical });
+  return await runAskedJob({
     request: requestOf(args, range, historical),
     settings: jobSettingsOf(loaded),
+    ...saysOf(args),
     configOf: (plan) => plan.historical ? byDay(config) : config,
     ranges: (config, runtime) => component.ranges!(config.source.config, sourceContextOf(config, runtime)),
     plan: (ranges, earlier, signal) => {
@@ -78,14 +79,17 @@ function requestOf(args: Arguments, range: AskedRange, historical: boolean): Job
   };
 }
 
-/** What JOB_FLAGS say. @throws UsageError */
-export function waysOf(args: Arguments): Pick<JobRequest, "wait" | "dryRun" | "discard" | "quiet" | "rate"> {
+/** What JOB_FLAGS say of words. */
+export function saysOf(args: Arguments): Pick<AskedJob, "dryRun" | "quiet"> {
+  return { dryRun: args.has("dry-run"), quiet: args.has("quiet") };
+}
+
+/** What JOB_FLAGS say of the work. @throws UsageError */
+export function waysOf(args: Arguments): Pick<JobRequest, "wait" | "discard" | "rate"> {
   const rate = args.value("rate");
   return {
     wait: args.has("wait"),
-    dryRun: args.has("dry-run"),
     discard: args.has("discard"),
-    quiet: args.has("quiet"),
     rate: rate === undefined ? null : parseRate(rate),
   };
 }

@@ -20,7 +20,7 @@ import { EXIT, type ExitCode } from "./exit_code.ts";
 import { type Host, print } from "./host.ts";
 import { markHours } from "./hour_markers.ts";
 import { CONFIG_FLAGS, loadConfig } from "./load_config.ts";
-import { openProcessLog } from "./run.ts";
+import { openProcessLog } from "./collect.ts";
 import { Terminal } from "./terminal.ts";
 import { formatReport } from "./verify_report.ts";
 import { showProgress } from "./verify_progress.ts";

@@ -16,6 +16,7 @@ export const fileSource: SourceComponent<FileConfig> = {
     "Reads files (plain, gzip, zstd), standard input or the sample events: one JSON record a line, or Avro object container files. Stops at the " +
     "end or follows; goes on after a stop or a crash where it was.",
   options: fileOptions,
+  finite: true,
   create: (config, context) => new FileSource(config, context, INPUTS),
   check: (config) => checkFiles(config),
   ranges: (config, context) => new FileRanges(config, context, INPUTS),

@@ -111,6 +111,8 @@ export interface SourceComponent<Config> extends OptionGroup<Config> {
    * or absent: there is nothing to keep apart.
    */
   parts?(config: Config): readonly SourcePart[] | null;
+  /** Whether everything that is there is a range, so that a replay need not say one. */
+  readonly finite?: boolean;
   /** The same source, read by ranges; absent when nothing of it can be read again. */
   ranges?(config: Config, context: SourceContext): RangeSource;
   /** Where the files are that records name (the original's bulk files); null or absent when there is no such place. */

@@ -2,9 +2,9 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { parseInvocation } from "../../../src/cli/arguments.ts";
 import { COMMANDS } from "../../../src/cli/commands.ts";
-import type { JobRequest } from "../../../src/cli/job_plan.ts";
-import { runJob } from "../../../src/cli/job_runner.ts";
-import type { JobSettings } from "../../../src/cli/job_settings.ts";
+import type { JobRequest } from "../../../src/replay/job_plan.ts";
+import { runAskedJob } from "../../../src/cli/run_job.ts";
+import type { JobSettings } from "../../../src/replay/job_settings.ts";
 import { loadConfig } from "../../../src/cli/load_config.ts";
 import { SeededRandom } from "../../../src/runtime/random.ts";
 import type { Position, SplitId } from "../../../src/records/position.ts";
@@ -22,9 +22,7 @@ const REQUEST: JobRequest = {
   resumes: false,
   incremental: false,
   wait: false,
-  dryRun: false,
   discard: false,
-  quiet: true,
   rate: null,
 };
 
@@ -40,11 +38,12 @@ class PublishingRanges extends FakeRanges {
 }
 
 /** Runs the job once. Returns its exit code, where it was told to go on, and what it published. */
-async function runOnce(directory: string, { request, splits, fails = false, endpoint, settings = {} }: {
+async function runOnce(directory: string, { request, splits, fails = false, endpoint, settings = {}, quiet = true }: {
   request?: Partial<JobRequest>;
   settings?: JobSettings;
   splits: readonly FakeSplit[];
   fails?: boolean;
+  quiet?: boolean;
   /** Of an S3 that is the target in place of the console; a signal comes as soon as it turned out to fail. */
   endpoint?: string;
 }) {
@@ -74,9 +73,11 @@ async function runOnce(directory: string, { request, splits, fails = false, endp
   const { config } = await loadConfig(args, host);
   const published: Record<SplitId, Position>[] = [];
   let resumed: Record<SplitId, Position> | null = null;
-  const code = await runJob({
+  const code = await runAskedJob({
     request: { ...REQUEST, ...request },
     settings,
+    dryRun: false,
+    quiet,
     configOf: () => config,
     ranges: () => {
       const ranges = new PublishingRanges(splits, published);
@@ -124,10 +125,10 @@ Deno.test("a job that is stopped while its target fails says so, and is finished
       return new Response(null, { status: method === "PUT" ? 503 : 200 });
     });
     const endpoint = `http://127.0.0.1:${server.addr.port}`;
-    const stopped = await runOnce(directory, { splits, endpoint, request: { quiet: false } });
+    const stopped = await runOnce(directory, { splits, endpoint, quiet: false });
     assertEquals(stopped.code, 5, stopped.errors);
     assertStringIncludes(stopped.errors, "shutdown.timeout passed");
-    const { code, errors } = await runOnce(directory, { splits, request: { quiet: false } });
+    const { code, errors } = await runOnce(directory, { splits, quiet: false });
     assertEquals(code, 0);
     assertStringIncludes(errors, "going on with the run that wasn't finished");
   });

@@ -1,10 +1,10 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { parseInvocation } from "../../../src/cli/arguments.ts";
 import { COMMANDS } from "../../../src/cli/commands.ts";
-import { checkJobSettings, jobSettingsOf } from "../../../src/cli/job_settings.ts";
+import { checkJobSettings, jobSettingsOf } from "../../../src/replay/job_settings.ts";
 import { loadConfig } from "../../../src/cli/load_config.ts";
 import { FatalError } from "../../../src/runtime/errors.ts";
-import { FakeHost } from "./fake_host.ts";
+import { FakeHost } from "../cli/fake_host.ts";
 
 async function settingsOf(...sets: string[]) {
   const { args } = parseInvocation(["replay", ...sets.flatMap((set) => ["--set", set])], COMMANDS);

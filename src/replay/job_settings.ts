@@ -1,4 +1,4 @@
-import type { Loaded } from "./load_config.ts";
+import type { ListingEntry } from "../config/read.ts";
 import { FatalError } from "../runtime/errors.ts";
 
 /**
@@ -15,7 +15,7 @@ const KEYS: readonly string[] = [
 /** By key, as they were written; keys that aren't set or have no effect are left out. */
 export type JobSettings = Readonly<Record<string, string>>;
 
-export function jobSettingsOf({ listing }: Pick<Loaded, "listing">): JobSettings {
+export function jobSettingsOf({ listing }: { readonly listing: readonly ListingEntry[] }): JobSettings {
   const known = new Set(KEYS);
   return Object.fromEntries(
     listing.flatMap(({ key, text }) => known.has(key) && text !== undefined ? [[key, text]] : []),

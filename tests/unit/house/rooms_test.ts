@@ -1,0 +1,63 @@
+/** The rooms of src and their order: see the README's chapter on the layout. */
+import { assertEquals } from "@std/assert";
+import { relative } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** From the ground up: a room's files may import their own room's and those of rooms before it. */
+const ROOMS: readonly string[] = [
+  ...["runtime", "codecs", "records", "config", "columnar", "avro", "checkpoint", "decode", "schema", "encode"],
+  ...["pipeline", "source", "target", "loop", "replay", "verify", "registry.ts", "assemble.ts", "help", "cli", "build"],
+];
+
+const FOLDER = /^(?:source|target)\/(?:kafka|kinesis|file|s3)\//;
+
+const SRC = new URL("../../../src/", import.meta.url);
+const IMPORT = /\b(?:from|import)\s*\(?\s*"(\.{1,2}\/[^"]+\.ts)"|new URL\("(\.{1,2}\/[^"]+\.ts)", import\.meta\.url\)/g;
+
+async function* filesBelow(folder: URL): AsyncIterable<URL> {
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    if (isDirectory) yield* filesBelow(new URL(`${name}/`, folder));
+    else if (name.endsWith(".ts")) yield new URL(name, folder);
+  }
+}
+
+const pathOf = (file: URL) => relative(fileURLToPath(SRC), fileURLToPath(file));
+
+/** Every file of src with the files of src that it imports. */
+async function readImports(): Promise<Map<string, string[]>> {
+  const imports = new Map<string, string[]>();
+  for await (const file of filesBelow(SRC)) {
+    const path = pathOf(file);
+    if (path.startsWith("std/")) continue; // stands in for a package
+    const text = await Deno.readTextFile(file);
+    imports.set(path, [...text.matchAll(IMPORT)].map(([, from, url]) => pathOf(new URL(from ?? url, file))));
+  }
+  return imports;
+}
+
+const imports = await readImports();
+const roomOf = (path: string) => path.split("/")[0];
+
+Deno.test("every file of src stands in a room", () => {
+  const lost = [...imports.keys()].filter((path) => !ROOMS.includes(roomOf(path)));
+  assertEquals(lost, [], "put it into one of the rooms, or give the new room its place in the list above");
+});
+
+Deno.test("no import of src goes up", () => {
+  const up = [...imports].flatMap(([path, others]) =>
+    others.filter((other) => ROOMS.indexOf(roomOf(other)) > ROOMS.indexOf(roomOf(path)))
+      .map((other) => `${path} imports ${other}`)
+  );
+  const advice = "move what both need to the upper room, or have the upper room declare the interface that it needs " +
+    "and assemble.ts pass it in";
+  assertEquals(up, [], advice);
+});
+
+Deno.test("no source and no target looks into another one's folder", () => {
+  const across = [...imports].flatMap(([path, others]) => {
+    const own = FOLDER.exec(path)?.[0];
+    const theirs = others.filter((other) => FOLDER.test(other) && FOLDER.exec(other)?.[0] !== own);
+    return own === undefined ? [] : theirs.map((other) => `${path} imports ${other}`);
+  });
+  assertEquals(across, [], "what two of them need stands beside source.ts or target.ts, or in runtime/");
+});
