@@ -1,3 +1,4 @@
+/** What is run by developers only: one executable is made of main.ts, and the generated docs are written. */
 import { basename, dirname, join } from "node:path";
 import { type Bundle, bundle } from "./bundle.ts";
 import { runDeno } from "./command.ts";

@@ -12,10 +12,9 @@
  * It is replaced whole: written under a temporary name, fsynced, renamed, and the directory fsynced. `<path>.lock` is
  * held with flock(2) while it is open, so the system frees it when the process dies, however it dies.
  */
-import type { SplitDetails } from "../records/position.ts";
+import { comparePositions, type Epoch, type Position, type SplitDetails, type SplitId } from "../records/position.ts";
 import { type FileLock, lockFile, replaceFile } from "../runtime/durable_file.ts";
 import { FatalError, InvariantError, SplitLostError } from "../runtime/errors.ts";
-import { comparePositions, type Epoch, type Position, type SplitId } from "../records/position.ts";
 
 export interface SplitCheckpoint {
   /** The place of the next record. */

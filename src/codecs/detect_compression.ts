@@ -1,3 +1,7 @@
+/**
+ * Codecs: what bytes are packed with, and how they are unpacked (gzip, zstd, snappy, lz4, bzip2, xz) and checked (CRC-32, CRC-32C).
+ * Kafka's record batches, Avro's containers, files, replays and audits share them.
+ */
 export type Compression = "none" | "gzip" | "zstd";
 
 const GZIP = [0x1f, 0x8b];

@@ -2,8 +2,7 @@
  * Typed values of a block's rows, for targets that take pages. Check `isNull` first: a null row has no value. The
  * numeric ones allocate nothing.
  */
-import type { Block, MapBlock, ScalarBlock, VarcharBlock } from "./block.ts";
-import { isNull } from "./block.ts";
+import { type Block, isNull, type MapBlock, type ScalarBlock, type VarcharBlock } from "./block.ts";
 import { writeDate, writeIsoTimestamp } from "./calendar.ts";
 
 export { isNull };

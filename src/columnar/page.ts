@@ -1,3 +1,7 @@
+/**
+ * Columns: rows of a table are built column by column (table_builder.ts, column_builder.ts), each in the narrowest type that
+ * holds its values exactly, and leave as pages of blocks.
+ */
 import type { Block } from "./block.ts";
 import type { Column, TableName } from "./types.ts";
 

@@ -1,8 +1,7 @@
-import { positionText } from "../records/record_batch.ts";
+import { type BytesColumn, originOf, positionText, type RecordBatch } from "../records/record_batch.ts";
 import type { ByteAccount } from "../columnar/byte_account.ts";
 import { ByteWriter } from "../columnar/byte_writer.ts";
 import type { TableName } from "../columnar/types.ts";
-import { type BytesColumn, originOf, type RecordBatch } from "../records/record_batch.ts";
 import type { RejectionCode } from "../records/rejection.ts";
 
 /** Rejected records as NDJSON lines, ready to be compressed. */

@@ -1,3 +1,7 @@
+/**
+ * Decoding: the bytes of records -> rows in the builders of columnar/. json/ and avro/ read the two formats; stream_buffer.ts
+ * takes whole batches, adds metadata columns, and keeps what can't be read as dead letters.
+ */
 import type { TableBuilder } from "../columnar/table_builder.ts";
 import type { SchemaUpdate } from "../avro/known_schema.ts";
 import type { RecordBatch } from "../records/record_batch.ts";

@@ -1,3 +1,7 @@
+/**
+ * Encoding: pages -> lines of JSON -> compressed pieces, a group of rows that belong in one object at a time; object.ts puts the
+ * pieces of an object together.
+ */
 import type { Page } from "../columnar/page.ts";
 import type { TableName } from "../columnar/types.ts";
 import type { EncodedPiece, ObjectGroup } from "./piece.ts";

@@ -1,4 +1,7 @@
 /**
+ * The pipeline: record batches go out to workers (dispatcher.ts), which decode, encode and compress them; pieces come back and
+ * are gathered in units (unit.ts).
+ *
  * What passes between the loop (main isolate) and a pipeline worker. Messages of one port arrive in order, once.
  *
  *     loop                                   worker

@@ -1,3 +1,8 @@
+/**
+ * Records: the words of the flow, which sources, pipeline, targets and audits share. What a batch of records is, where it stands
+ * (position.ts), which part of a log a job reads (range.ts), what is written and committed as a whole (flush_unit.ts), and why a
+ * record can't become a row (rejection.ts).
+ */
 import { RANGE_EPOCH } from "./range.ts";
 import type { Epoch, Position, SplitId } from "./position.ts";
 

@@ -1,4 +1,6 @@
 /**
+ * Replays: ranges of a source, or dead letters, read again as bounded jobs.
+ *
  * The life of a bounded job, a replay or a redrive:
  *
  *     lock -> [finish the run that was left unfinished] -> plan -> run the loop over the ranges -> report -> forget

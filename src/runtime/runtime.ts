@@ -1,3 +1,7 @@
+/**
+ * The ground floor: what every room may use. Time, chance, logs, counters, errors, retries, durable files, connections to AWS.
+ * It knows nothing of records.
+ */
 import type { Clock } from "./clock.ts";
 import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";

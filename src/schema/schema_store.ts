@@ -1,3 +1,7 @@
+/**
+ * Schemas: where those that records need come from, files or a registry. The main isolate looks them up here before a batch goes
+ * to a worker, which does no I/O.
+ */
 import { CONFLUENT_HEADER_BYTE_LENGTH, SINGLE_OBJECT_HEADER_BYTE_LENGTH } from "../avro/framing.ts";
 import { parseSchema } from "../avro/schema.ts";
 import type { DecodeConfig } from "../decode/options.ts";

@@ -1,8 +1,11 @@
-import type { PollLimit } from "../records/record_batch.ts";
+/**
+ * Sources: where records come from. This file is the interface that the loop reads, range_source.ts the one of bounded jobs; each
+ * source is a file here with a folder of the same name, and a line of registry.ts.
+ */
+import type { PollLimit, RecordBatch } from "../records/record_batch.ts";
 import type { Diversion, DivertedRecords } from "../records/diversion.ts";
 import type { Epoch, Position, SplitId } from "../records/position.ts";
 import type { FileStore } from "../records/bulk_parts.ts";
-import type { RecordBatch } from "../records/record_batch.ts";
 import type { CheckResult } from "../runtime/check_result.ts";
 import type { OptionGroup } from "../config/section.ts";
 import type { Runtime } from "../runtime/runtime.ts";

@@ -1,3 +1,7 @@
+/**
+ * Targets: where rows go. This file is the interface; each target is a file here, and a line of registry.ts. The unit writers
+ * put what the pipeline made under its keys, with dead letters and a manifest.
+ */
 import type { FlushUnit } from "../records/flush_unit.ts";
 import type { Page } from "../columnar/page.ts";
 import type { TableName } from "../columnar/types.ts";

@@ -2,9 +2,8 @@
 import { assert, assertEquals, assertGreater, assertMatch, assertStringIncludes } from "@std/assert";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { SeededRandom } from "../../src/runtime/random.ts";
-import { events, hashes, idsIn, logged, range, ReplayWorld, reportsIn } from "../support/replay_world.ts";
+import { events, hashes, idsIn, logged, type Objects, range, ReplayWorld, reportsIn } from "../support/replay_world.ts";
 import { type S3Server, startS3 } from "../support/s3_server.ts";
-import type { Objects } from "../support/replay_world.ts";
 
 const COUNT = 20_000;
 const FILES = {

@@ -8,8 +8,7 @@
  *    killed, lost or late;
  *  - everybody stops when asked to, and leaves an empty group behind.
  */
-import { silentLog } from "../../src/runtime/log.ts";
-import type { Logger } from "../../src/runtime/log.ts";
+import { type Logger, silentLog } from "../../src/runtime/log.ts";
 import { SeededRandom } from "../../src/runtime/random.ts";
 import { type KafkaConfig, kafkaOptions } from "../../src/source/kafka/options.ts";
 import { ApiKey } from "../../src/source/kafka/protocol/api.ts";

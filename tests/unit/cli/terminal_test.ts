@@ -1,7 +1,6 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { RowOutput } from "../../../src/cli/row_output.ts";
 import { Terminal } from "../../../src/cli/terminal.ts";
-import { assertRejects } from "@std/assert";
 import { FakeHost } from "./fake_host.ts";
 
 const CLEAR = "\r\x1b[2K";

@@ -1,13 +1,35 @@
 /** The rooms of src and their order: see the README's chapter on the layout. */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** From the ground up: a room's files may import their own room's and those of rooms before it. */
-const ROOMS: readonly string[] = [
-  ...["runtime", "codecs", "records", "config", "columnar", "avro", "checkpoint", "decode", "schema", "encode"],
-  ...["pipeline", "source", "target", "loop", "replay", "verify", "registry.ts", "assemble.ts", "help", "cli", "build"],
-];
+/**
+ * From the ground up: a room's files may import those of their own room and of rooms before it. Beside each stands the file
+ * whose first comment says what the room is for.
+ */
+const ROOMS: Readonly<Record<string, string>> = {
+  "runtime": "runtime.ts",
+  "codecs": "detect_compression.ts",
+  "records": "record_batch.ts",
+  "config": "resolve.ts",
+  "columnar": "page.ts",
+  "avro": "schema.ts",
+  "checkpoint": "checkpoint_file.ts",
+  "decode": "record_decoder.ts",
+  "schema": "schema_store.ts",
+  "encode": "encoder.ts",
+  "pipeline": "messages.ts",
+  "source": "source.ts",
+  "target": "target.ts",
+  "loop": "collector.ts",
+  "replay": "job.ts",
+  "verify": "verify.ts",
+  "registry.ts": "",
+  "assemble.ts": "",
+  "cli": "main.ts",
+  "build": "build.ts",
+};
+const ORDER = Object.keys(ROOMS);
 
 const FOLDER = /^(?:source|target)\/(?:kafka|kinesis|file|s3)\//;
 
@@ -39,13 +61,20 @@ const imports = await readImports();
 const roomOf = (path: string) => path.split("/")[0];
 
 Deno.test("every file of src stands in a room", () => {
-  const lost = [...imports.keys()].filter((path) => !ROOMS.includes(roomOf(path)));
+  const lost = [...imports.keys()].filter((path) => !ORDER.includes(roomOf(path)));
   assertEquals(lost, [], "put it into one of the rooms, or give the new room its place in the list above");
+});
+
+Deno.test("each room has a file that says what it is for", async () => {
+  for (const [room, file] of Object.entries(ROOMS)) {
+    const text = await Deno.readTextFile(new URL(file === "" ? room : `${room}/${file}`, SRC));
+    assert(text.startsWith("/**"), `src/${room}/${file} begins with a comment that says what the room is for`);
+  }
 });
 
 Deno.test("no import of src goes up", () => {
   const up = [...imports].flatMap(([path, others]) =>
-    others.filter((other) => ROOMS.indexOf(roomOf(other)) > ROOMS.indexOf(roomOf(path)))
+    others.filter((other) => ORDER.indexOf(roomOf(other)) > ORDER.indexOf(roomOf(path)))
       .map((other) => `${path} imports ${other}`)
   );
   const advice = "move what both need to the upper room, or have the upper room declare the interface that it needs " +

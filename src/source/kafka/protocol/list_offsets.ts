@@ -1,5 +1,4 @@
-import type { TopicPartition } from "./topic_partition.ts";
-import { byTopic } from "./topic_partition.ts";
+import { byTopic, type TopicPartition } from "./topic_partition.ts";
 import { ApiKey, type ApiRequest } from "./api.ts";
 import type { IsolationLevel } from "./fetch.ts";
 
