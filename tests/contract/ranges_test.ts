@@ -80,7 +80,7 @@ function inTopic({ splits, records: count }: { splits: number; records: number }
     nodes: cluster.nodes,
     topic: "events",
     fetchMaxWaitMs: 20,
-    requestTimeoutMs: 1000,
+    requestTimeoutMs: 10_000,
     isolationLevel: "read_committed",
   });
   const fetchSizes = [1 << 20, 1, 700, 2500];

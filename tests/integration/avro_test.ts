@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { DecodeConfig } from "../../src/decode/options.ts";
-import { SystemClock } from "../../src/runtime/clock.ts";
 import { FatalError } from "../../src/runtime/errors.ts";
 import { type SchemaConfig, schemaSection } from "../../src/schema/options.ts";
 import { SchemaStore } from "../../src/schema/schema_store.ts";
@@ -14,6 +13,7 @@ import { defaultConfig } from "../support/default_config.ts";
 import { FakeKafka } from "../support/kafka_broker.ts";
 import { recordOf } from "../support/kafka_log.ts";
 import { createSource, sharedServers } from "../support/kinesis_harness.ts";
+import { PatientClock } from "../support/patient_clock.ts";
 import { FakeRegistry } from "../support/schema_registry.ts";
 import { inScratchDirectory } from "../support/scratch.ts";
 import { testRuntime } from "../support/stored_object.ts";
@@ -21,7 +21,7 @@ import { encodeDatums } from "../unit/decode/avro/avro_harness.ts";
 import { configOf } from "../unit/decode/harness.ts";
 
 /** Pauses between tries take no time. */
-const runtime = testRuntime({ clock: new SystemClock(), random: { next: () => 0, hex: () => "0" } });
+const runtime = testRuntime({ clock: new PatientClock(), random: { next: () => 0, hex: () => "0" } });
 const context = { runtime, wants: { keys: true, headers: false }, maxRecordByteLength: 1 << 20 };
 const golden = (name: string) => new URL(`../golden/avro/${name}`, import.meta.url);
 

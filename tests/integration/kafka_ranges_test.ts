@@ -17,6 +17,7 @@ import { textsOf } from "../support/batch_texts.ts";
 import { FakeKafka, type FakeKafkaOptions } from "../support/kafka_broker.ts";
 import { type PartitionLog, recordOf } from "../support/kafka_log.ts";
 import { testRuntime } from "../support/stored_object.ts";
+import { HANG_MS } from "../support/until.ts";
 import {
   LIMIT,
   rangeConfig,
@@ -57,7 +58,7 @@ function numbers(from: number, to: number): string[] {
   return Array.from({ length: to - from }, (_, i) => String(from + i));
 }
 
-const soon = () => AbortSignal.timeout(20_000);
+const soon = () => AbortSignal.timeout(HANG_MS);
 const at = (positions: string): RangeEdge => ({ positions });
 const time = (timestampMs: number): RangeEdge => ({ timestampMs });
 

@@ -8,12 +8,12 @@ import {
   DescribeStreamSummaryCommand,
   ListStreamConsumersCommand,
 } from "@aws-sdk/client-kinesis";
-import { SystemClock } from "../../src/runtime/clock.ts";
 import { SeededRandom } from "../../src/runtime/random.ts";
 import { openSdkPorts } from "../../src/source/kinesis/aws/sdk_ports.ts";
 import { FAST } from "../support/kinesis_harness.ts";
 import { KinesisServers } from "../support/kinesis_servers.ts";
 import { KinesisWorker } from "../support/kinesis_worker.ts";
+import { PatientClock } from "../support/patient_clock.ts";
 import { RowLedger } from "../support/row_ledger.ts";
 
 Deno.test({
@@ -44,7 +44,7 @@ Deno.test({
         settings,
         tuning: FAST,
         ledger,
-        runtime: { clock: new SystemClock(), random: new SeededRandom(1) },
+        runtime: { clock: new PatientClock(), random: new SeededRandom(1) },
         connect: (runtime, signal) => openSdkPorts(settings, runtime, signal),
         unitMaxAgeMs: 50,
       });

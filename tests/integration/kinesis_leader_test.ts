@@ -1,11 +1,11 @@
 /** Beside a KCL 3 fleet whose leader (here: the test) assigns the shards. */
 import { assert, assertEquals } from "@std/assert";
 import { CreateTableCommand, GetItemCommand } from "@aws-sdk/client-dynamodb";
-import { SystemClock } from "../../src/runtime/clock.ts";
 import { SeededRandom } from "../../src/runtime/random.ts";
 import { openSdkPorts } from "../../src/source/kinesis/aws/sdk_ports.ts";
 import { FAST, sharedServers } from "../support/kinesis_harness.ts";
 import { KinesisWorker } from "../support/kinesis_worker.ts";
+import { PatientClock } from "../support/patient_clock.ts";
 import { RowLedger } from "../support/row_ledger.ts";
 import { until } from "../support/until.ts";
 
@@ -32,7 +32,7 @@ Deno.test({
         settings,
         tuning: FAST,
         ledger,
-        runtime: { clock: new SystemClock(), random: new SeededRandom(1) },
+        runtime: { clock: new PatientClock(), random: new SeededRandom(1) },
         connect: (runtime, signal) => openSdkPorts(settings, runtime, signal),
         unitMaxAgeMs: 60_000,
       });
@@ -44,7 +44,7 @@ Deno.test({
     };
     await until("its row is there", async () => (await row().catch(() => undefined)) !== undefined);
     const { lut, ...rest } = (await row())!;
-    assert(Math.abs(Number(lut.N) - new SystemClock().now() / 1000) < 60);
+    assert(Math.abs(Number(lut.N) - new PatientClock().now() / 1000) < 60);
     assertEquals(rest, { wid: { S: "first" }, sts: { M: {} }, opr: { M: {} }, collector: { S: "1" } });
 
     const [lease] = await servers.items(settings.leaseTable);

@@ -1,7 +1,6 @@
 /** Ranges of a stream, against an emulator that knows times. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { FatalError } from "../../src/runtime/errors.ts";
-import { SystemClock } from "../../src/runtime/clock.ts";
 import { END_POSITION } from "../../src/source/kinesis/leases/checkpoint.ts";
 import { committedPositions } from "../../src/source/kinesis/committed.ts";
 import { KinesisRanges } from "../../src/source/kinesis/ranges/kinesis_ranges.ts";
@@ -11,11 +10,12 @@ import type { SplitId } from "../../src/records/position.ts";
 import { KinesisServers } from "../support/kinesis_servers.ts";
 import { readPlan, type ReadSplit, valuesOf } from "../support/kinesis_range_reader.ts";
 import { aggregate } from "../support/kpl.ts";
+import { PatientClock } from "../support/patient_clock.ts";
 import { testRuntime } from "../support/stored_object.ts";
 
 const NEVER = new AbortController().signal;
 const encoder = new TextEncoder();
-const clock = new SystemClock();
+const clock = new PatientClock();
 /** Everything up to now. */
 const ALL: RangeRequest = { from: null, to: null, resume: new Map(), historical: false };
 const FAST = { marginMs: 0, minIntervalMs: 1, bytesPerSecond: Infinity };

@@ -1,5 +1,4 @@
 import { assert, assertEquals } from "@std/assert";
-import { SystemClock } from "../../src/runtime/clock.ts";
 import { SeededRandom } from "../../src/runtime/random.ts";
 import { openSdkPorts } from "../../src/source/kinesis/aws/sdk_ports.ts";
 import type { KinesisSettings } from "../../src/source/kinesis/settings.ts";
@@ -11,6 +10,7 @@ import { createSource, FAST, sharedServers } from "../support/kinesis_harness.ts
 import type { KinesisServers } from "../support/kinesis_servers.ts";
 import { KinesisWorker } from "../support/kinesis_worker.ts";
 import { aggregate } from "../support/kpl.ts";
+import { PatientClock } from "../support/patient_clock.ts";
 import { RowLedger } from "../support/row_ledger.ts";
 import { until } from "../support/until.ts";
 
@@ -57,7 +57,7 @@ class Fleet {
       settings,
       tuning: FAST,
       ledger: this.ledger,
-      runtime: { clock: new SystemClock(), random: new SeededRandom(this.#made) },
+      runtime: { clock: new PatientClock(), random: new SeededRandom(this.#made) },
       connect: (runtime, signal) => openSdkPorts(settings, runtime, signal),
       unitMaxAgeMs: 60,
     });
@@ -270,7 +270,7 @@ test("AT_TIMESTAMP begins at its moment", async () => {
   const { servers, stream } = await Fleet.create(1);
   await servers.put(stream, [{ key: "a", data: encoder.encode("before") }]);
   await new Promise((resolve) => setTimeout(resolve, 20));
-  const initialTimestampMs = new SystemClock().now();
+  const initialTimestampMs = new PatientClock().now();
   await servers.put(stream, [{ key: "a", data: encoder.encode("after") }]);
   const source: Source = createSource(
     servers.settings(stream, { initialPosition: "AT_TIMESTAMP", initialTimestampMs }),

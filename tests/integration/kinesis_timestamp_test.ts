@@ -1,11 +1,11 @@
 /** AT_TIMESTAMP over a stream that was resharded before and after the moment, through the whole loop. */
 import { assertEquals } from "@std/assert";
-import { SystemClock } from "../../src/runtime/clock.ts";
 import { SeededRandom } from "../../src/runtime/random.ts";
 import { openSdkPorts } from "../../src/source/kinesis/aws/sdk_ports.ts";
 import { FAST } from "../support/kinesis_harness.ts";
 import { KinesisServers } from "../support/kinesis_servers.ts";
 import { KinesisWorker } from "../support/kinesis_worker.ts";
+import { PatientClock } from "../support/patient_clock.ts";
 import { RowLedger } from "../support/row_ledger.ts";
 
 Deno.test({
@@ -14,7 +14,7 @@ Deno.test({
   sanitizeResources: false,
   fn: async () => {
     const servers = await KinesisServers.startLocal();
-    const clock = new SystemClock(), encoder = new TextEncoder();
+    const clock = new PatientClock(), encoder = new TextEncoder();
     const stream = await servers.createStream(2);
     const put = async (name: string, count: number) => {
       const values = Array.from({ length: count }, (_, i) => `${name} ${i}`);

@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertLess, assertRejects, assertStringIncludes } from "@std/assert";
 import { Buffer } from "node:buffer";
-import { SystemClock } from "../../src/runtime/clock.ts";
 import { FatalError, RetriableError } from "../../src/runtime/errors.ts";
 import type { Random } from "../../src/runtime/random.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
@@ -8,6 +7,7 @@ import { s3Target } from "../../src/target/s3.ts";
 import type { S3TargetConfig } from "../../src/target/s3/options.ts";
 import type { ObjectTarget, StoredObject } from "../../src/target/target.ts";
 import { HangClock } from "../support/hang_clock.ts";
+import { PatientClock } from "../support/patient_clock.ts";
 import { s3Config } from "../support/s3_config.ts";
 import { type S3Fault, type S3Operation, startS3 } from "../support/s3_server.ts";
 import { contents, patternBytes, storedObject, testRuntime } from "../support/stored_object.ts";
@@ -158,7 +158,7 @@ test("the s3 target drops uploads later that it could not drop at once", () =>
 
 test("the s3 target waits as long as a throttling store asks", async () => {
   const sleeps: number[] = [];
-  class RecordingClock extends SystemClock {
+  class RecordingClock extends PatientClock {
     override sleep(durationMs: number, signal?: AbortSignal): Promise<void> {
       sleeps.push(durationMs);
       return super.sleep(durationMs >= 5_000 ? durationMs : 0, signal); // time limits stay what they are
@@ -227,7 +227,7 @@ test("the s3 target ends at once when its signal aborts between two tries", () =
     assertEquals(await assertRejects(() => target.put(small, controller.signal)), reason);
   }, {
     runtime: {
-      clock: new (class extends SystemClock {
+      clock: new (class extends PatientClock {
         override sleep(durationMs: number, signal?: AbortSignal): Promise<void> {
           return super.sleep(durationMs === 10_000 ? 1 : durationMs, signal); // the longest pause, cut short
         }

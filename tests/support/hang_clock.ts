@@ -1,5 +1,5 @@
-import { SystemClock } from "../../src/runtime/clock.ts";
 import type { Condition } from "../../src/runtime/condition.ts";
+import { PatientClock } from "./patient_clock.ts";
 
 const NEVER = new AbortController().signal;
 
@@ -7,10 +7,10 @@ const NEVER = new AbortController().signal;
  * A real clock on which all waits end at once when a server leaves a request without an answer: time limits pass when
  * there is nothing to wait for, and never because the machine is slow.
  */
-export class HangClock extends SystemClock {
+export class HangClock extends PatientClock {
   readonly #hung: Condition;
 
-  /** `hung` is notified by the server, see S3Server. */
+  /** `hung` is notified by the server, see S3Server and FakeRegistry. */
   constructor(hung: Condition) {
     super();
     this.#hung = hung;

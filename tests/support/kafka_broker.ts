@@ -7,7 +7,7 @@ import { Buffer } from "node:buffer";
 import { ApiKey } from "../../src/source/kafka/protocol/api.ts";
 import { ErrorCode } from "../../src/source/kafka/protocol/errors.ts";
 import { WireReader, WireWriter } from "../../src/source/kafka/protocol/wire.ts";
-import { FakeGroup, SYSTEM_TIMERS, type Timers } from "./kafka_group.ts";
+import { FakeGroup, REAL_TIMERS, type Timers } from "./kafka_group.ts";
 import { PartitionLog } from "./kafka_log.ts";
 
 /** What a fault may do to a request: answer with this code wherever codes go, hang up, or (undefined) nothing. */
@@ -156,7 +156,7 @@ export class FakeKafka {
 
   constructor({ brokers = 1, timers, ...login }: FakeKafkaOptions = {}) {
     this.login = login;
-    this.#timers = timers ?? SYSTEM_TIMERS;
+    this.#timers = timers ?? REAL_TIMERS;
     this.brokers = Array.from(
       { length: brokers },
       (_, i) => new Broker(i + 1, (nodeId, connection) => this.#serve(nodeId, connection), timers === undefined),

@@ -1,5 +1,6 @@
 /** The fake broker's group coordinator: the classic protocol's states, with sessions and rebalance timeouts. */
 import { ErrorCode } from "../../src/source/kafka/protocol/errors.ts";
+import { PatientClock } from "./patient_clock.ts";
 
 export interface JoinFields {
   readonly memberId: string;
@@ -24,16 +25,19 @@ export interface SyncResult {
   readonly assignment: Uint8Array;
 }
 
-/** Where sessions, rebalances and fetches wait: setTimeout, or a simulated time. */
+/** Where sessions, rebalances and fetches wait: a real time, or a simulated one. */
 export interface Timers {
   /** @returns how to forget about it; after it has run, nothing happens. */
   start(run: () => void, durationMs: number): () => void;
 }
 
-export const SYSTEM_TIMERS: Timers = {
+const clock = new PatientClock();
+
+export const REAL_TIMERS: Timers = {
   start(run, durationMs) {
-    const timer = setTimeout(run, durationMs);
-    return () => clearTimeout(timer);
+    const forgotten = new AbortController();
+    clock.sleep(durationMs, forgotten.signal).then(run, () => {});
+    return () => forgotten.abort();
   },
 };
 
@@ -67,7 +71,7 @@ export class FakeGroup {
   /** Looks at each commit that was taken. */
   onCommit: (split: string, offset: bigint) => void = () => {};
 
-  constructor(timers: Timers = SYSTEM_TIMERS) {
+  constructor(timers: Timers = REAL_TIMERS) {
     this.#timers = timers;
   }
 

@@ -9,6 +9,7 @@ import type { SplitId } from "../../src/records/position.ts";
 import { defaultConfig } from "./default_config.ts";
 import { testRuntime } from "./stored_object.ts";
 import { textsOf } from "./batch_texts.ts";
+import { HANG_MS } from "./until.ts";
 
 export const WHOLE: RangeRequest = { from: null, to: null, resume: new Map(), historical: false };
 export const LIMIT: PollLimit = { maxBytes: 1 << 20, maxRows: 1000 };
@@ -23,7 +24,7 @@ export function rangeConfig(fields: Partial<KafkaConfig>): KafkaConfig {
     topic: "events",
     groupId: "readers",
     fetchMaxWaitMs: 20,
-    requestTimeoutMs: 1000,
+    requestTimeoutMs: 10_000,
     ...fields,
   });
 }
@@ -38,7 +39,7 @@ export async function readToEnd(
   source: RangeSource,
   { split, start, end }: PlannedSplit,
   limit: PollLimit = LIMIT,
-  signal: AbortSignal = AbortSignal.timeout(20_000),
+  signal: AbortSignal = AbortSignal.timeout(HANG_MS),
 ): Promise<{ values: string[]; batches: RecordBatch[] }> {
   const batches: RecordBatch[] = [];
   for (let position = start;;) {
@@ -61,7 +62,7 @@ export async function readRange(
   request: Partial<RangeRequest> = {},
   limit: PollLimit = LIMIT,
 ): Promise<{ bySplit: Record<SplitId, string[]>; missing: readonly string[]; splits: readonly PlannedSplit[] }> {
-  const signal = AbortSignal.timeout(20_000);
+  const signal = AbortSignal.timeout(HANG_MS);
   const { splits, missing } = await source.plan({ ...WHOLE, ...request }, signal);
   const bySplit: Record<SplitId, string[]> = {};
   await source.open(splits, signal);

@@ -3,7 +3,6 @@ import { kafkaSource } from "../../src/source/kafka.ts";
 import type { KafkaConfig } from "../../src/source/kafka/options.ts";
 import { Metrics } from "../../src/runtime/metrics.ts";
 import type { LogFields } from "../../src/runtime/log.ts";
-import { SystemClock } from "../../src/runtime/clock.ts";
 import { SplitLostError } from "../../src/runtime/errors.ts";
 import { SeededRandom } from "../../src/runtime/random.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
@@ -12,7 +11,9 @@ import type { RecordBatch } from "../../src/records/record_batch.ts";
 import type { Source, SourceContext, SourceHandler } from "../../src/source/source.ts";
 import { Condition } from "../../src/runtime/condition.ts";
 import { defaultConfig } from "./default_config.ts";
+import { HANG_MS } from "./until.ts";
 import { textsOf } from "./batch_texts.ts";
+import { PatientClock } from "./patient_clock.ts";
 
 const NEVER = new AbortController().signal;
 
@@ -58,7 +59,7 @@ export class KafkaReader implements SourceHandler {
       this.#changed.notify();
     };
     const runtime: Runtime = {
-      clock: new SystemClock(),
+      clock: new PatientClock(),
       random: new SeededRandom(1),
       metrics: this.metrics,
       log: { debug: log("debug"), info: log("info"), warn: log("warn"), error: log("error") },
@@ -69,7 +70,7 @@ export class KafkaReader implements SourceHandler {
       offset: "earliest",
       fetchMaxWaitMs: 20,
       sessionTimeoutMs: 1500,
-      requestTimeoutMs: 1000,
+      requestTimeoutMs: 10_000,
       rebalanceTimeoutMs: 5000,
       metadataMaxAgeMs: 100,
       ...fields,
@@ -151,10 +152,10 @@ export class KafkaReader implements SourceHandler {
     this.#changed.notify();
   }
 
-  /** Resolves as soon as it is true. @throws after ten seconds, or the failure that ended the reading. */
+  /** Resolves as soon as it is true. @throws when it never is, or the failure that ended the reading. */
   async until(what: string, condition: () => boolean): Promise<void> {
     const timeout = new AbortController();
-    const timer = setTimeout(() => timeout.abort(), 10_000);
+    const timer = setTimeout(() => timeout.abort(), HANG_MS);
     try {
       while (!condition()) {
         if (this.failure !== undefined) throw this.failure;
@@ -170,7 +171,7 @@ export class KafkaReader implements SourceHandler {
   /** Resolves with the error that ends the reading. */
   async failed(): Promise<unknown> {
     const timeout = new AbortController();
-    const timer = setTimeout(() => timeout.abort(), 10_000);
+    const timer = setTimeout(() => timeout.abort(), HANG_MS);
     while (this.failure === undefined) await this.#changed.wait(timeout.signal);
     clearTimeout(timer);
     return this.failure;

@@ -1,4 +1,5 @@
 /** A schema registry with Confluent's interface, as far as readers need it, that can be made to fail. */
+import { Condition } from "../../src/runtime/condition.ts";
 
 interface Registered {
   readonly schema: string;
@@ -16,6 +17,8 @@ export class FakeRegistry implements AsyncDisposable {
   readonly faults: RegistryFault[] = [];
   /** The value of `authorization` without which requests are refused; null when none is needed. */
   authorization: string | null = null;
+  /** Notified when a request is left without an answer. */
+  readonly hung = new Condition();
   readonly #byId = new Map<number, Registered>();
   readonly #bySubject = new Map<string, Registered>();
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
@@ -73,6 +76,7 @@ export class FakeRegistry implements AsyncDisposable {
       case "reset": // an answer cut off before its length; a stream that fails would be printed by Deno
         return new Response(new Blob(['{"schema":']).stream(), { headers: { "content-length": "100" } });
       case "hang":
+        this.hung.notify();
         await new Promise<void>((resolve) => this.#closed.signal.addEventListener("abort", () => resolve()));
         return new Response("");
     }

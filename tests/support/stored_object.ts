@@ -5,13 +5,13 @@ import { silentLog } from "../../src/runtime/log.ts";
 import { Metrics } from "../../src/runtime/metrics.ts";
 import { SeededRandom } from "../../src/runtime/random.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
-import { SystemClock } from "../../src/runtime/clock.ts";
 import type { StoredObject } from "../../src/target/target.ts";
+import { PatientClock } from "./patient_clock.ts";
 
 /** A runtime with real time, seeded chance and no log. */
 export function testRuntime(overrides: Partial<Runtime> = {}): Runtime {
   return {
-    clock: new SystemClock(),
+    clock: new PatientClock(),
     random: new SeededRandom(1),
     log: silentLog,
     metrics: new Metrics(),

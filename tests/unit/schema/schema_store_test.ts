@@ -1,14 +1,16 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { type DecodeConfig, decodeOptions } from "../../../src/decode/options.ts";
 import { StreamBuffer } from "../../../src/decode/stream_buffer.ts";
+import type { Clock } from "../../../src/runtime/clock.ts";
 import { FatalError } from "../../../src/runtime/errors.ts";
-import { SystemClock } from "../../../src/runtime/clock.ts";
 import { fingerprintOf } from "../../../src/avro/fingerprint.ts";
 import { parseSchema } from "../../../src/avro/schema.ts";
 import { checkSchemas } from "../../../src/schema/check.ts";
 import { type SchemaConfig, schemaSection } from "../../../src/schema/options.ts";
 import { SchemaStore } from "../../../src/schema/schema_store.ts";
 import { defaultConfig } from "../../support/default_config.ts";
+import { HangClock } from "../../support/hang_clock.ts";
+import { PatientClock } from "../../support/patient_clock.ts";
 import { FakeRegistry, type RegistryFault } from "../../support/schema_registry.ts";
 import { inScratchDirectory } from "../../support/scratch.ts";
 import { testRuntime } from "../../support/stored_object.ts";
@@ -40,8 +42,11 @@ interface World {
 }
 
 /** A store and one worker's buffer. Pauses between tries take no time. */
-async function worldOf(config: Partial<SchemaConfig>, fields: Partial<DecodeConfig> = {}): Promise<World> {
-  const runtime = testRuntime({ clock: new SystemClock(), random: { next: () => 0, hex: () => "" } });
+async function worldOf(
+  config: Partial<SchemaConfig>,
+  { clock = new PatientClock(), ...fields }: Partial<DecodeConfig> & { clock?: Clock } = {},
+): Promise<World> {
+  const runtime = testRuntime({ clock, random: { next: () => 0, hex: () => "" } });
   const decode = configOf({
     ...defaultConfig<DecodeConfig>(decodeOptions),
     arrivalField: "none",
@@ -96,8 +101,7 @@ Deno.test("a registry that hangs or can't be reached gives way to the next", asy
   hanging.faults.push("hang");
   const { store, feed } = await worldOf({
     registryUrls: [hanging.url, "http://127.0.0.1:1", registry.url],
-    registryTimeoutMs: 50,
-  });
+  }, { clock: new HangClock(hanging.hung) });
   assertEquals(linesOf((await feed([framed(1, datum("a", 1))])).pages), ['{"a":1}']);
   assertEquals([hanging.requests.length, registry.requests.length], [1, 1]);
   store.close();

@@ -2,11 +2,11 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { silentLog } from "../../../../src/runtime/log.ts";
 import { Metrics } from "../../../../src/runtime/metrics.ts";
 import { SeededRandom } from "../../../../src/runtime/random.ts";
-import { SystemClock } from "../../../../src/runtime/clock.ts";
 import { withAbort } from "../../../../src/runtime/abort.ts";
 import type { KafkaClient, SendOptions } from "../../../../src/source/kafka/network/client.ts";
 import { Coordinator } from "../../../../src/source/kafka/group/coordinator.ts";
 import { TopicWatch } from "../../../../src/source/kafka/fetch/topic_watch.ts";
+import { PatientClock } from "../../../support/patient_clock.ts";
 
 const NEVER = new AbortController().signal;
 
@@ -40,7 +40,7 @@ Deno.test("metadata is still refreshed when the one who asked for it no longer w
   const { client, answers, asked } = slowCluster({
     topics: [{ errorCode: 0, topic: "events", internal: false, partitions }],
   });
-  const runtime = { clock: new SystemClock(), random: new SeededRandom(1), log: silentLog, metrics: new Metrics() };
+  const runtime = { clock: new PatientClock(), random: new SeededRandom(1), log: silentLog, metrics: new Metrics() };
   const topics = new TopicWatch(client, { kind: "names", names: ["events"] }, runtime);
   const first = new AbortController();
   const one = topics.refresh(first.signal), two = topics.refresh(NEVER);

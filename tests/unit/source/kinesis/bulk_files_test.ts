@@ -1,10 +1,10 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { SystemClock } from "../../../../src/runtime/clock.ts";
 import { FatalError } from "../../../../src/runtime/errors.ts";
 import { BulkFiles } from "../../../../src/source/kinesis/bulk_files.ts";
 import { kinesisOptions } from "../../../../src/source/kinesis/options.ts";
 import { kinesisSettings } from "../../../../src/source/kinesis/settings.ts";
 import { defaultConfig } from "../../../support/default_config.ts";
+import { PatientClock } from "../../../support/patient_clock.ts";
 import { testRuntime } from "../../../support/stored_object.ts";
 
 const NEVER = new AbortController().signal;
@@ -40,7 +40,7 @@ Deno.test({
       bulkBucket: "bulk",
       bulkEndpoint: `http://127.0.0.1:${server.addr.port}`,
     });
-    const runtime = testRuntime({ clock: new SystemClock(), random: { next: () => 0, hex: () => "" } });
+    const runtime = testRuntime({ clock: new PatientClock(), random: { next: () => 0, hex: () => "" } });
     const files = new BulkFiles(kinesisSettings(config), "bulk", runtime);
     assertEquals(await files.read("dir/a file", 100, NEVER), Uint8Array.of(1, 2, 3));
     assertEquals(await files.read("none", 100, NEVER), null);
