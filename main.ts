@@ -1,7 +1,6 @@
 /** The one entrypoint: the real process, machine and clock go to the command line, and its exit code comes back. */
 import denoConfig from "./deno.json" with { type: "json" };
 import type { Host, StopSignal } from "./src/cli/host.ts";
-import { main } from "./src/cli/main.ts";
 import { SystemClock } from "./src/runtime/clock.ts";
 import { thisMachine } from "./src/runtime/machine.ts";
 import { SystemRandom } from "./src/runtime/random.ts";
@@ -30,9 +29,18 @@ function columns(): number {
   }
 }
 
-function onStopSignal(listener: (signal: StopSignal) => void): void {
+const early: StopSignal[] = [];
+let hear = (signal: StopSignal): void => void early.push(signal);
+
+/** From now on signals are kept for whoever listens later: no other code of ours is loaded yet. */
+function keepStopSignals(): void {
   const signals: StopSignal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
-  for (const signal of signals) Deno.addSignalListener(signal, () => listener(signal));
+  for (const signal of signals) Deno.addSignalListener(signal, () => hear(signal));
+}
+
+function onStopSignal(listener: (signal: StopSignal) => void): void {
+  hear = listener;
+  for (const signal of early.splice(0)) listener(signal);
 }
 
 function onUncaught(listener: (error: unknown) => void): void {
@@ -65,4 +73,8 @@ const host: Host = {
   exit: (code) => Deno.exit(code),
 };
 
-if (import.meta.main) Deno.exit(await main(host));
+if (import.meta.main) {
+  keepStopSignals();
+  const { main } = await import("./src/cli/main.ts");
+  Deno.exit(await main(host));
+}

@@ -37,6 +37,8 @@ export interface Command {
   readonly flags: readonly Flag[];
   /** The most positionals that it takes. */
   readonly maxPositionals: number;
+  /** SIGTERM and SIGINT are for it to hear, also those that came before; other commands end at once. */
+  readonly hearsSignals?: true;
   /** Does it. Errors that it throws are logged, and the process exits with 1; ConfigError and UsageError with 2. */
   run(args: Arguments, host: Host): Promise<ExitCode>;
 }

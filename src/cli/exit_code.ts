@@ -12,7 +12,7 @@ export const EXIT = {
   incomplete: 4,
   /** A bounded job was stopped by a signal before its end. The same command goes on from there. */
   stopped: 5,
-  /** A second SIGINT (128 + 2) or SIGTERM (128 + 15): ended at once. */
+  /** SIGINT (128 + 2) or SIGTERM (128 + 15), a second one where a command ends cleanly at the first: ended at once. */
   interrupted: 130,
   terminated: 143,
   /** Whoever read standard output went away (128 + SIGPIPE). What it didn't take is not committed. */

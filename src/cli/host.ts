@@ -26,7 +26,7 @@ export interface Host {
   };
   /** Everything on standard input, as bytes. */
   readStdin(): Promise<Uint8Array>;
-  /** Called for each of the signals from now on, in place of the end of the process. */
+  /** Called for each of the signals, in place of the end of the process; at once for those that came before. */
   onStopSignal(listener: (signal: StopSignal) => void): void;
   /** Called for errors that nobody caught, in place of the runtime's own message. The listener ends the process. */
   onUncaught(listener: (error: unknown) => void): void;

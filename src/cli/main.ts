@@ -9,6 +9,7 @@ import { EXIT, type ExitCode } from "./exit_code.ts";
 import { commandHelp, generalHelp } from "./help.ts";
 import { type Host, print } from "./host.ts";
 import { formatConfigError, NoConfigError } from "./load_config.ts";
+import { exitCodeOf } from "./shutdown.ts";
 
 /** Runs the command that the host's arguments name. Never throws: what goes wrong is said on standard error. */
 export async function main(host: Host): Promise<ExitCode> {
@@ -32,6 +33,7 @@ async function runCommand(host: Host): Promise<ExitCode> {
     await print(host, `collector ${host.version}\n`);
     return EXIT.done;
   }
+  if (!command.hearsSignals) host.onStopSignal((stopSignal) => host.exit(exitCodeOf(stopSignal)));
   return await command.run(args, host);
 }
 

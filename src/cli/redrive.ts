@@ -23,6 +23,7 @@ written already) stay where they are.`,
     ...CONFIG_FLAGS,
   ],
   maxPositionals: 1,
+  hearsSignals: true,
   run: redrive,
 };
 

@@ -45,6 +45,7 @@ below _replays/.`,
     ...CONFIG_FLAGS,
   ],
   maxPositionals: 1,
+  hearsSignals: true,
   run: replay,
 };
 

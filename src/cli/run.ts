@@ -12,10 +12,11 @@ export const runCommand: Command = {
   doc: `Reads records from the source, writes them to the target and commits what is written, until the source ends.
 
 SIGTERM or SIGINT: stops reading, writes and commits what is in memory within shutdown.timeout, and ends with 0. A
-second one ends the process at once; nothing is lost by that, or by kill -9: the next run reads again what was not
-committed.`,
+second one, a second later or more, ends the process at once; nothing is lost by that, or by kill -9: the next run
+reads again what was not committed.`,
   flags: CONFIG_FLAGS,
   maxPositionals: 1,
+  hearsSignals: true,
   run,
 };
 

@@ -101,7 +101,7 @@ const processOptions = {
     max: 3_600_000,
     doc:
       "After SIGTERM or SIGINT, what is in memory is written and committed within this time; what isn't done then is " +
-      "given up, uncommitted, and read again by the next run. A second signal ends the process at once.",
+      "given up, uncommitted, and read again by the next run. A second signal, a second later or more, ends the process at once.",
   }),
   logLevel: option.enumeration("log.level", ["debug", "info", "warn", "error"], {
     default: "info",

@@ -13,7 +13,8 @@ export interface CollectorEnd {
 export interface CollectorOptions {
   readonly cwd: string;
   readonly environment?: Readonly<Record<string, string>>;
-  readonly stdin?: string;
+  /** Standard input; a promise for one that comes later. */
+  readonly stdin?: string | Promise<string>;
   /** A compiled program to run in place of the source; it gets no environment variables but those named here. */
   readonly program?: string;
   /** The user and group to run as, when this process may choose. */
@@ -50,6 +51,10 @@ export class CollectorProcess implements AsyncDisposable {
     this.status = this.#child.status;
     this.#logged = this.#follow();
     if (stdin !== undefined) void this.#feed(stdin);
+  }
+
+  get pid(): number {
+    return this.#child.pid;
   }
 
   get stdout(): ReadableStream<Uint8Array> {
@@ -107,9 +112,9 @@ export class CollectorProcess implements AsyncDisposable {
     }
   }
 
-  async #feed(text: string): Promise<void> {
+  async #feed(text: string | Promise<string>): Promise<void> {
     const writer = this.#child.stdin.getWriter();
-    await writer.write(new TextEncoder().encode(text));
+    await writer.write(new TextEncoder().encode(await text));
     await writer.close();
   }
 }
