@@ -1,8 +1,9 @@
 /**
  * Typed values of a block's rows, for targets that take pages. Check `isNull` first: a null row has no value. The
- * numeric ones allocate nothing.
+ * numeric ones allocate nothing. Whoever needs all values of a block goes over its arrays instead, which hold one value
+ * after the other and no nulls.
  */
-import { type Block, isNull, type MapBlock, type ScalarBlock, type VarcharBlock } from "./block.ts";
+import { type ArrayBlock, type Block, isNull, type MapBlock, valueIndex, type VarcharBlock } from "./block.ts";
 import { writeDate, writeIsoTimestamp } from "./calendar.ts";
 
 export { isNull };
@@ -24,9 +25,9 @@ export function getDouble(block: Block, row: number): number {
     case "DOUBLE":
     case "DATE":
     case "TIMESTAMP":
-      return block.values[row];
+      return block.values[valueIndex(block, row)];
     case "BIGINT":
-      return Number(block.values[row]);
+      return Number(block.values[valueIndex(block, row)]);
     default:
       return wrongType(block, "number");
   }
@@ -36,11 +37,11 @@ export function getDouble(block: Block, row: number): number {
 export function getLong(block: Block, row: number): bigint {
   switch (block.type) {
     case "BIGINT":
-      return block.values[row];
+      return block.values[valueIndex(block, row)];
     case "INTEGER":
     case "DATE":
     case "TIMESTAMP":
-      return BigInt(block.values[row]);
+      return BigInt(block.values[valueIndex(block, row)]);
     default:
       return wrongType(block, "64-bit integer");
   }
@@ -48,16 +49,18 @@ export function getLong(block: Block, row: number): bigint {
 
 /** The number in a row of an INTEGER block, the days since 1970-01-01 of a DATE block. */
 export function getInteger(block: Block, row: number): number {
-  return block.type === "INTEGER" || block.type === "DATE" ? block.values[row] : wrongType(block, "32-bit integer");
+  if (block.type !== "INTEGER" && block.type !== "DATE") return wrongType(block, "32-bit integer");
+  return block.values[valueIndex(block, row)];
 }
 
 /** The truth value in a row of a BOOLEAN block. */
 export function getBoolean(block: Block, row: number): boolean {
-  return block.type === "BOOLEAN" ? block.values[row] === 1 : wrongType(block, "boolean");
+  return block.type === "BOOLEAN" ? block.values[valueIndex(block, row)] === 1 : wrongType(block, "boolean");
 }
 
 function text(block: VarcharBlock, row: number): string {
-  return decoder.decode(block.bytes.subarray(block.offsets[row], block.offsets[row + 1]));
+  const index = valueIndex(block, row);
+  return decoder.decode(block.bytes.subarray(block.offsets[index], block.offsets[index + 1]));
 }
 
 /** The text in a row of a VARCHAR block, the JSON text of a JSON block, the text that a DATE or TIMESTAMP was read from. */
@@ -67,10 +70,11 @@ export function getString(block: Block, row: number): string {
     case "JSON":
       return text(block, row);
     case "DATE":
-      return decoder.decode(scratch.subarray(0, writeDate(scratch, 0, block.values[row])));
+      return decoder.decode(scratch.subarray(0, writeDate(scratch, 0, getInteger(block, row))));
     case "TIMESTAMP": {
-      if (block.form === "EPOCH_MS") return String(block.values[row]);
-      return decoder.decode(scratch.subarray(0, writeIsoTimestamp(scratch, 0, block.values[row], block.form)));
+      const value = getDouble(block, row);
+      if (block.form === "EPOCH_MS") return String(value);
+      return decoder.decode(scratch.subarray(0, writeIsoTimestamp(scratch, 0, value, block.form)));
     }
     default:
       return wrongType(block, "text");
@@ -86,37 +90,37 @@ export function getValue(block: Block, row: number): JsonValue {
   if (isNull(block, row)) return null;
   switch (block.type) {
     case "BOOLEAN":
-      return block.values[row] === 1;
+      return getBoolean(block, row);
     case "INTEGER":
     case "DOUBLE":
-      return block.values[row];
+      return getDouble(block, row);
     case "BIGINT": {
-      const value = block.values[row];
+      const value = getLong(block, row);
       return Number.isSafeInteger(Number(value)) ? Number(value) : value;
     }
     case "TIMESTAMP":
-      return block.form === "EPOCH_MS" ? block.values[row] : getString(block, row);
+      return block.form === "EPOCH_MS" ? getDouble(block, row) : getString(block, row);
     case "DATE":
     case "VARCHAR":
       return getString(block, row);
     case "JSON":
       return JSON.parse(text(block, row));
     default:
-      return "elements" in block
-        ? elementsOf(block.elements, block.offsets[row], block.offsets[row + 1])
-        : entriesOf(block, row);
+      return "elements" in block ? elementsOf(block, row) : entriesOf(block, row);
   }
 }
 
-function elementsOf(elements: ScalarBlock, start: number, end: number): JsonValue[] {
+function elementsOf(block: ArrayBlock, row: number): JsonValue[] {
   const values: JsonValue[] = [];
-  for (let i = start; i < end; i++) values.push(getValue(elements, i));
+  const index = valueIndex(block, row);
+  for (let i = block.offsets[index]; i < block.offsets[index + 1]; i++) values.push(getValue(block.elements, i));
   return values;
 }
 
 function entriesOf(block: MapBlock, row: number): { [name: string]: JsonValue } {
   const object: { [name: string]: JsonValue } = {};
-  for (let i = block.offsets[row]; i < block.offsets[row + 1]; i++) {
+  const index = valueIndex(block, row);
+  for (let i = block.offsets[index]; i < block.offsets[index + 1]; i++) {
     const value = getValue(block.values, i);
     // "__proto__" is a name like any other in JSON.
     Object.defineProperty(object, text(block.keys, i), { value, enumerable: true, configurable: true, writable: true });

@@ -11,8 +11,8 @@ export const COLUMN_OVERHEAD_BYTES = 1024;
 /** Estimate of what a table costs besides its columns and arrays. */
 export const TABLE_OVERHEAD_BYTES = 2048;
 
-/** Rows that a new array has room for. Small, since a stream may name thousands of tables. */
-export const MIN_ROW_CAPACITY = 16;
+/** Values or rows that a new array has room for. Small, since a stream may name thousands of tables. */
+export const MIN_CAPACITY = 16;
 /** Bytes that a new text column has room for. */
 export const MIN_TEXT_CAPACITY = 256;
 /** After a seal, arrays larger than this many times what was used are replaced by smaller ones. */
@@ -20,7 +20,7 @@ export const SHRINK_FACTOR = 4;
 
 /** The next capacity, at least `needed`: doubling, so that appending costs O(1) in the mean. */
 export function grownCapacity(capacity: number, needed: number): number {
-  return Math.max(needed, 2 * capacity, MIN_ROW_CAPACITY);
+  return Math.max(needed, 2 * capacity, MIN_CAPACITY);
 }
 
 /** The capacity to go on with after `used` of `capacity` were needed: the same, or less when it was far too large. */

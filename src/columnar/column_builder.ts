@@ -1,5 +1,11 @@
-import type { Block } from "./block.ts";
-import { type ByteAccount, COLUMN_OVERHEAD_BYTES, MIN_ROW_CAPACITY, recycledCapacity } from "./byte_account.ts";
+import { type Block, type BlockRows, valueIndex, valuesBefore } from "./block.ts";
+import {
+  type ByteAccount,
+  COLUMN_OVERHEAD_BYTES,
+  grownCapacity,
+  MIN_CAPACITY,
+  recycledCapacity,
+} from "./byte_account.ts";
 import { TimestampValues } from "./fixed_values.ts";
 import { columnTypeOf, type Kind, UNTYPED } from "./kinds.ts";
 import { newValues } from "./new_values.ts";
@@ -7,7 +13,9 @@ import type { ArrayValues } from "./nested_values.ts";
 import type { ColumnType, TimestampForm } from "./types.ts";
 import type { Values } from "./values.ts";
 
-const NO_BYTES = new Uint8Array(0);
+const NO_BYTES = new Uint8Array(0), NO_ROWS = new Uint32Array(0);
+/** Offsets of no text at all. */
+const NO_TEXTS = new Uint32Array(1);
 
 export interface ColumnSettings {
   /** Elements of an ARRAY or MAP: there is no JSON to widen to; the column around them widens instead. Default false. */
@@ -23,9 +31,11 @@ export interface ColumnSettings {
 }
 
 /**
- * One column while rows are appended: its kind (which widens), its values, and which rows are null. Rows are lazy: a
- * column whose rowCount is behind its table's has nulls there once somebody looks (`pad`). The decoder writes values
- * into `values` itself and then moves `rowCount`.
+ * One column while rows are appended: its kind (which widens), its values, and which rows have one. Only values that are
+ * there take room and time: the rows are listed from the first one on that has no value, and until then value i is row
+ * i's. Rows are lazy: those of the table beyond the column's rowCount are null in it.
+ *
+ * The decoder asks `place` where the value of the next row goes, writes it into `values` itself, and then moves `rowCount`.
  */
 export class ColumnBuilder {
   readonly name: string;
@@ -35,27 +45,42 @@ export class ColumnBuilder {
   /** The storage that fits `kind`; null exactly when that is UNTYPED (then all rows are null). */
   values: Values | null = null;
   rowCount = 0;
+  /** Rows of these without a value. While it is 0, `place(rowCount)` is rowCount and need not be called. */
   nullCount = 0;
-  /** Bit i is set when row i is null; shorter than the rows when the later ones have values. */
-  nulls: Uint8Array = NO_BYTES;
-  readonly scalarOnly: boolean;
-  readonly detectTimes: boolean;
-  readonly numberKind: Kind;
-  readonly numbersAreTimes: boolean;
-  readonly isJson: boolean;
+  /** Pages since a record last named it. */
+  idlePages = 0;
   readonly account: ByteAccount;
+  readonly #settings: ColumnSettings;
+  /** While nullCount isn't 0: the row of each value, ascending. */
+  #rows: Uint32Array = NO_ROWS;
   /** Storage of the page before, used again when this page's values turn out to be of the same kind. */
   #spare: Values | null = null;
 
   constructor(name: string, account: ByteAccount, settings: ColumnSettings = {}) {
     this.name = name;
     this.account = account;
-    this.scalarOnly = settings.scalarOnly ?? false;
-    this.detectTimes = settings.detectTimes ?? true;
-    this.numberKind = settings.numberKind ?? UNTYPED;
-    this.numbersAreTimes = settings.numbersAreTimes ?? false;
-    this.isJson = settings.isJson ?? false;
+    this.#settings = settings;
     account.byteLength += COLUMN_OVERHEAD_BYTES + 2 * name.length;
+  }
+
+  get scalarOnly(): boolean {
+    return this.#settings.scalarOnly ?? false;
+  }
+
+  get detectTimes(): boolean {
+    return this.#settings.detectTimes ?? true;
+  }
+
+  get numberKind(): Kind {
+    return this.#settings.numberKind ?? UNTYPED;
+  }
+
+  get numbersAreTimes(): boolean {
+    return this.#settings.numbersAreTimes ?? false;
+  }
+
+  get isJson(): boolean {
+    return this.#settings.isJson ?? false;
   }
 
   /** How many rows have a value. */
@@ -69,16 +94,15 @@ export class ColumnBuilder {
     if (this.#spare !== values) this.#spare?.release();
     this.#spare = null;
     if (values instanceof TimestampValues) values.form = form;
-    values.pad(0, this.rowCount);
     this.kind = kind;
     this.values = values;
     return values;
   }
 
-  /** Back to UNTYPED, for a column whose rows are all null. */
-  untype(): void {
+  /** Back to UNTYPED, for a column whose rows are all null. `valueCount`: how many values the storage had. */
+  untype(valueCount = 0): void {
     if (this.values === null) return;
-    this.values.recycle(this.rowCount);
+    this.values.recycle(valueCount);
     this.#spare?.release();
     this.#spare = this.values;
     this.values = null;
@@ -92,39 +116,42 @@ export class ColumnBuilder {
     this.values = values;
   }
 
+  /** Where the value of row `row`, which isn't there yet, goes among the values. Rows before it that nobody filled are null. */
+  place(row: number): number {
+    if (this.rowCount < row) this.pad(row);
+    const index = row - this.nullCount;
+    if (this.nullCount > 0) {
+      if (index >= this.#rows.length) this.#reserveRows(index + 1);
+      this.#rows[index] = row;
+    }
+    return index;
+  }
+
   /** Nulls up to row `rowCount`. */
   pad(rowCount: number): void {
-    const from = this.rowCount;
-    if (from >= rowCount) return;
-    this.#reserveNulls(rowCount);
-    for (let row = from; row < rowCount;) {
-      if ((row & 7) === 0 && rowCount - row >= 8) {
-        this.nulls[row >> 3] = 255;
-        row += 8;
-      } else {
-        this.nulls[row >> 3] |= 1 << (row & 7);
-        row++;
-      }
+    if (rowCount <= this.rowCount) return;
+    if (this.nullCount === 0) {
+      this.#reserveRows(this.rowCount);
+      for (let row = 0; row < this.rowCount; row++) this.#rows[row] = row;
     }
-    this.nullCount += rowCount - from;
-    this.values?.pad(from, rowCount);
+    this.nullCount += rowCount - this.rowCount;
     this.rowCount = rowCount;
   }
 
-  /** Whether an existing row is null. */
-  isNull(row: number): boolean {
-    return this.nullCount > 0 && (row >> 3) < this.nulls.length && (this.nulls[row >> 3] & (1 << (row & 7))) !== 0;
+  /** Which value is that of an existing row; -1 when it is null. */
+  valueIndex(row: number): number {
+    const index = valueIndex(this.#listed, row);
+    return index < this.valueCount ? index : -1;
   }
 
   /** Forgets the rows from `rowCount` on, also what was written for a row that isn't finished. */
   truncate(rowCount: number): void {
-    for (let row = rowCount; row < this.rowCount; row++) {
-      if (!this.isNull(row)) continue;
-      this.nulls[row >> 3] &= ~(1 << (row & 7));
-      this.nullCount--;
+    if (rowCount < this.rowCount) {
+      const valueCount = valuesBefore(this.#listed, rowCount);
+      this.rowCount = rowCount;
+      this.nullCount = rowCount - valueCount;
     }
-    if (rowCount < this.rowCount) this.rowCount = rowCount;
-    this.values?.truncate(this.rowCount);
+    this.values?.truncate(this.valueCount);
   }
 
   /** The column's type as it is now. */
@@ -140,24 +167,17 @@ export class ColumnBuilder {
 
   /** All rows as a block over the builder's own arrays, valid until the next change. */
   block(): Block {
-    let nulls: Uint8Array | null = null;
-    if (this.nullCount > 0) {
-      this.#reserveNulls(this.rowCount);
-      nulls = this.nulls;
-    }
-    if (this.values !== null) return this.values.block(this.rowCount, nulls);
-    const offsets = new Uint32Array(this.rowCount + 1);
-    return { type: "VARCHAR", rowCount: this.rowCount, nulls, bytes: NO_BYTES, offsets, plain: true };
+    const rows: BlockRows = { rowCount: this.rowCount, ...this.#listed };
+    return this.values?.block(rows) ?? { type: "VARCHAR", ...rows, bytes: NO_BYTES, offsets: NO_TEXTS, plain: true };
   }
 
   /** Forgets all rows and the kind, and keeps the storage for the next page unless it is far too large. */
   reset(): void {
-    const used = (this.rowCount + 7) >> 3;
-    const capacity = recycledCapacity(this.nulls.length, this.nullCount > 0 ? used : 0, MIN_ROW_CAPACITY);
-    if (capacity < this.nulls.length) this.#replaceNulls(capacity);
-    else this.nulls.fill(0, 0, used);
+    const { valueCount } = this;
+    const capacity = recycledCapacity(this.#rows.length, this.nullCount > 0 ? valueCount : 0, MIN_CAPACITY);
+    if (capacity < this.#rows.length) this.#replaceRows(capacity);
+    this.untype(valueCount);
     this.nullCount = 0;
-    this.untype();
     this.rowCount = 0;
   }
 
@@ -166,20 +186,23 @@ export class ColumnBuilder {
     this.reset();
     this.#spare?.release();
     this.#spare = null;
-    this.#replaceNulls(0);
+    this.#replaceRows(0);
     this.account.byteLength -= COLUMN_OVERHEAD_BYTES + 2 * this.name.length;
   }
 
-  #reserveNulls(rowCount: number): void {
-    const needed = (rowCount + 7) >> 3;
-    if (needed <= this.nulls.length) return;
-    const old = this.nulls;
-    this.#replaceNulls(Math.max(needed, 2 * old.length, MIN_ROW_CAPACITY));
-    this.nulls.set(old);
+  get #listed(): { readonly rows: Uint32Array | null; readonly valueCount: number } {
+    return { rows: this.nullCount > 0 ? this.#rows : null, valueCount: this.valueCount };
   }
 
-  #replaceNulls(length: number): void {
-    this.account.byteLength += length - this.nulls.length;
-    this.nulls = length === 0 ? NO_BYTES : new Uint8Array(length);
+  #reserveRows(count: number): void {
+    if (count <= this.#rows.length) return;
+    const old = this.#rows;
+    this.#replaceRows(grownCapacity(old.length, count));
+    this.#rows.set(old);
+  }
+
+  #replaceRows(length: number): void {
+    this.account.byteLength += 4 * (length - this.#rows.length);
+    this.#rows = length === 0 ? NO_ROWS : new Uint32Array(length);
   }
 }

@@ -31,18 +31,11 @@ export function detachPages(pages: readonly Page[]): DetachedPages {
 type Cut = <A extends TypedArray>(array: A, length: number) => A;
 
 function detachBlock<B extends Block>(block: B, cut: Cut): B {
-  const { rowCount } = block;
-  const nulls = block.nulls === null ? null : cut(block.nulls, (rowCount + 7) >> 3);
-  if ("bytes" in block) {
-    const bytes = cut(block.bytes, block.offsets[rowCount]);
-    return { ...block, nulls, bytes, offsets: cut(block.offsets, rowCount + 1) };
-  }
-  if ("elements" in block) {
-    return { ...block, nulls, offsets: cut(block.offsets, rowCount + 1), elements: detachBlock(block.elements, cut) };
-  }
-  if ("keys" in block) {
-    const keys = detachBlock(block.keys, cut), values = detachBlock(block.values, cut);
-    return { ...block, nulls, offsets: cut(block.offsets, rowCount + 1), keys, values };
-  }
-  return { ...block, nulls, values: cut(block.values, rowCount) };
+  const { valueCount } = block;
+  const rows = block.rows === null ? null : cut(block.rows, valueCount);
+  if (!("offsets" in block)) return { ...block, rows, values: cut(block.values, valueCount) };
+  const offsets = cut(block.offsets, valueCount + 1);
+  if ("bytes" in block) return { ...block, rows, bytes: cut(block.bytes, offsets[valueCount]), offsets };
+  if ("elements" in block) return { ...block, rows, offsets, elements: detachBlock(block.elements, cut) };
+  return { ...block, rows, offsets, keys: detachBlock(block.keys, cut), values: detachBlock(block.values, cut) };
 }

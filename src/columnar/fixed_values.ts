@@ -1,5 +1,5 @@
-import type { Block } from "./block.ts";
-import { type ByteAccount, grownCapacity, MIN_ROW_CAPACITY, recycledCapacity } from "./byte_account.ts";
+import type { Block, BlockRows } from "./block.ts";
+import { type ByteAccount, grownCapacity, MIN_CAPACITY, recycledCapacity } from "./byte_account.ts";
 import { BIGINT, BOOLEAN, DATE, DOUBLE, INTEGER, type Kind, TIMESTAMP } from "./kinds.ts";
 import type { TimestampForm } from "./types.ts";
 import type { Values } from "./values.ts";
@@ -19,24 +19,20 @@ abstract class FixedValues<A extends NumberArray> implements Values {
   }
 
   protected abstract allocate(capacity: number): A;
-  abstract block(rowCount: number, nulls: Uint8Array | null): Block;
+  abstract block(rows: BlockRows): Block;
 
-  reserve(rowCount: number): void {
-    if (rowCount <= this.capacity) return;
+  reserve(count: number): void {
+    if (count <= this.capacity) return;
     const old = this.values;
-    this.#replace(grownCapacity(this.capacity, rowCount));
+    this.#replace(grownCapacity(this.capacity, count));
     // The two are of one type; the union of typed arrays has no common `set`.
     (this.values as Float64Array).set(old as Float64Array);
   }
 
-  pad(_from: number, to: number): void {
-    this.reserve(to);
-  }
+  truncate(_count: number): void {}
 
-  truncate(_rowCount: number): void {}
-
-  recycle(rowCount: number): void {
-    const capacity = recycledCapacity(this.capacity, rowCount, MIN_ROW_CAPACITY);
+  recycle(count: number): void {
+    const capacity = recycledCapacity(this.capacity, count, MIN_CAPACITY);
     if (capacity < this.capacity) this.#replace(capacity);
   }
 
@@ -64,8 +60,8 @@ export class BooleanValues extends FixedValues<Uint8Array> {
     return new Uint8Array(capacity);
   }
 
-  block(rowCount: number, nulls: Uint8Array | null): Block {
-    return { type: "BOOLEAN", rowCount, nulls, values: this.values };
+  block(rows: BlockRows): Block {
+    return { type: "BOOLEAN", ...rows, values: this.values };
   }
 }
 
@@ -80,8 +76,8 @@ export class IntegerValues extends FixedValues<Int32Array> {
     return new Int32Array(capacity);
   }
 
-  block(rowCount: number, nulls: Uint8Array | null): Block {
-    return { type: "INTEGER", rowCount, nulls, values: this.values };
+  block(rows: BlockRows): Block {
+    return { type: "INTEGER", ...rows, values: this.values };
   }
 }
 
@@ -97,8 +93,8 @@ export class DateValues extends FixedValues<Int32Array> {
     return new Int32Array(capacity);
   }
 
-  block(rowCount: number, nulls: Uint8Array | null): Block {
-    return { type: "DATE", rowCount, nulls, values: this.values };
+  block(rows: BlockRows): Block {
+    return { type: "DATE", ...rows, values: this.values };
   }
 }
 
@@ -113,8 +109,8 @@ export class DoubleValues extends FixedValues<Float64Array> {
     return new Float64Array(capacity);
   }
 
-  block(rowCount: number, nulls: Uint8Array | null): Block {
-    return { type: "DOUBLE", rowCount, nulls, values: this.values };
+  block(rows: BlockRows): Block {
+    return { type: "DOUBLE", ...rows, values: this.values };
   }
 }
 
@@ -132,12 +128,12 @@ export class TimestampValues extends FixedValues<Float64Array> {
     return new Float64Array(capacity);
   }
 
-  block(rowCount: number, nulls: Uint8Array | null): Block {
-    return { type: "TIMESTAMP", rowCount, nulls, values: this.values, form: this.form };
+  block(rows: BlockRows): Block {
+    return { type: "TIMESTAMP", ...rows, values: this.values, form: this.form };
   }
 }
 
-/** 64-bit integers, also reachable as 32-bit words so that writing one makes no BigInt: row i is words 2i and 2i + 1. */
+/** 64-bit integers, also reachable as 32-bit words so that writing one makes no BigInt: value i is words 2i and 2i + 1. */
 export class BigintValues extends FixedValues<BigInt64Array> {
   readonly kind = BIGINT;
   words: Int32Array = new Int32Array(0);
@@ -153,12 +149,12 @@ export class BigintValues extends FixedValues<BigInt64Array> {
   }
 
   /** Writes a whole number within +-2^53. There must be room. */
-  setNumber(row: number, value: number): void {
-    this.words[2 * row] = value | 0;
-    this.words[2 * row + 1] = Math.floor(value / 4_294_967_296);
+  setNumber(index: number, value: number): void {
+    this.words[2 * index] = value | 0;
+    this.words[2 * index + 1] = Math.floor(value / 4_294_967_296);
   }
 
-  block(rowCount: number, nulls: Uint8Array | null): Block {
-    return { type: "BIGINT", rowCount, nulls, values: this.values };
+  block(rows: BlockRows): Block {
+    return { type: "BIGINT", ...rows, values: this.values };
   }
 }

@@ -1,10 +1,10 @@
-import type { ArrayBlock, Block, MapBlock, ScalarBlock, VarcharBlock } from "./block.ts";
-import { type ByteAccount, grownCapacity, MIN_ROW_CAPACITY, recycledCapacity } from "./byte_account.ts";
+import type { ArrayBlock, Block, BlockRows, MapBlock, ScalarBlock, VarcharBlock } from "./block.ts";
+import { type ByteAccount, grownCapacity, MIN_CAPACITY, recycledCapacity } from "./byte_account.ts";
 import { ColumnBuilder } from "./column_builder.ts";
 import { ARRAY, columnTypeOf, type Kind, MAP } from "./kinds.ts";
 import type { Values } from "./values.ts";
 
-/** Where each row's elements end. */
+/** Where each value's elements end. */
 abstract class NestedValues implements Values {
   abstract readonly kind: Kind;
   /** Length capacity + 1. */
@@ -20,32 +20,27 @@ abstract class NestedValues implements Values {
     account.byteLength += this.offsets.byteLength;
   }
 
-  abstract block(rowCount: number, nulls: Uint8Array | null): Block;
+  abstract block(rows: BlockRows): Block;
 
-  reserve(rowCount: number): void {
-    if (rowCount <= this.capacity) return;
+  reserve(count: number): void {
+    if (count <= this.capacity) return;
     const old = this.offsets;
-    this.#replace(grownCapacity(this.capacity, rowCount));
+    this.#replace(grownCapacity(this.capacity, count));
     this.offsets.set(old);
   }
 
-  pad(from: number, to: number): void {
-    this.reserve(to);
-    this.offsets.fill(this.offsets[from], from + 1, to + 1);
+  truncate(count: number): void {
+    this.truncateElements(this.offsets[count]);
   }
 
-  truncate(rowCount: number): void {
-    this.truncateElements(this.offsets[rowCount]);
-  }
-
-  /** Drops elements from `count` on: those of a row that isn't finished. */
+  /** Drops elements from `count` on: those of a value that isn't finished. */
   truncateElements(count: number): void {
     this.elements.truncate(count);
   }
 
-  recycle(rowCount: number): void {
+  recycle(count: number): void {
     this.elements.reset();
-    const capacity = recycledCapacity(this.capacity, rowCount, MIN_ROW_CAPACITY);
+    const capacity = recycledCapacity(this.capacity, count, MIN_CAPACITY);
     if (capacity < this.capacity) this.#replace(capacity);
   }
 
@@ -64,13 +59,13 @@ abstract class NestedValues implements Values {
   }
 }
 
-/** Arrays of scalars: row i holds the elements offsets[i] to offsets[i + 1]. */
+/** Arrays of scalars: value i holds the elements offsets[i] to offsets[i + 1]. */
 export class ArrayValues extends NestedValues {
   readonly kind = ARRAY;
 
-  block(rowCount: number, nulls: Uint8Array | null): Block {
+  block(rows: BlockRows): Block {
     const type = columnTypeOf(ARRAY, this.elements.kind) as ArrayBlock["type"];
-    return { type, rowCount, nulls, offsets: this.offsets, elements: this.elements.block() as ScalarBlock };
+    return { type, ...rows, offsets: this.offsets, elements: this.elements.block() as ScalarBlock };
   }
 }
 
@@ -84,10 +79,10 @@ export class MapValues extends NestedValues {
     this.keys = new ColumnBuilder("", account, { scalarOnly: true, detectTimes: false });
   }
 
-  block(rowCount: number, nulls: Uint8Array | null): Block {
+  block(rows: BlockRows): Block {
     const type = columnTypeOf(MAP, this.elements.kind) as MapBlock["type"];
     const keys = this.keys.block() as VarcharBlock;
-    return { type, rowCount, nulls, offsets: this.offsets, keys, values: this.elements.block() as ScalarBlock };
+    return { type, ...rows, offsets: this.offsets, keys, values: this.elements.block() as ScalarBlock };
   }
 
   override truncateElements(count: number): void {
@@ -95,8 +90,8 @@ export class MapValues extends NestedValues {
     this.keys.truncate(count);
   }
 
-  override recycle(rowCount: number): void {
-    super.recycle(rowCount);
+  override recycle(count: number): void {
+    super.recycle(count);
     this.keys.reset();
   }
 

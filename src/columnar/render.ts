@@ -16,70 +16,70 @@ import type { VarcharValues } from "./varchar_values.ts";
 const QUOTE = 0x22, COMMA = 0x2c, COLON = 0x3a;
 const LONGEST_TIME = 27;
 
-/** Writes a DATE, or a TIMESTAMP in one of the ISO forms, of a row as the text that it was read from. */
-export function writeTimeText(column: ColumnBuilder, row: number, out: ByteWriter): void {
+/** Writes a DATE, or a TIMESTAMP in one of the ISO forms, as the text that it was read from. */
+export function writeTimeText(column: ColumnBuilder, index: number, out: ByteWriter): void {
   out.reserve(LONGEST_TIME);
   if (column.kind === DATE) {
-    out.length = writeDate(out.bytes, out.length, (column.values as DateValues).values[row]);
+    out.length = writeDate(out.bytes, out.length, (column.values as DateValues).values[index]);
     return;
   }
   const { values, form } = column.values as TimestampValues;
-  if (form !== "EPOCH_MS") out.length = writeIsoTimestamp(out.bytes, out.length, values[row], form);
+  if (form !== "EPOCH_MS") out.length = writeIsoTimestamp(out.bytes, out.length, values[index], form);
 }
 
-/** Writes a row's value as JSON text equal to what was read, without white space. The row isn't null. */
-export function writeJson(column: ColumnBuilder, row: number, out: ByteWriter): void {
+/** Writes value `index` as JSON text equal to what was read, without white space. */
+export function writeJson(column: ColumnBuilder, index: number, out: ByteWriter): void {
   switch (column.kind) {
     case BOOLEAN:
-      return out.text((column.values as BooleanValues).values[row] === 1 ? "true" : "false");
+      return out.text((column.values as BooleanValues).values[index] === 1 ? "true" : "false");
     case INTEGER:
-      return out.text(String((column.values as IntegerValues).values[row]));
+      return out.text(String((column.values as IntegerValues).values[index]));
     case BIGINT:
-      return out.text(String((column.values as BigintValues).values[row]));
+      return out.text(String((column.values as BigintValues).values[index]));
     case DOUBLE: {
-      const value = (column.values as DoubleValues).values[row];
+      const value = (column.values as DoubleValues).values[index];
       return out.text(Object.is(value, -0) ? "-0" : String(value));
     }
     case DATE:
-      return writeQuotedTime(column, row, out);
+      return writeQuotedTime(column, index, out);
     case TIMESTAMP: {
       const { values, form } = column.values as TimestampValues;
-      return form === "EPOCH_MS" ? out.text(String(values[row])) : writeQuotedTime(column, row, out);
+      return form === "EPOCH_MS" ? out.text(String(values[index])) : writeQuotedTime(column, index, out);
     }
     case VARCHAR: {
       const { bytes, offsets } = column.values as VarcharValues;
-      return out.jsonString(bytes, offsets[row], offsets[row + 1]);
+      return out.jsonString(bytes, offsets[index], offsets[index + 1]);
     }
     case JSON_TEXT: {
       const { bytes, offsets } = column.values as VarcharValues;
-      return out.copy(bytes, offsets[row], offsets[row + 1]);
+      return out.copy(bytes, offsets[index], offsets[index + 1]);
     }
     case ARRAY:
-      return writeArray(column.values as ArrayValues, row, out);
+      return writeArray(column.values as ArrayValues, index, out);
     case MAP:
-      return writeObject(column.values as MapValues, row, out);
+      return writeObject(column.values as MapValues, index, out);
   }
 }
 
-function writeQuotedTime(column: ColumnBuilder, row: number, out: ByteWriter): void {
+function writeQuotedTime(column: ColumnBuilder, index: number, out: ByteWriter): void {
   out.byte(QUOTE);
-  writeTimeText(column, row, out);
+  writeTimeText(column, index, out);
   out.byte(QUOTE);
 }
 
-function writeArray({ elements, offsets }: ArrayValues, row: number, out: ByteWriter): void {
+function writeArray({ elements, offsets }: ArrayValues, index: number, out: ByteWriter): void {
   out.byte(0x5b);
-  for (let i = offsets[row]; i < offsets[row + 1]; i++) {
-    if (i > offsets[row]) out.byte(COMMA);
+  for (let i = offsets[index]; i < offsets[index + 1]; i++) {
+    if (i > offsets[index]) out.byte(COMMA);
     writeElement(elements, i, out);
   }
   out.byte(0x5d);
 }
 
-function writeObject({ keys, elements, offsets }: MapValues, row: number, out: ByteWriter): void {
+function writeObject({ keys, elements, offsets }: MapValues, index: number, out: ByteWriter): void {
   out.byte(0x7b);
-  for (let i = offsets[row]; i < offsets[row + 1]; i++) {
-    if (i > offsets[row]) out.byte(COMMA);
+  for (let i = offsets[index]; i < offsets[index + 1]; i++) {
+    if (i > offsets[index]) out.byte(COMMA);
     writeJson(keys, i, out);
     out.byte(COLON);
     writeElement(elements, i, out);
@@ -87,7 +87,8 @@ function writeObject({ keys, elements, offsets }: MapValues, row: number, out: B
   out.byte(0x7d);
 }
 
-function writeElement(elements: ColumnBuilder, index: number, out: ByteWriter): void {
-  if (elements.isNull(index)) out.text("null");
+function writeElement(elements: ColumnBuilder, row: number, out: ByteWriter): void {
+  const index = elements.valueIndex(row);
+  if (index < 0) out.text("null");
   else writeJson(elements, index, out);
 }

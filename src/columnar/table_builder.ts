@@ -1,7 +1,7 @@
 import {
   type ByteAccount,
   grownCapacity,
-  MIN_ROW_CAPACITY,
+  MIN_CAPACITY,
   recycledCapacity,
   TABLE_OVERHEAD_BYTES,
 } from "./byte_account.ts";
@@ -11,6 +11,8 @@ import type { TableName } from "./types.ts";
 
 /** A column or table that no record named during this many pages is forgotten. */
 export const MAX_IDLE_PAGES = 3;
+/** With more known columns than this, those that a page didn't name are forgotten at once. */
+const MAX_IDLE_COLUMNS = 4096;
 /** More known columns than this many times the allowed ones, and those without values are forgotten. */
 const KNOWN_COLUMNS_FACTOR = 4;
 
@@ -35,8 +37,8 @@ export class TableBuilder {
   /** The page's columns, in the order in which its records named them. */
   readonly columns: ColumnBuilder[] = [];
   rowCount = 0;
-  eventTimes: Float64Array = new Float64Array(MIN_ROW_CAPACITY);
-  arrivalTimes: Float64Array = new Float64Array(MIN_ROW_CAPACITY);
+  eventTimes: Float64Array = new Float64Array(MIN_CAPACITY);
+  arrivalTimes: Float64Array = new Float64Array(MIN_CAPACITY);
   /** The columns with the event time and the user, as soon as one was named. */
   timeColumn: ColumnBuilder | null = null;
   userColumn: ColumnBuilder | null = null;
@@ -49,7 +51,6 @@ export class TableBuilder {
   /** Pages since a row was last finished here. */
   idlePages = 0;
   readonly #known = new Map<string, ColumnBuilder>();
-  readonly #idlePages = new Map<ColumnBuilder, number>();
   readonly #account: ByteAccount;
   readonly #settings: TableSettings;
   /** Columns of the page when the open row began. */
@@ -59,7 +60,7 @@ export class TableBuilder {
     this.name = name;
     this.#account = account;
     this.#settings = settings;
-    account.byteLength += TABLE_OVERHEAD_BYTES + 16 * MIN_ROW_CAPACITY;
+    account.byteLength += TABLE_OVERHEAD_BYTES + 16 * MIN_CAPACITY;
     this.ownColumns = settings.ownColumns.map((name) => this.column(name));
   }
 
@@ -137,12 +138,9 @@ export class TableBuilder {
   reset(): void {
     this.idlePages = this.rowCount > 0 ? 0 : this.idlePages + 1;
     if (this.rowCount > 0) {
-      for (const column of this.#known.values()) {
-        const isNamed = column.ordinal >= 0;
-        this.#idlePages.set(column, isNamed ? 0 : (this.#idlePages.get(column) ?? 0) + 1);
-      }
+      for (const column of this.#known.values()) column.idlePages = column.ordinal >= 0 ? 0 : column.idlePages + 1;
     }
-    const capacity = recycledCapacity(this.eventTimes.length, this.rowCount, MIN_ROW_CAPACITY);
+    const capacity = recycledCapacity(this.eventTimes.length, this.rowCount, MIN_CAPACITY);
     this.rowCount = 0;
     if (capacity < this.eventTimes.length) this.#resizeTimes(capacity);
     for (const column of this.columns) {
@@ -150,7 +148,8 @@ export class TableBuilder {
       column.ordinal = -1;
     }
     this.columns.length = 0;
-    this.#forget((column) => (this.#idlePages.get(column) ?? 0) >= MAX_IDLE_PAGES);
+    const maxIdlePages = this.#known.size > MAX_IDLE_COLUMNS ? 1 : MAX_IDLE_PAGES;
+    this.#forget((column) => column.idlePages >= maxIdlePages);
   }
 
   /** Gives all memory back to the account. Must not be used afterwards. */
@@ -162,10 +161,9 @@ export class TableBuilder {
   }
 
   #forget(isForgotten: (column: ColumnBuilder) => boolean): void {
-    for (const column of [...this.#known.values()]) {
+    for (const column of this.#known.values()) {
       if (!isForgotten(column) || (this.ownColumns.includes(column) && !this.isReleased)) continue;
       this.#known.delete(column.name);
-      this.#idlePages.delete(column);
       column.release();
       if (this.timeColumn === column) this.timeColumn = null;
       if (this.userColumn === column) this.userColumn = null;

@@ -1,11 +1,5 @@
-import type { Block } from "./block.ts";
-import {
-  type ByteAccount,
-  grownCapacity,
-  MIN_ROW_CAPACITY,
-  MIN_TEXT_CAPACITY,
-  recycledCapacity,
-} from "./byte_account.ts";
+import type { Block, BlockRows } from "./block.ts";
+import { type ByteAccount, grownCapacity, MIN_CAPACITY, MIN_TEXT_CAPACITY, recycledCapacity } from "./byte_account.ts";
 import { JSON_TEXT, VARCHAR } from "./kinds.ts";
 import { InvariantError } from "../runtime/errors.ts";
 import type { Values } from "./values.ts";
@@ -15,7 +9,7 @@ const MAX_TEXT_CAPACITY = 2 ** 32 - 1;
 /** Copying shorter ones byte by byte is faster than a call of `set` with a new view. */
 const SHORT_COPY = 24;
 
-/** UTF-8 texts or JSON texts, one after the other: row i is `bytes[offsets[i], offsets[i + 1])`. */
+/** UTF-8 texts or JSON texts, one after the other: value i is `bytes[offsets[i], offsets[i + 1])`. */
 export class VarcharValues implements Values {
   readonly kind: typeof VARCHAR | typeof JSON_TEXT;
   bytes: Uint8Array = new Uint8Array(0);
@@ -34,10 +28,10 @@ export class VarcharValues implements Values {
     account.byteLength += this.offsets.byteLength;
   }
 
-  reserve(rowCount: number): void {
-    if (rowCount <= this.capacity) return;
+  reserve(count: number): void {
+    if (count <= this.capacity) return;
     const old = this.offsets;
-    this.#replaceOffsets(grownCapacity(this.capacity, rowCount));
+    this.#replaceOffsets(grownCapacity(this.capacity, count));
     this.offsets.set(old);
   }
 
@@ -50,10 +44,10 @@ export class VarcharValues implements Values {
     this.bytes.set(old.subarray(0, used));
   }
 
-  /** Writes row `row`, the next one, as source[start, end): valid UTF-8, plain or not. Makes room itself. */
-  set(row: number, source: Uint8Array, start: number, end: number): void {
-    this.reserve(row + 1);
-    const at = this.offsets[row], length = end - start;
+  /** Writes value `index`, the next one, as source[start, end): valid UTF-8, plain or not. Makes room itself. */
+  set(index: number, source: Uint8Array, start: number, end: number): void {
+    this.reserve(index + 1);
+    const at = this.offsets[index], length = end - start;
     this.reserveBytes(at + length, at);
     const bytes = this.bytes;
     if (length < SHORT_COPY) {
@@ -61,25 +55,20 @@ export class VarcharValues implements Values {
     } else {
       bytes.set(source.subarray(start, end), at);
     }
-    this.offsets[row + 1] = at + length;
+    this.offsets[index + 1] = at + length;
   }
 
-  pad(from: number, to: number): void {
-    this.reserve(to);
-    this.offsets.fill(this.offsets[from], from + 1, to + 1);
-  }
+  truncate(_count: number): void {}
 
-  truncate(_rowCount: number): void {}
-
-  block(rowCount: number, nulls: Uint8Array | null): Block {
+  block(rows: BlockRows): Block {
     const type = this.kind === VARCHAR ? "VARCHAR" : "JSON";
-    return { type, rowCount, nulls, bytes: this.bytes, offsets: this.offsets, plain: this.plain && type === "VARCHAR" };
+    return { type, ...rows, bytes: this.bytes, offsets: this.offsets, plain: this.plain && type === "VARCHAR" };
   }
 
-  recycle(rowCount: number): void {
-    const textCapacity = recycledCapacity(this.bytes.length, this.offsets[rowCount], MIN_TEXT_CAPACITY);
+  recycle(count: number): void {
+    const textCapacity = recycledCapacity(this.bytes.length, this.offsets[count], MIN_TEXT_CAPACITY);
     if (textCapacity < this.bytes.length) this.#replaceBytes(textCapacity);
-    const capacity = recycledCapacity(this.capacity, rowCount, MIN_ROW_CAPACITY);
+    const capacity = recycledCapacity(this.capacity, count, MIN_CAPACITY);
     if (capacity < this.capacity) this.#replaceOffsets(capacity);
     this.plain = true;
   }

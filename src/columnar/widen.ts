@@ -19,8 +19,8 @@ import { VarcharValues } from "./varchar_values.ts";
 export function widenToBigint(column: ColumnBuilder): void {
   const from = (column.values as IntegerValues | TimestampValues).values;
   const to = new BigintValues(column.account);
-  to.reserve(column.rowCount + 1);
-  for (let row = 0; row < column.rowCount; row++) to.setNumber(row, from[row]);
+  to.reserve(column.valueCount + 1);
+  for (let i = 0; i < column.valueCount; i++) to.setNumber(i, from[i]);
   column.replaceValues(to);
 }
 
@@ -29,18 +29,18 @@ export function widenToDouble(column: ColumnBuilder): boolean {
   if (column.kind === BIGINT && !holdsOnlyExactDoubles(column)) return false;
   const from = (column.values as IntegerValues | TimestampValues | BigintValues).values;
   const to = new DoubleValues(column.account);
-  to.reserve(column.rowCount + 1);
-  for (let row = 0; row < column.rowCount; row++) to.values[row] = Number(from[row]);
+  to.reserve(column.valueCount + 1);
+  for (let i = 0; i < column.valueCount; i++) to.values[i] = Number(from[i]);
   column.replaceValues(to);
   return true;
 }
 
 function holdsOnlyExactDoubles(column: ColumnBuilder): boolean {
   const { values, words } = column.values as BigintValues;
-  for (let row = 0; row < column.rowCount; row++) {
-    const high = words[2 * row + 1];
+  for (let i = 0; i < column.valueCount; i++) {
+    const high = words[2 * i + 1];
     const small = high >= -(2 ** 20) && high < 2 ** 20;
-    if (!small && !column.isNull(row) && !isExactBigintDouble(values[row])) return false;
+    if (!small && !isExactBigintDouble(values[i])) return false;
   }
   return true;
 }
@@ -66,14 +66,14 @@ export function widenToJson(column: ColumnBuilder): boolean {
 function replaceByTexts(
   column: ColumnBuilder,
   to: VarcharValues,
-  write: (column: ColumnBuilder, row: number, out: ByteWriter) => void,
+  write: (column: ColumnBuilder, index: number, out: ByteWriter) => void,
 ): void {
   const text = new ByteWriter();
-  to.reserve(column.rowCount + 1);
-  for (let row = 0; row < column.rowCount; row++) {
+  to.reserve(column.valueCount + 1);
+  for (let i = 0; i < column.valueCount; i++) {
     text.length = 0;
-    if (column.values !== null && !column.isNull(row)) write(column, row, text);
-    to.set(row, text.bytes, 0, text.length);
+    write(column, i, text);
+    to.set(i, text.bytes, 0, text.length);
   }
   column.replaceValues(to);
 }

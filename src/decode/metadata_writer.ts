@@ -108,45 +108,51 @@ export class MetadataWriter extends JsonColumnWriter {
     }
   }
 
-  /** Makes the column part of the page, and of the kind if it has none. Returns whether it is of the kind. */
-  #prepare(column: ColumnBuilder, row: number, kind: typeof INTEGER | typeof BIGINT | typeof VARCHAR): boolean {
+  /**
+   * Makes the column part of the page, and of the kind if it has none. Returns where the row's value goes, for which there
+   * is room then; -1 when the column is of another kind.
+   */
+  #prepare(column: ColumnBuilder, row: number, kind: typeof INTEGER | typeof BIGINT | typeof VARCHAR): number {
     if (column.ordinal < 0) this.table!.activate(column);
-    column.pad(row);
     if (column.kind === UNTYPED) column.become(kind);
-    if (column.kind !== kind) return false;
-    column.values!.reserve(row + 1);
-    return true;
+    if (column.kind !== kind) return -1;
+    const index = column.place(row);
+    column.values!.reserve(index + 1);
+    return index;
   }
 
   #writeSplitText(column: ColumnBuilder, row: number, { bytes, isPlain }: SplitText): void {
-    if (!this.#prepare(column, row, VARCHAR)) {
+    const at = this.#prepare(column, row, VARCHAR);
+    if (at < 0) {
       this.#text.jsonString(bytes, 0, bytes.length);
       return this.#writeToken(column, row);
     }
     const values = column.values as VarcharValues;
-    values.set(row, bytes, 0, bytes.length);
+    values.set(at, bytes, 0, bytes.length);
     if (!isPlain) values.plain = false;
     column.rowCount = row + 1;
   }
 
   #writePartition(column: ColumnBuilder, row: number): void {
-    if (!this.#prepare(column, row, INTEGER)) {
+    const at = this.#prepare(column, row, INTEGER);
+    if (at < 0) {
       this.#text.text(String(this.#partNumber));
       return this.#writeToken(column, row);
     }
-    (column.values as IntegerValues).values[row] = this.#partNumber;
+    (column.values as IntegerValues).values[at] = this.#partNumber;
     column.rowCount = row + 1;
   }
 
   #writePosition(column: ColumnBuilder, row: number, index: number): void {
     const source = this.#positionWords!;
-    if (!this.#prepare(column, row, BIGINT)) {
+    const at = this.#prepare(column, row, BIGINT);
+    if (at < 0) {
       this.#text.text(String((this.#batch!.positions as BigInt64Array)[index]));
       return this.#writeToken(column, row);
     }
     const { words } = column.values as BigintValues;
-    words[2 * row] = source[2 * index];
-    words[2 * row + 1] = source[2 * index + 1];
+    words[2 * at] = source[2 * index];
+    words[2 * at + 1] = source[2 * index + 1];
     column.rowCount = row + 1;
   }
 
@@ -154,8 +160,9 @@ export class MetadataWriter extends JsonColumnWriter {
   #writeBytes(column: ColumnBuilder, row: number, span: Span | null): void {
     if (span === null) return;
     const { bytes, start, end } = span;
-    if (isPlain(bytes, start, end) && this.#prepare(column, row, VARCHAR)) {
-      (column.values as VarcharValues).set(row, bytes, start, end);
+    const at = isPlain(bytes, start, end) ? this.#prepare(column, row, VARCHAR) : -1;
+    if (at >= 0) {
+      (column.values as VarcharValues).set(at, bytes, start, end);
       column.rowCount = row + 1;
       return;
     }
@@ -187,13 +194,13 @@ export class MetadataWriter extends JsonColumnWriter {
     const time = Math.floor(this.#batch!.timestamps[index]);
     if (column.rowCount > row || !(time >= MIN_DAY * DAY_MS && time < (MAX_DAY + 1) * DAY_MS)) return;
     if (column.ordinal < 0) this.table!.activate(column);
-    column.pad(row);
     if (column.kind === UNTYPED) column.become(TIMESTAMP, "ISO_MS");
     if (column.kind === TIMESTAMP) {
       const values = column.values as TimestampValues;
       if (values.form === "ISO_MS") {
-        if (row >= values.capacity) values.reserve(row + 1);
-        values.values[row] = time;
+        const at = column.place(row);
+        if (at >= values.capacity) values.reserve(at + 1);
+        values.values[at] = time;
         column.rowCount = row + 1;
         return;
       }

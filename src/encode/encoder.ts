@@ -6,12 +6,13 @@ import type { Page } from "../columnar/page.ts";
 import type { TableName } from "../columnar/types.ts";
 import type { EncodedPiece, ObjectGroup } from "./piece.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { InvariantError } from "../runtime/errors.ts";
 import { type Compression, compressPiece } from "./compression.ts";
-import { type Grouping, groupRows, type RowRun } from "./group.ts";
+import { Grouper, type Grouping } from "./group.ts";
 import { OutputBuffer } from "./output_buffer.ts";
-import { planRows, type RowFormat, type RowPlan } from "./row_plan.ts";
+import { planRows, type RowFormat } from "./row_plan.ts";
 import { Scratch } from "./scratch.ts";
-import { RUN_BYTES, runEnd, writeRows } from "./write_rows.ts";
+import { RowWalk, RUN_BYTES } from "./write_rows.ts";
 
 /** How pages become pieces. */
 export interface EncoderOptions {
@@ -32,15 +33,32 @@ export const PIECE_BYTES = 2 * 2 ** 20;
 /** Offsets that the scratch keeps: those of 256 rows of 60 rendered columns. */
 const SCRATCH_OFFSETS = 2 ** 14;
 
+/** Rows of groups that are written side by side, since their event times alternate, are compressed at this many bytes in all. */
+const OPEN_BYTES = 16 * 2 ** 20;
+
+/** Rows of a group that wait to be compressed. */
+interface OpenPiece {
+  readonly group: ObjectGroup;
+  readonly out: OutputBuffer;
+  summary: PieceSummary;
+  readonly pieces: EncodedPiece[];
+}
+
 /**
- * Turns pages into compressed pieces. It keeps one buffer, of about pieceByteLength + 512 kB (more only while a larger
- * row passes through), whatever the number of pages and groups: groups are encoded one after the other.
+ * Turns pages into compressed pieces. Pages are gone through once, from the first row to the last, whatever the number of
+ * groups. Where the key has no times groups come one after the other and share one buffer, of about pieceByteLength + 512
+ * kB (more only while a larger row passes through); else each has one as large as its rows, of about OPEN_BYTES in all.
  */
 export class Encoder {
   readonly #options: EncoderOptions;
   readonly #pieceByteLength: number;
   readonly #out: OutputBuffer;
+  /** Rows of a run that belong to several groups, on their way to them. */
+  readonly #mixed = new OutputBuffer(0);
   readonly #scratch = new Scratch(RUN_BYTES, SCRATCH_OFFSETS);
+  readonly #open = new Map<ObjectGroup, OpenPiece>();
+  #last: OpenPiece | null = null;
+  #openByteLength = 0;
   #encodeMs = 0;
   #compressMs = 0;
 
@@ -57,13 +75,10 @@ export class Encoder {
   encodePages(pages: readonly Page[]): EncodedPiece[] {
     const startMs = this.#options.clock.monotonicMs();
     const compressedMs = this.#compressMs;
-    const pieces: EncodedPiece[] = [];
     this.#out.length = 0;
-    const plans = new Map<Page, RowPlan>();
-    for (const { group, runs } of groupRows(pages, this.#options.grouping)) {
-      this.#encodeGroup(group, runs, plans, pieces);
-    }
+    const pieces = this.#encode(pages);
     this.#out.reset(this.#keptByteLength);
+    this.#mixed.reset(0);
     this.#scratch.reset(RUN_BYTES, SCRATCH_OFFSETS);
     this.#encodeMs += this.#options.clock.monotonicMs() - startMs - (this.#compressMs - compressedMs);
     return pieces;
@@ -80,45 +95,95 @@ export class Encoder {
     return this.#pieceByteLength + RUN_BYTES;
   }
 
-  #encodeGroup(
-    group: ObjectGroup,
-    runs: readonly RowRun[],
-    plans: Map<Page, RowPlan>,
-    pieces: EncodedPiece[],
-  ): void {
-    const { rowFormat, grouping } = this.#options;
-    const names = { project: !grouping.needsProject, table: !grouping.needsTable };
-    const out = this.#out;
-    let summary = new PieceSummary();
-    for (const { page, start, end } of runs) {
-      let plan = plans.get(page);
-      if (plan === undefined) plans.set(page, plan = planRows(page, rowFormat, names));
-      for (let row = start; row < end;) {
-        const next = runEnd(plan, row, end);
-        writeRows(out, plan, row, next, this.#scratch);
-        summary.add(page, row, next);
-        row = next;
-        if (out.length < this.#pieceByteLength) continue;
-        pieces.push(this.#compress(group, summary));
-        summary = new PieceSummary();
-      }
-    }
-    if (out.length > 0) pieces.push(this.#compress(group, summary));
+  #encode(pages: readonly Page[]): EncodedPiece[] {
+    const grouper = new Grouper(this.#options.grouping);
+    for (const page of grouper.ordered(pages)) this.#encodePage(page, grouper);
+    this.#compressAll();
+    const pieces = [...this.#open.values()].flatMap(({ pieces }) => pieces);
+    this.#open.clear();
+    this.#last = null;
+    return pieces;
   }
 
-  #compress(group: ObjectGroup, summary: PieceSummary): EncodedPiece {
+  #openPiece(group: ObjectGroup): OpenPiece {
+    if (this.#last?.group === group) return this.#last;
+    let piece = this.#open.get(group);
+    if (piece === undefined) {
+      const isAlone = this.#options.grouping.timeUnit === null;
+      if (isAlone && this.#last !== null) this.#compress(this.#last);
+      piece = { group, out: isAlone ? this.#out : new OutputBuffer(0), summary: new PieceSummary(), pieces: [] };
+      this.#open.set(group, piece);
+    }
+    return this.#last = piece;
+  }
+
+  #encodePage(page: Page, grouper: Grouper): void {
+    const { rowFormat, grouping } = this.#options;
+    const plan = planRows(page, rowFormat, { project: !grouping.needsProject, table: !grouping.needsTable });
+    const walk = new RowWalk(plan, page.positionCount, this.#scratch);
+    const runs = grouper.runs(page);
+    let run = runs.next();
+    while (walk.advance()) {
+      for (let start = walk.start, end; start < walk.end; start = end) {
+        if (run.done) throw new InvariantError("rows of a page belong to no group");
+        const { group, end: runEnd } = run.value;
+        end = Math.min(runEnd, walk.end);
+        const piece = this.#openPiece(group);
+        this.#write(walk, { start, end }, piece.out);
+        piece.summary.add(page, start, end);
+        if (piece.out.length >= this.#pieceByteLength) this.#compress(piece);
+        else if (this.#openByteLength >= OPEN_BYTES) this.#compressAll();
+        if (end === runEnd) run = runs.next();
+      }
+    }
+  }
+
+  #write(walk: RowWalk, { start, end }: { readonly start: number; readonly end: number }, out: OutputBuffer): void {
+    const before = out.length;
+    if (start === walk.start && end === walk.end) {
+      walk.write(out, start, end);
+    } else {
+      this.#writeMixed(walk, { start, end }, out);
+    }
+    this.#openByteLength += out.length - before;
+  }
+
+  /** By way of a buffer that has room for a whole run. */
+  #writeMixed(
+    walk: RowWalk,
+    { start, end }: { readonly start: number; readonly end: number },
+    out: OutputBuffer,
+  ): void {
+    const mixed = this.#mixed;
+    mixed.length = 0;
+    walk.write(mixed, start, end);
+    out.reserve(mixed.length);
+    out.bytes.set(mixed.written(), out.length);
+    out.length += mixed.length;
+  }
+
+  #compressAll(): void {
+    for (const piece of this.#open.values()) this.#compress(piece);
+  }
+
+  #compress(piece: OpenPiece): void {
+    const { group, out, summary } = piece;
+    if (summary.rowCount === 0) return;
     const { compression, level, clock } = this.#options;
     const startMs = clock.monotonicMs();
-    const compressed = compressPiece(this.#out.written(), compression, level);
-    this.#out.length = 0;
+    const compressed = compressPiece(out.written(), compression, level);
     this.#compressMs += clock.monotonicMs() - startMs;
-    return { group, ...compressed, ...summary.fields() };
+    piece.pieces.push({ group, ...compressed, ...summary.fields() });
+    piece.summary = new PieceSummary();
+    this.#openByteLength -= out.length;
+    out.length = 0;
+    if (out !== this.#out) out.reset(0);
   }
 }
 
 /** What a piece says of its rows. */
 class PieceSummary {
-  #rowCount = 0;
+  rowCount = 0;
   readonly #tables = new Map<string, TableRows>();
   /** Of the rows that were added last: those of one table mostly follow each other. */
   #table: TableRows | null = null;
@@ -126,7 +191,7 @@ class PieceSummary {
   #maxEventTime = -Infinity;
 
   add({ table, eventTimes }: Page, start: number, end: number): void {
-    this.#rowCount += end - start;
+    this.rowCount += end - start;
     this.#rowsOf(table).rowCount += end - start;
     for (let row = start; row < end; row++) {
       const eventTime = eventTimes[row];
@@ -138,7 +203,7 @@ class PieceSummary {
   fields(): Pick<EncodedPiece, "rowCount" | "tables" | "minEventTime" | "maxEventTime"> {
     const known = this.#minEventTime <= this.#maxEventTime;
     return {
-      rowCount: this.#rowCount,
+      rowCount: this.rowCount,
       tables: [...this.#tables.values()],
       minEventTime: known ? this.#minEventTime : NaN,
       maxEventTime: known ? this.#maxEventTime : NaN,
@@ -148,7 +213,7 @@ class PieceSummary {
   #rowsOf({ project, collection }: TableName): TableRows {
     const last = this.#table;
     if (last !== null && last.project === project && last.collection === collection) return last;
-    const key = JSON.stringify([project, collection]);
+    const key = `${project}\n${collection}`;
     let rows = this.#tables.get(key);
     if (rows === undefined) this.#tables.set(key, rows = { project, collection, rowCount: 0 });
     this.#table = rows;

@@ -8,15 +8,9 @@ export type Grouping = Pick<KeyTemplate, "needsProject" | "needsTable" | "timeUn
 
 /** Rows [start, end) of a page that belong to one group. */
 export interface RowRun {
-  readonly page: Page;
+  readonly group: ObjectGroup;
   readonly start: number;
   readonly end: number;
-}
-
-/** A group and its rows, in the order of pages and rows. */
-export interface GroupRows {
-  readonly group: ObjectGroup;
-  readonly runs: RowRun[];
 }
 
 /** A group as text: the same for groups that are equal. */
@@ -25,48 +19,56 @@ export function groupKey({ project, collection, timeMs }: ObjectGroup): string {
 }
 
 /**
- * Sorts the pages' rows into groups, which come in the order of their first rows. Rows without a usable event time are
- * placed by their arrival time, and without one at 1970-01-01: never by the clock, so that the same rows always go to
- * the same object.
+ * Tells which group rows belong to; equal groups are one object. Rows without a usable event time are placed by their
+ * arrival time, and without one at 1970-01-01: never by the clock, so that the same rows always go to the same object.
  */
-export function groupRows(pages: readonly Page[], grouping: Grouping): GroupRows[] {
-  const groups = new Map<string, GroupRows>();
-  for (const page of pages) {
-    const groupAt = groupFinder(groups, page, grouping);
-    if (page.positionCount === 0) continue;
-    if (grouping.timeUnit === null) groupAt(null).runs.push({ page, start: 0, end: page.positionCount });
-    else addRuns(page, grouping.timeUnit, groupAt);
-  }
-  return [...groups.values()];
-}
+export class Grouper {
+  readonly #grouping: Grouping;
+  readonly #groups = new Map<string, Map<number | null, ObjectGroup>>();
 
-/** Finds or makes a page's group of a time; asked often for few times. */
-function groupFinder(groups: Map<string, GroupRows>, { table }: Page, { needsProject, needsTable }: Grouping) {
-  const byTime = new Map<number | null, GroupRows>();
-  return (timeMs: number | null): GroupRows => {
-    let rows = byTime.get(timeMs);
-    if (rows !== undefined) return rows;
+  constructor(grouping: Grouping) {
+    this.#grouping = grouping;
+  }
+
+  /** The pages in the order given, but that those of one group follow each other where a page has but one. */
+  ordered(pages: readonly Page[]): Page[] {
+    if (this.#grouping.timeUnit !== null) return [...pages];
+    const byGroup = new Map<ObjectGroup, Page[]>();
+    for (const page of pages) {
+      const group = this.#groupAt(page, null);
+      const found = byGroup.get(group);
+      if (found === undefined) byGroup.set(group, [page]);
+      else found.push(page);
+    }
+    return [...byGroup.values()].flat();
+  }
+
+  /** A page's rows, in their order, as runs of one group each. */
+  *runs(page: Page): Generator<RowRun> {
+    const unit = this.#grouping.timeUnit, { positionCount } = page;
+    if (positionCount === 0) return;
+    if (unit === null) return yield { group: this.#groupAt(page, null), start: 0, end: positionCount };
+    let start = 0, span = spanOf(placedTime(page, 0), unit);
+    for (let row = 1; row < positionCount; row++) {
+      const time = placedTime(page, row);
+      if (time >= span.startMs && time < span.endMs) continue;
+      yield { group: this.#groupAt(page, span.startMs), start, end: row };
+      start = row;
+      span = spanOf(time, unit);
+    }
+    yield { group: this.#groupAt(page, span.startMs), start, end: positionCount };
+  }
+
+  #groupAt({ table }: Page, timeMs: number | null): ObjectGroup {
+    const { needsProject, needsTable } = this.#grouping;
     const project = needsProject ? table.project : "", collection = needsTable ? table.collection : null;
-    const group: ObjectGroup = { project, collection, timeMs };
-    const key = groupKey(group);
-    rows = groups.get(key);
-    if (rows === undefined) groups.set(key, rows = { group, runs: [] });
-    byTime.set(timeMs, rows);
-    return rows;
-  };
-}
-
-/** Finds the runs of rows that lie in one span. */
-function addRuns(page: Page, unit: TimeUnit, groupAt: (timeMs: number) => GroupRows): void {
-  let start = 0, time = placedTime(page, 0), span = spanOf(time, unit);
-  for (let row = 1; row < page.positionCount; row++) {
-    time = placedTime(page, row);
-    if (time >= span.startMs && time < span.endMs) continue;
-    groupAt(span.startMs).runs.push({ page, start, end: row });
-    start = row;
-    span = spanOf(time, unit);
+    const key = collection === null ? project : `${project}\n${collection}`;
+    let byTime = this.#groups.get(key);
+    if (byTime === undefined) this.#groups.set(key, byTime = new Map());
+    let group = byTime.get(timeMs);
+    if (group === undefined) byTime.set(timeMs, group = { project, collection, timeMs });
+    return group;
   }
-  groupAt(span.startMs).runs.push({ page, start, end: page.positionCount });
 }
 
 interface Span {

@@ -8,10 +8,10 @@
  * out when null. The user column is never repeated in properties; the time column is left out there when `_time` says the same
  * (a TIMESTAMP in milliseconds), and kept when `_time` can't give it back (microseconds, an offset, text), value by
  * value, since nothing may be bent. flat: every column under its own name; `$schema` and `$table` come first, and only
- * where the object holds several of them (its key has no {project} or {table}); should a column have that name
- * already, ours gets one more `$`. Nulls are left out in both.
+ * where the object holds several of them (its key has no {project} or {table}); in a row that has a field of that name
+ * itself, ours gets one more `$`. Nulls are left out in both.
  */
-import { type Block, isNull } from "../columnar/block.ts";
+import { type Block, type BlockRows, isNull, valueIndex } from "../columnar/block.ts";
 import type { Page } from "../columnar/page.ts";
 import { type Fragment, fragment } from "./output_buffer.ts";
 
@@ -23,7 +23,7 @@ export interface RowNames {
   readonly table: boolean;
 }
 
-/** A part of each row of a page: text that is the same in all rows, and a column's value after it. */
+/** A part of the rows of a page: text that is the same in all of them, and a column's value after it. */
 export interface Member {
   /** Null when the key stands alone. */
   readonly text: Fragment | null;
@@ -31,9 +31,14 @@ export interface Member {
   readonly key: Fragment | null;
   /** Whether the text ends with an open brace: then the key's comma has to go. */
   readonly opens: boolean;
-  /** Null for text alone. A row where it is null doesn't have the member. */
+  /** Null for text alone. */
   readonly block: Block | null;
+  /** The rows that have the member: those where the block isn't null. */
+  readonly rows: Presence;
 }
+
+/** Rows of a page: the first `valueCount` of `rows`; all, which are `valueCount`, when that is null. */
+export type Presence = Omit<BlockRows, "rowCount">;
 
 /** The rows of one page, ready to be written. Cheap to make: a page of one row is no misuse. */
 export interface RowPlan {
@@ -87,20 +92,32 @@ const texts = new FragmentCache((text) => text);
 /** Collects the members of a plan. Text and a column that is never null become one member, so that they are one copy. */
 class PlanBuilder {
   readonly #members: Member[] = [];
+  readonly #all: Presence;
   #text = "";
   #opensAt = Infinity;
 
+  constructor(rowCount: number) {
+    this.#all = { rows: null, valueCount: rowCount };
+  }
+
+  /** Text that all rows have. */
   text(text: string): void {
     this.#text += text;
   }
 
+  /** Text that only some rows have. Not after an open brace. */
+  textOf(rows: Presence, text: string): void {
+    this.#endText();
+    this.#members.push({ text: texts.get(text), key: null, opens: false, block: null, rows });
+  }
+
   column(name: string, block: Block): void {
     const opens = this.#text.endsWith("{");
-    if (block.nulls !== null) this.#endText();
-    if (opens && block.nulls !== null) this.#opensAt = this.#members.length;
+    if (block.rows !== null) this.#endText();
+    if (opens && block.rows !== null) this.#opensAt = this.#members.length;
     const text = this.#text === "" ? null : texts.get(this.#text);
     this.#text = "";
-    this.#members.push({ text, key: keys.get(name), opens: opens && text !== null, block });
+    this.#members.push({ text, key: keys.get(name), opens: opens && text !== null, block, rows: block });
   }
 
   build(tail: RowTail): RowPlan {
@@ -110,7 +127,7 @@ class PlanBuilder {
 
   #endText(): void {
     if (this.#text === "") return;
-    this.#members.push({ text: texts.get(this.#text), key: null, opens: false, block: null });
+    this.#members.push({ text: texts.get(this.#text), key: null, opens: false, block: null, rows: this.#all });
     this.#text = "";
   }
 }
@@ -122,7 +139,7 @@ export function planRows(page: Page, format: RowFormat, names: RowNames): RowPla
 
 function planRakam(page: Page): RowPlan {
   const { table, columns, blocks, timeColumn, userColumn } = page;
-  const plan = new PlanBuilder();
+  const plan = new PlanBuilder(page.positionCount);
   plan.column("_time", eventTimes(page));
   plan.text(`,"$schema":${JSON.stringify(table.project)},"$table":${JSON.stringify(table.collection)}`);
   if (userColumn >= 0) plan.column("_user", blocks[userColumn]);
@@ -137,41 +154,82 @@ function planRakam(page: Page): RowPlan {
 
 function planFlat(page: Page, names: RowNames): RowPlan {
   const { table, columns, blocks } = page;
-  const taken = new Set(columns.map((column) => column.name));
-  const plan = new PlanBuilder();
-  const constant = (name: string, value: string) => {
-    while (taken.has(name)) name = `$${name}`;
-    plan.text(`,${JSON.stringify(name)}:${JSON.stringify(value)}`);
-  };
-  if (names.project) constant("$schema", table.project);
-  if (names.table) constant("$table", table.collection);
+  const plan = new PlanBuilder(page.positionCount);
+  if (names.project) addConstant(plan, page, "$schema", table.project);
+  if (names.table) addConstant(plan, page, "$table", table.collection);
   columns.forEach(({ name }, i) => plan.column(name, blocks[i]));
   return plan.build(FLAT_TAIL);
 }
 
-/** The event times as a column, null where they aren't times. */
-function eventTimes({ positionCount, eventTimes: values }: Page): Block {
-  let nulls: Uint8Array | null = null, whole = true;
-  for (let row = 0; row < positionCount; row++) {
-    if (Number.isFinite(values[row])) {
-      whole &&= Number.isSafeInteger(values[row]);
-    } else {
-      nulls ??= new Uint8Array(Math.ceil(positionCount / 8));
-      nulls[row >> 3] |= 1 << (row & 7);
-    }
+/** The same value in all rows: under its name or, in the rows that have a field of that name, with one more `$`. */
+function addConstant(plan: PlanBuilder, { columns, blocks, positionCount }: Page, name: string, value: string): void {
+  let missing: Presence = { rows: null, valueCount: positionCount };
+  while (missing.valueCount > 0) {
+    const text = `,${JSON.stringify(name)}:${JSON.stringify(value)}`;
+    const own = columns.findIndex((column) => column.name === name);
+    if (own < 0) return missing.rows === null ? plan.text(text) : plan.textOf(missing, text);
+    const [taken, free] = splitRows(missing, blocks[own]);
+    if (free.valueCount > 0) plan.textOf(free, text);
+    missing = taken;
+    name = `$${name}`;
   }
-  const common = { rowCount: positionCount, nulls, values };
-  return whole ? { ...common, type: "TIMESTAMP", form: "EPOCH_MS" } : { ...common, type: "DOUBLE" };
+}
+
+/** Those of the rows where the block has a value, and the others. */
+function splitRows(rows: Presence, block: Block): [Presence, Presence] {
+  const taken: number[] = [], free: number[] = [];
+  for (let i = 0; i < rows.valueCount; i++) {
+    const row = rows.rows === null ? i : rows.rows[i];
+    (isNull(block, row) ? free : taken).push(row);
+  }
+  return [presence(taken), presence(free)];
+}
+
+function presence(rows: readonly number[]): Presence {
+  return { rows: Uint32Array.from(rows), valueCount: rows.length };
+}
+
+/** The event times as a column, null where they aren't times. */
+function eventTimes({ positionCount: rowCount, eventTimes }: Page): Block {
+  let whole = true, known = 0;
+  for (let row = 0; row < rowCount; row++) {
+    if (!Number.isFinite(eventTimes[row])) continue;
+    known++;
+    whole &&= Number.isSafeInteger(eventTimes[row]);
+  }
+  const times = known === rowCount
+    ? { rowCount, valueCount: rowCount, rows: null, values: eventTimes }
+    : picked(rowCount, eventTimes, (row) => Number.isFinite(eventTimes[row]) ? row : -1);
+  return whole ? { ...times, type: "TIMESTAMP", form: "EPOCH_MS" } : { ...times, type: "DOUBLE" };
 }
 
 /** The time column where `_time` doesn't give its value back; null when it always does, as it should. */
 function unrepeatedTimes(block: Block, { positionCount, eventTimes }: Page): Block | null {
   if (block.type !== "TIMESTAMP" || block.form === "ISO_US") return block;
-  let nulls: Uint8Array | null = null;
-  for (let row = positionCount - 1; row >= 0; row--) {
-    if (isNull(block, row) || block.values[row] === eventTimes[row]) continue;
-    nulls ??= new Uint8Array(Math.ceil(positionCount / 8)).fill(0xff);
-    nulls[row >> 3] &= ~(1 << (row & 7));
+  let repeated = 0;
+  for (let i = 0; i < block.valueCount; i++) {
+    if (block.values[i] === eventTimes[block.rows === null ? i : block.rows[i]]) repeated++;
   }
-  return nulls === null ? null : { ...block, nulls };
+  if (repeated === block.valueCount) return null;
+  const { values } = block;
+  return {
+    ...block,
+    ...picked(positionCount, values, (row) => {
+      const index = valueIndex(block, row);
+      return index >= 0 && values[index] !== eventTimes[row] ? index : -1;
+    }),
+  };
+}
+
+/** The rows for which `indexOf` says which of the values is theirs. */
+function picked(rowCount: number, values: Float64Array, indexOf: (row: number) => number) {
+  const rows = new Uint32Array(rowCount), kept = new Float64Array(rowCount);
+  let valueCount = 0;
+  for (let row = 0; row < rowCount; row++) {
+    const index = indexOf(row);
+    if (index < 0) continue;
+    rows[valueCount] = row;
+    kept[valueCount++] = values[index];
+  }
+  return { rowCount, valueCount, rows, values: kept };
 }

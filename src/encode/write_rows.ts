@@ -1,62 +1,174 @@
-/** The hot loop: rows from text columns. Each value is one copy of its key and one of its text, eight bytes at a time. */
+/**
+ * The hot loop: rows from text columns. Each value is one copy of its key and one of its text, eight bytes at a time.
+ *
+ * Rows are taken in runs. Of a run only the members that some of its rows have are looked at, and of those only the values
+ * that are there: where not all rows have all of them, a list a row says which they are. So the time follows the values.
+ */
 import { copyRange, type OutputBuffer, writeFragment } from "./output_buffer.ts";
 import type { Member, RowPlan } from "./row_plan.ts";
-import { listRows, type RowList, type Scratch } from "./scratch.ts";
+import type { Scratch } from "./scratch.ts";
 import { contentByteLength, textColumn } from "./text_column.ts";
 
 const QUOTE = 0x22, OPEN_BRACE = 0x7b;
 
-/** Rows are written in runs of at most so many, of so many values, and of so many bytes unless one row is larger. */
+/**
+ * Runs have so many rows, more where members are sparse, so that one has as many values in a run as a dense one; they are
+ * of at most so many values, and of so many bytes unless one row is larger.
+ */
 const RUN_ROWS = 256;
 const RUN_VALUES = 2 ** 16;
 export const RUN_BYTES = 2 ** 19;
 
-/** The end of the run of rows that is best written next, from `start` on. */
-export function runEnd({ members }: RowPlan, start: number, end: number): number {
-  let next = Math.min(end, start + RUN_ROWS, start + Math.ceil(RUN_VALUES / Math.max(1, members.length)));
-  while (next > start + 1 && contentsByteLength(members, start, next) > RUN_BYTES) {
-    next = start + Math.ceil((next - start) / 2);
-  }
-  return next;
-}
-
-function contentsByteLength(members: readonly Member[], start: number, end: number): number {
-  let byteLength = 0;
-  for (const { block } of members) if (block !== null) byteLength += contentByteLength(block, start, end);
-  return byteLength;
-}
-
-/** A member of the rows with its text, where the loop finds it. */
+/** A member of the run's rows with its texts, where the loop finds it. */
 interface MemberText {
-  /** The rows that have it. */
-  readonly rows: RowList;
-  /** Null when all rows have it. */
-  readonly nulls: Uint8Array | null;
   /** Where the scratch has the key. */
   readonly keyStart: number;
   readonly keyByteLength: number;
-  /** Added to a row: the index of its text in the scratch's offsets. NO_TEXT for a key alone. */
-  readonly shift: number;
   /** 1 when a quote follows the text. */
   readonly quote: number;
-  /** The most bytes that it takes in all rows. */
-  readonly maxByteLength: number;
+  /** The index in the scratch's offsets of the text of the next row that has one; NO_TEXT for a key alone. */
+  next: number;
 }
 
-const NO_TEXT = -(2 ** 30);
+const NO_TEXT = -1;
 
-function memberText(member: Member, all: RowList, scratch: Scratch): MemberText {
-  const { block } = member;
-  const keyStart = scratch.text.length, keyByteLength = writeKey(member, scratch.text);
-  if (block === null) {
-    const maxByteLength = keyByteLength * all.count;
-    return { rows: all, nulls: null, keyStart, keyByteLength, shift: NO_TEXT, quote: 0, maxByteLength };
+/** Walks over the rows of a plan from the first to the last, a run at a time. */
+export class RowWalk {
+  /** The run is [start, end). */
+  start = 0;
+  end = 0;
+  readonly #plan: RowPlan;
+  readonly #rowCount: number;
+  readonly #scratch: Scratch;
+  readonly #maxRunRows: number;
+  /** By member: the run's values are [from, to). */
+  readonly #from: Uint32Array;
+  readonly #to: Uint32Array;
+  /** The members that the run has. */
+  #texts: MemberText[] = [];
+  /** Of these, the first that is at or after the plan's opensAt. */
+  #opensAt = 0;
+  /** Where the scratch lists, by row of the run, the end of its members; -1 when all rows have all. */
+  #listEnds = -1;
+  /** Where the members of the next row are listed. */
+  #listNext = 0;
+  #maxByteLength = 0;
+
+  constructor(plan: RowPlan, rowCount: number, scratch: Scratch) {
+    const { members } = plan;
+    this.#plan = plan;
+    this.#rowCount = rowCount;
+    this.#scratch = scratch;
+    this.#from = new Uint32Array(members.length);
+    this.#to = new Uint32Array(members.length);
+    let values = 0;
+    for (const { rows } of members) values += rows.valueCount;
+    const perRow = Math.max(1, values) / rowCount;
+    this.#maxRunRows = Math.max(1, Math.ceil(Math.min(RUN_ROWS * members.length, RUN_VALUES) / perRow));
   }
-  const rows = block.nulls === null ? all : listRows(scratch, block.nulls, all.start, all.end);
-  const nulls = rows.count === all.count ? null : block.nulls;
-  const { shift, byteLength, quoted } = textColumn(block, rows, scratch);
-  const quote = quoted ? 1 : 0, maxByteLength = (keyByteLength + quote) * rows.count + byteLength;
-  return { rows, nulls, keyStart, keyByteLength: keyByteLength - 1 + quote, shift, quote, maxByteLength };
+
+  /** Makes the next run ready to be written; false when there is none. Clears the scratch. */
+  advance(): boolean {
+    this.start = this.end;
+    if (this.start >= this.#rowCount) return false;
+    this.#from.set(this.#to);
+    this.end = Math.min(this.#rowCount, this.start + this.#maxRunRows);
+    while (this.#measure() > RUN_BYTES && this.end > this.start + 1) {
+      this.end = this.start + Math.ceil((this.end - this.start) / 2);
+    }
+    this.#scratch.clear();
+    this.#render();
+    return true;
+  }
+
+  /** Appends the run's rows [start, end), a line each: once each, in their order. */
+  write(out: OutputBuffer, start: number, end: number): void {
+    out.reserve(this.#maxByteLength);
+    const ends = this.#listEnds;
+    const list = ends < 0 ? null : { next: this.#listNext, ends: ends + start - this.start };
+    const span = { rowCount: end - start, opensAt: this.#opensAt, list };
+    out.length = writeMembers(out, this.#texts, span, this.#plan, this.#scratch);
+    if (ends >= 0) this.#listNext = this.#scratch.offsets[ends + end - this.start - 1];
+  }
+
+  /** Finds the run's values, and says how many bytes they have. */
+  #measure(): number {
+    const { members } = this.#plan;
+    let byteLength = 0;
+    for (let m = 0; m < members.length; m++) {
+      const { block, rows: { rows, valueCount } } = members[m];
+      const from = this.#from[m];
+      let to = this.end;
+      if (rows !== null) { for (to = from; to < valueCount && rows[to] < this.end;) to++; }
+      this.#to[m] = to;
+      if (block !== null && to > from) byteLength += contentByteLength(block, { from, to });
+    }
+    return byteLength;
+  }
+
+  #render(): void {
+    const { members, opensAt, tail } = this.#plan;
+    const rowCount = this.end - this.start;
+    const present: number[] = [];
+    let isFull = true, byteLength = (1 + tail.length) * rowCount;
+    this.#texts = [];
+    this.#opensAt = 0;
+    for (let m = 0; m < members.length; m++) {
+      const count = this.#to[m] - this.#from[m];
+      if (count === 0) continue;
+      if (count !== rowCount) isFull = false;
+      if (m < opensAt) this.#opensAt++;
+      present.push(m);
+      byteLength += this.#renderMember(members[m], { from: this.#from[m], to: this.#to[m] });
+    }
+    this.#maxByteLength = byteLength;
+    this.#listEnds = -1;
+    if (!isFull) this.#listMembers(present);
+  }
+
+  /** @returns the most bytes that the member takes in all rows. */
+  #renderMember(member: Member, range: { readonly from: number; readonly to: number }): number {
+    const scratch = this.#scratch, { block } = member;
+    const keyStart = scratch.text.length, keyByteLength = writeKey(member, scratch.text);
+    const count = range.to - range.from;
+    if (block === null) {
+      this.#texts.push({ keyStart, keyByteLength, quote: 0, next: NO_TEXT });
+      return keyByteLength * count;
+    }
+    const { shift, byteLength, quoted } = textColumn(block, range, scratch);
+    const quote = quoted ? 1 : 0;
+    this.#texts.push({ keyStart, keyByteLength: keyByteLength - 1 + quote, quote, next: range.from + shift });
+    return (keyByteLength + quote) * count + byteLength;
+  }
+
+  /** Lists for each row of the run which of the texts it has, in their order. */
+  #listMembers(present: readonly number[]): void {
+    const { start, end } = this, { members } = this.#plan;
+    const rowCount = end - start;
+    let total = 0;
+    for (const m of present) total += this.#to[m] - this.#from[m];
+    const ends = this.#scratch.takeOffsets(rowCount), first = this.#scratch.takeOffsets(total);
+    const { offsets } = this.#scratch;
+    let full = 0;
+    offsets.fill(0, ends, ends + rowCount);
+    for (const m of present) {
+      const from = this.#from[m], to = this.#to[m], { rows } = members[m].rows;
+      if (to - from === rowCount) full++;
+      else for (let i = from; i < to; i++) offsets[ends + rows![i] - start]++;
+    }
+    for (let row = 0, at = first; row < rowCount; row++) {
+      const count = offsets[ends + row] + full;
+      offsets[ends + row] = at;
+      at += count;
+    }
+    for (let t = 0; t < present.length; t++) {
+      const from = this.#from[present[t]], to = this.#to[present[t]], { rows } = members[present[t]].rows;
+      if (to - from === rowCount) { for (let row = 0; row < rowCount; row++) offsets[offsets[ends + row]++] = t; }
+      else for (let i = from; i < to; i++) offsets[offsets[ends + rows![i] - start]++] = t;
+    }
+    this.#listEnds = ends;
+    this.#listNext = first;
+  }
 }
 
 /** @returns its length, the quote after it included. */
@@ -73,46 +185,16 @@ function writeKey({ text, key, opens }: Member, out: OutputBuffer): number {
   return position - start;
 }
 
-/** Appends rows [start, end) of the plan's page, a line each. Clears the scratch first. */
-export function writeRows(out: OutputBuffer, plan: RowPlan, start: number, end: number, scratch: Scratch): void {
-  scratch.clear();
-  const all = listRows(scratch, null, start, end);
-  const members = plan.members.map((member) => memberText(member, all, scratch));
-  const maxByteLength = members.reduce((sum, member) => sum + member.maxByteLength, 0);
-  out.reserve(maxByteLength + (1 + plan.tail.length) * all.count);
-  const order = memberOrder(members, all, scratch);
-  out.length = writeMembers(out, members, order, all, plan, scratch);
-}
-
-/**
- * Which members each row has. Rows that have most of them try them all; else the scratch's offsets list those of row
- * start + i from `first` + i * stride on, and from `counts` on how many they are.
- */
-interface MemberOrder {
-  readonly sparse: boolean;
-  readonly first: number;
-  readonly stride: number;
-  readonly counts: number;
-}
-
-/** Below this share of values that are there a list is faster. */
-const SPARSE = 0.5;
-
-function memberOrder(members: readonly MemberText[], all: RowList, scratch: Scratch): MemberOrder {
-  const stride = members.length;
-  const present = members.reduce((sum, { rows }) => sum + rows.count, 0);
-  if (present >= SPARSE * stride * all.count) return { sparse: false, first: 0, stride: 0, counts: 0 };
-  const counts = scratch.takeOffsets(all.count), first = scratch.takeOffsets(stride * all.count);
-  const { offsets } = scratch;
-  offsets.fill(0, counts, counts + all.count);
-  for (let m = 0; m < stride; m++) {
-    const { rows } = members[m];
-    for (let i = rows.first; i < rows.first + rows.count; i++) {
-      const row = offsets[i] - all.start;
-      offsets[first + row * stride + offsets[counts + row]++] = m;
-    }
-  }
-  return { sparse: true, first, stride, counts };
+/** Rows that are written at once. */
+interface RowSpan {
+  readonly rowCount: number;
+  /** Of this member and those after it, the first one that a row has comes right after an open brace. */
+  readonly opensAt: number;
+  /**
+   * Where the scratch's offsets list the members of the first row, and where they have the end of each row's. Null: each
+   * row has all.
+   */
+  readonly list: { readonly next: number; readonly ends: number } | null;
 }
 
 /** Texts above this length are copied in bulk. */
@@ -127,22 +209,22 @@ const MAX_WORDS_BYTES = 256;
 function writeMembers(
   out: OutputBuffer,
   members: readonly MemberText[],
-  { sparse, first, stride, counts }: MemberOrder,
-  { start: firstRow, end: endRow }: RowList,
-  { opensAt, tail }: RowPlan,
+  { rowCount, opensAt, list }: RowSpan,
+  { tail }: RowPlan,
   scratch: Scratch,
 ): number {
   const { view } = out, { offsets } = scratch, texts = scratch.text.view;
-  let position = out.length;
-  for (let row = firstRow; row < endRow; row++) {
+  const isListed = list !== null, ends = list?.ends ?? 0;
+  let position = out.length, listed = list?.next ?? 0, listedEnd = members.length;
+  for (let row = 0; row < rowCount; row++) {
     const rowStart = position;
     let brace = rowStart;
-    const listed = sparse ? first + (row - firstRow) * stride : 0;
-    const listedEnd = sparse ? listed + offsets[counts + row - firstRow] : members.length;
-    for (let i = listed; i < listedEnd; i++) {
-      const m = sparse ? offsets[i] : i;
-      const { nulls, keyStart, keyByteLength, shift, quote } = members[m];
-      if (!sparse && nulls !== null && (nulls[row >> 3] & (1 << (row & 7))) !== 0) continue;
+    if (isListed) listedEnd = offsets[ends + row];
+    else listed = 0;
+    for (; listed < listedEnd; listed++) {
+      const m = isListed ? offsets[listed] : listed;
+      const member = members[m];
+      const { keyStart, keyByteLength, quote, next } = member;
       if (m >= opensAt && brace === rowStart) brace = position = (position - 1) | 0;
       view.setBigUint64(position, texts.getBigUint64(keyStart, true), true);
       view.setBigUint64((position + 8) | 0, texts.getBigUint64((keyStart + 8) | 0, true), true);
@@ -150,8 +232,9 @@ function writeMembers(
         view.setBigUint64((position + i) | 0, texts.getBigUint64((keyStart + i) | 0, true), true);
       }
       position = (position + keyByteLength) | 0;
-      if (shift === NO_TEXT) continue;
-      const at = (row + shift) | 0, start = offsets[at] | 0, byteLength = (offsets[(at + 1) | 0] - start) | 0;
+      if (next === NO_TEXT) continue;
+      member.next = (next + 1) | 0;
+      const start = offsets[next] | 0, byteLength = (offsets[(next + 1) | 0] - start) | 0;
       if (byteLength > MAX_WORDS_BYTES) {
         copyRange(out, position, scratch.text, start, start + byteLength);
       } else {

@@ -13,7 +13,7 @@ import { StreamBuffer } from "../../src/decode/stream_buffer.ts";
 import { OutputBuffer } from "../../src/encode/output_buffer.ts";
 import { planRows } from "../../src/encode/row_plan.ts";
 import { Scratch } from "../../src/encode/scratch.ts";
-import { runEnd, writeRows } from "../../src/encode/write_rows.ts";
+import { RowWalk } from "../../src/encode/write_rows.ts";
 import type { RecordBatch } from "../../src/records/record_batch.ts";
 import { defaultConfig } from "../support/default_config.ts";
 import { generateEvents } from "./events.ts";
@@ -115,11 +115,8 @@ class Ours {
     out.length = 0;
     for (const page of pages) {
       const plan = planRows(page, "flat", { project: false, table: false });
-      for (let row = 0; row < page.positionCount;) {
-        const end = runEnd(plan, row, page.positionCount);
-        writeRows(out, plan, row, end, this.#scratch);
-        row = end;
-      }
+      const walk = new RowWalk(plan, page.positionCount, this.#scratch);
+      while (walk.advance()) walk.write(out, walk.start, walk.end);
     }
     this.#buffer.reset();
     return { decodeMs, ndjson: out.written() };

@@ -13,7 +13,7 @@ import { assembleObject } from "../../src/encode/object.ts";
 import { OutputBuffer } from "../../src/encode/output_buffer.ts";
 import { planRows } from "../../src/encode/row_plan.ts";
 import { Scratch } from "../../src/encode/scratch.ts";
-import { runEnd, writeRows } from "../../src/encode/write_rows.ts";
+import { RowWalk } from "../../src/encode/write_rows.ts";
 import { type ColumnSpec, pageOf, type Value } from "../unit/encode/pages.ts";
 import { generateEvents } from "./events.ts";
 
@@ -116,11 +116,8 @@ export function runBench(size: "large" | "small", rowCount: number, seconds: num
     out.length = 0;
     for (const page of pages) {
       const plan = planRows(page, "rakam", { project: false, table: false });
-      for (let row = 0; row < page.positionCount;) {
-        const end = runEnd(plan, row, page.positionCount);
-        writeRows(out, plan, row, end, scratch);
-        row = end;
-      }
+      const walk = new RowWalk(plan, page.positionCount, scratch);
+      while (walk.advance()) walk.write(out, walk.start, walk.end);
     }
   };
   encodeRows();

@@ -3,7 +3,7 @@
  * events, many tables, many hours. The same bytes for the same seed.
  */
 import { SeededRandom } from "../../src/runtime/random.ts";
-import type { RecordBatch } from "../../src/source/source.ts";
+import type { RecordBatch } from "../../src/records/record_batch.ts";
 
 /** 2020-01-01T00:00:00Z. */
 const START_MS = 1_577_836_800_000;

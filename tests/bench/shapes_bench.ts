@@ -9,7 +9,8 @@ import { parseArgs } from "node:util";
 import { decodeOptions } from "../../src/decode/options.ts";
 import { assembleObject } from "../../src/encode/object.ts";
 import type { Grouping } from "../../src/encode/group.ts";
-import type { EncodedPiece, FromWorker } from "../../src/pipeline/messages.ts";
+import type { EncodedPiece } from "../../src/encode/piece.ts";
+import type { FromWorker } from "../../src/pipeline/messages.ts";
 import { PipelineWorker } from "../../src/pipeline/pipeline_worker.ts";
 import { SystemClock } from "../../src/runtime/clock.ts";
 import { defaultConfig } from "../support/default_config.ts";
@@ -153,5 +154,5 @@ if (import.meta.main) {
       if (values.verbose) print(name, result);
     }
   }
-  for (const [name, result] of best) print(name, result);
+  if (!values.verbose) { for (const [name, result] of best) print(name, result); }
 }

@@ -64,7 +64,7 @@ export class AvroColumnWriter extends AvroTextWriter {
    * value was read in part or whole, and the caller begins again with its text.
    */
   protected append(column: ColumnBuilder, row: number, op: Op): boolean {
-    if (column.rowCount !== row) column.pad(row);
+    const index = column.place(row);
     if (column.ordinal < 0) this.activate(column);
     if (column.kind === UNTYPED) becomeKindOf(column, op);
     switch (op.code) {
@@ -81,8 +81,8 @@ export class AvroColumnWriter extends AvroTextWriter {
       case ops.BOOLEAN: {
         if (column.kind !== BOOLEAN) break;
         const values = column.values as BooleanValues;
-        if (row >= values.capacity) values.reserve(row + 1);
-        values.values[row] = this.readBoolean() ? 1 : 0;
+        if (index >= values.capacity) values.reserve(index + 1);
+        values.values[index] = this.readBoolean() ? 1 : 0;
         column.rowCount = row + 1;
         return true;
       }
@@ -153,11 +153,12 @@ export class AvroColumnWriter extends AvroTextWriter {
   }
 
   #appendString(column: ColumnBuilder, row: number): void {
+    const index = column.valueCount;
     const length = this.readLength("a string");
     const from = this.at;
     const values = column.values as VarcharValues;
-    if (row >= values.capacity) values.reserve(row + 1);
-    const to = values.offsets[row];
+    if (index >= values.capacity) values.reserve(index + 1);
+    const to = values.offsets[index];
     if (to + length > values.bytes.length) values.reserveBytes(to + length, to);
     if (length <= WORD_COPY) {
       const { bytes, view } = this;
@@ -178,7 +179,7 @@ export class AvroColumnWriter extends AvroTextWriter {
       this.#checkValue(values, from, from + length);
       values.bytes.set(this.bytes.subarray(from, from + length), to);
     }
-    values.offsets[row + 1] = to + length;
+    values.offsets[index + 1] = to + length;
     column.rowCount = row + 1;
     this.at = from + length;
   }
@@ -189,7 +190,7 @@ export class AvroColumnWriter extends AvroTextWriter {
   }
 
   #setText(column: ColumnBuilder, row: number, bytes: Uint8Array, length: number): void {
-    (column.values as VarcharValues).set(row, bytes, 0, length);
+    (column.values as VarcharValues).set(column.place(row), bytes, 0, length);
     column.rowCount = row + 1;
   }
 
@@ -208,36 +209,37 @@ export class AvroColumnWriter extends AvroTextWriter {
 
   /** Stores `low` and `high`. */
   #storeWhole(column: ColumnBuilder, row: number): boolean {
+    const index = column.valueCount;
     const { low, high } = this;
     const values = column.values as IntegerValues | BigintValues | DoubleValues | TimestampValues;
     switch (column.kind) {
       case BIGINT: {
-        if (row >= values.capacity) values.reserve(row + 1);
+        if (index >= values.capacity) values.reserve(index + 1);
         const { words } = values as BigintValues;
-        words[2 * row] = low;
-        words[2 * row + 1] = high;
+        words[2 * index] = low;
+        words[2 * index + 1] = high;
         column.rowCount = row + 1;
         return true;
       }
       case INTEGER:
         if (high !== low >> 31) break;
-        if (row >= values.capacity) values.reserve(row + 1);
-        values.values[row] = low;
+        if (index >= values.capacity) values.reserve(index + 1);
+        values.values[index] = low;
         column.rowCount = row + 1;
         return true;
       case DOUBLE: {
         const number = this.wordsToNumber();
         if (!Number.isSafeInteger(number) && !isExactBigintDouble(this.wordsToBigint())) break;
-        if (row >= values.capacity) values.reserve(row + 1);
-        values.values[row] = number;
+        if (index >= values.capacity) values.reserve(index + 1);
+        values.values[index] = number;
         column.rowCount = row + 1;
         return true;
       }
       case TIMESTAMP: {
         const number = this.wordsToNumber();
         if ((values as TimestampValues).form !== "EPOCH_MS" || !(Math.abs(number) <= 8.64e15)) break;
-        if (row >= values.capacity) values.reserve(row + 1);
-        values.values[row] = number;
+        if (index >= values.capacity) values.reserve(index + 1);
+        values.values[index] = number;
         column.rowCount = row + 1;
         return true;
       }
@@ -246,10 +248,11 @@ export class AvroColumnWriter extends AvroTextWriter {
   }
 
   #appendDouble(column: ColumnBuilder, row: number, value: number): boolean {
+    const index = column.valueCount;
     if (column.kind === DOUBLE && value - value === 0) {
       const values = column.values as DoubleValues;
-      if (row >= values.capacity) values.reserve(row + 1);
-      values.values[row] = value;
+      if (index >= values.capacity) values.reserve(index + 1);
+      values.values[index] = value;
       column.rowCount = row + 1;
       return true;
     }
@@ -258,6 +261,7 @@ export class AvroColumnWriter extends AvroTextWriter {
   }
 
   #appendTimestamp(column: ColumnBuilder, row: number, op: Op): boolean {
+    const index = column.valueCount;
     const start = this.at;
     const values = column.values as TimestampValues;
     const isMillis = op.code === ops.TIMESTAMP_MILLIS;
@@ -273,13 +277,14 @@ export class AvroColumnWriter extends AvroTextWriter {
       this.at = start;
       return this.#appendAsText(column, row, op);
     }
-    if (row >= values.capacity) values.reserve(row + 1);
-    values.values[row] = value;
+    if (index >= values.capacity) values.reserve(index + 1);
+    values.values[index] = value;
     column.rowCount = row + 1;
     return true;
   }
 
   #appendDate(column: ColumnBuilder, row: number, op: Op): boolean {
+    const index = column.valueCount;
     const start = this.at;
     const days = this.readInt();
     if (days < MIN_DAY || days > MAX_DAY) {
@@ -287,13 +292,14 @@ export class AvroColumnWriter extends AvroTextWriter {
       return this.#appendAsText(column, row, op);
     }
     const values = column.values as DateValues;
-    if (row >= values.capacity) values.reserve(row + 1);
-    values.values[row] = days;
+    if (index >= values.capacity) values.reserve(index + 1);
+    values.values[index] = days;
     column.rowCount = row + 1;
     return true;
   }
 
   #appendDecimal(column: ColumnBuilder, row: number, op: Op): boolean {
+    const index = column.valueCount;
     const start = this.at;
     const length = op.code === ops.DECIMAL ? this.readLength("a decimal") : op.size;
     const isSmall = length <= SMALL_DECIMAL_BYTE_LENGTH && op.scale <= MAX_POWER;
@@ -306,18 +312,19 @@ export class AvroColumnWriter extends AvroTextWriter {
     for (let i = from; i < from + length; i++) unscaled = unscaled * 256 + this.bytes[i];
     if (length > 0 && this.bytes[from] >= 0x80) unscaled -= 2 ** (8 * length);
     const values = column.values as DoubleValues;
-    if (row >= values.capacity) values.reserve(row + 1);
-    values.values[row] = unscaled / 10 ** op.scale;
+    if (index >= values.capacity) values.reserve(index + 1);
+    values.values[index] = unscaled / 10 ** op.scale;
     column.rowCount = row + 1;
     return true;
   }
 
   /** An array or map of scalars into a column of that kind. */
   #appendItems(column: ColumnBuilder, row: number, op: Op): boolean {
+    const index = column.valueCount;
     const start = this.at;
     const values = column.values as ArrayValues | MapValues;
-    values.reserve(row + 1);
-    const first = values.offsets[row];
+    values.reserve(index + 1);
+    const first = values.offsets[index];
     values.truncateElements(first);
     if (values.elements.kind === UNTYPED) becomeKindOf(values.elements, op.inner!);
     this.enter();
@@ -328,7 +335,7 @@ export class AvroColumnWriter extends AvroTextWriter {
       this.at = start;
       return this.#appendAsText(column, row, op);
     }
-    values.offsets[row + 1] = values.elements.rowCount;
+    values.offsets[index + 1] = values.elements.rowCount;
     column.rowCount = row + 1;
     return true;
   }

@@ -30,16 +30,16 @@ export class AvroFastWriter extends AvroColumnWriter {
   eventTime = NaN;
 
   /**
-   * Appends the fields from step `index` on, until one needs the general way.
+   * Appends the fields from step `firstStep` on, until one needs the general way.
    *
    * @returns that one's index, or the number of steps; `at` is where it begins.
    */
-  protected appendCommon(table: AvroTable, index: number, row: number): number {
+  protected appendCommon(table: AvroTable, firstStep: number, row: number): number {
     const { bytes, view, end } = this;
     const { steps } = table.op;
     const { columns, roles } = table;
     const lastWord = bytes.length - 4;
-    let at = this.at, start = at, i = index;
+    let at = this.at, start = at, i = firstStep;
     for (; i < steps.length; i++) {
       let op = steps[i].op;
       start = at;
@@ -55,7 +55,8 @@ export class AvroFastWriter extends AvroColumnWriter {
         op = op.inner!;
       }
       const column = columns[i];
-      if (column === null || column.rowCount !== row || (roles[i] & ROLE_CONVERT) !== 0) break;
+      if (column === null || column.rowCount > row || (roles[i] & ROLE_CONVERT) !== 0) break;
+      const index = column.rowCount === row && column.nullCount === 0 ? row : column.place(row);
       const first = bytes[at];
       if (op.code === ops.STRING && (roles[i] & ROLE_TIME) === 0) {
         let length = first >>> 1, from = at + 1;
@@ -67,8 +68,8 @@ export class AvroFastWriter extends AvroColumnWriter {
         const fits = length <= MAX_WORDS_LENGTH && from + length <= end && from + length <= lastWord;
         if (!fits || (first & 1) !== 0 || column.kind !== VARCHAR) break;
         const values = column.values as VarcharValues;
-        if (row >= values.capacity) values.reserve(row + 1);
-        const to = values.offsets[row];
+        if (index >= values.capacity) values.reserve(index + 1);
+        const to = values.offsets[index];
         if (to + length + WORD_SLACK > values.bytes.length) values.reserveBytes(to + length + WORD_SLACK, to);
         const out = values.view;
         let special = 0, k = 0;
@@ -84,7 +85,7 @@ export class AvroFastWriter extends AvroColumnWriter {
           out.setInt32(to + k, word, true);
         }
         if (special !== 0) break;
-        values.offsets[row + 1] = to + length;
+        values.offsets[index + 1] = to + length;
         at = from + length;
       } else if (op.code === ops.WHOLE) {
         if (first < 0x80) {
@@ -99,32 +100,32 @@ export class AvroFastWriter extends AvroColumnWriter {
         const values = column.values as IntegerValues | BigintValues | TimestampValues;
         if ((roles[i] & ROLE_TIME) !== 0 && column.kind !== TIMESTAMP) break;
         if (column.kind === INTEGER && this.high === this.low >> 31) {
-          if (row >= values.capacity) values.reserve(row + 1);
-          values.values[row] = this.low;
+          if (index >= values.capacity) values.reserve(index + 1);
+          values.values[index] = this.low;
         } else if (column.kind === BIGINT) {
-          if (row >= values.capacity) values.reserve(row + 1);
+          if (index >= values.capacity) values.reserve(index + 1);
           const { words } = values as BigintValues;
-          words[2 * row] = this.low;
-          words[2 * row + 1] = this.high;
+          words[2 * index] = this.low;
+          words[2 * index + 1] = this.high;
         } else if (column.kind === TIMESTAMP && (values as TimestampValues).form === "EPOCH_MS") {
           const number = this.wordsToNumber();
           if (!(Math.abs(number) <= MAX_EPOCH_MS)) break;
-          if (row >= values.capacity) values.reserve(row + 1);
-          values.values[row] = number;
+          if (index >= values.capacity) values.reserve(index + 1);
+          values.values[index] = number;
           if ((roles[i] & ROLE_TIME) !== 0) this.eventTime = number;
         } else break;
       } else if (op.code === ops.DOUBLE && (roles[i] & ROLE_TIME) === 0) {
         const value = at + 8 <= end ? view.getFloat64(at, true) : NaN;
         if (column.kind !== DOUBLE || value - value !== 0) break;
         const values = column.values as DoubleValues;
-        if (row >= values.capacity) values.reserve(row + 1);
-        values.values[row] = value;
+        if (index >= values.capacity) values.reserve(index + 1);
+        values.values[index] = value;
         at += 8;
       } else if (op.code === ops.BOOLEAN) {
         if (column.kind !== BOOLEAN || first > 1) break;
         const values = column.values as BooleanValues;
-        if (row >= values.capacity) values.reserve(row + 1);
-        values.values[row] = first;
+        if (index >= values.capacity) values.reserve(index + 1);
+        values.values[index] = first;
         at++;
       } else break;
       column.rowCount = row + 1;

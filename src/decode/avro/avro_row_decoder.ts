@@ -181,7 +181,6 @@ export class AvroRowDecoder extends AvroFastWriter {
     this.out.text('"');
     this.writeText(op);
     this.out.text('"');
-    if (column.rowCount !== row) column.pad(row);
     if (column.ordinal < 0) this.activate(column);
     if (column.kind === UNTYPED) column.become(VARCHAR);
     this.appendOut(column, row);
@@ -198,7 +197,6 @@ export class AvroRowDecoder extends AvroFastWriter {
     }
     this.out.length = 0;
     this.out.text(text);
-    if (column.rowCount !== row) column.pad(row);
     if (column.ordinal < 0) this.activate(column);
     if (column.kind === UNTYPED && this.config.userType === "DOUBLE") column.become(DOUBLE);
     this.appendOut(column, row);

@@ -21,9 +21,10 @@ export class JsonColumnWriter extends JsonRareValueWriter {
    * that row already, the field came before in this record: the first one counts, this one is only checked.
    */
   protected override appendValue(column: ColumnBuilder, row: number, pos: number): number {
-    if (column.rowCount !== row) {
+    let index = row;
+    if (column.rowCount !== row || column.nullCount > 0) {
       if (column.rowCount > row) return this.skipValue(pos);
-      column.pad(row);
+      index = column.place(row);
     }
     const bytes = this.bytes;
     const c = bytes[pos];
@@ -31,10 +32,10 @@ export class JsonColumnWriter extends JsonRareValueWriter {
       case VARCHAR: {
         if (c !== QUOTE) break;
         const values = column.values as VarcharValues;
-        if (row >= values.capacity) values.reserve(row + 1);
-        const next = this.copyString(pos + 1, values, values.offsets[row]);
+        if (index >= values.capacity) values.reserve(index + 1);
+        const next = this.copyString(pos + 1, values, values.offsets[index]);
         if (next < 0) break;
-        values.offsets[row + 1] = this.copyEnd;
+        values.offsets[index + 1] = this.copyEnd;
         column.rowCount = row + 1;
         return next;
       }
@@ -43,26 +44,26 @@ export class JsonColumnWriter extends JsonRareValueWriter {
         const value = this.digitsValue;
         if (next < 0 || value !== (value | 0)) break;
         const values = column.values as IntegerValues;
-        if (row >= values.capacity) values.reserve(row + 1);
-        values.values[row] = value;
+        if (index >= values.capacity) values.reserve(index + 1);
+        values.values[index] = value;
         column.rowCount = row + 1;
         return next;
       }
       case DOUBLE:
-        return this.#appendDouble(column, row, pos);
+        return this.#appendDouble(column, row, index, pos);
       case TIMESTAMP:
-        return this.#appendTimestamp(column, row, pos);
+        return this.#appendTimestamp(column, row, index, pos);
       case BIGINT: {
         const values = column.values as BigintValues;
-        if (row >= values.capacity) values.reserve(row + 1);
+        if (index >= values.capacity) values.reserve(index + 1);
         let next = this.readWhole(pos);
         if (next >= 0) {
-          values.setNumber(row, this.digitsValue);
+          values.setNumber(index, this.digitsValue);
         } else {
           next = this.readLong(pos);
           if (next < 0) break;
-          values.words[2 * row] = this.low;
-          values.words[2 * row + 1] = this.high;
+          values.words[2 * index] = this.low;
+          values.words[2 * index + 1] = this.high;
         }
         column.rowCount = row + 1;
         return next;
@@ -71,8 +72,8 @@ export class JsonColumnWriter extends JsonRareValueWriter {
         if (c !== LOWER_T && c !== LOWER_F) break;
         const next = this.skipLiteral(pos);
         const values = column.values as BooleanValues;
-        if (row >= values.capacity) values.reserve(row + 1);
-        values.values[row] = c === LOWER_T ? 1 : 0;
+        if (index >= values.capacity) values.reserve(index + 1);
+        values.values[index] = c === LOWER_T ? 1 : 0;
         column.rowCount = row + 1;
         return next;
       }
@@ -80,7 +81,7 @@ export class JsonColumnWriter extends JsonRareValueWriter {
     return this.appendOther(column, row, pos);
   }
 
-  #appendDouble(column: ColumnBuilder, row: number, pos: number): number {
+  #appendDouble(column: ColumnBuilder, row: number, index: number, pos: number): number {
     const bytes = this.bytes;
     const negative = bytes[pos] === MINUS;
     const first = negative ? pos + 1 : pos;
@@ -99,14 +100,14 @@ export class JsonColumnWriter extends JsonRareValueWriter {
       return this.appendOther(column, row, pos);
     }
     const values = column.values as DoubleValues;
-    if (row >= values.capacity) values.reserve(row + 1);
+    if (index >= values.capacity) values.reserve(index + 1);
     const value = mantissa / POWERS_OF_TEN[decimals];
-    values.values[row] = negative ? -value : value;
+    values.values[index] = negative ? -value : value;
     column.rowCount = row + 1;
     return next;
   }
 
-  #appendTimestamp(column: ColumnBuilder, row: number, pos: number): number {
+  #appendTimestamp(column: ColumnBuilder, row: number, index: number, pos: number): number {
     const values = column.values as TimestampValues;
     let value: number, next: number;
     if (values.form === "EPOCH_MS") {
@@ -119,8 +120,8 @@ export class JsonColumnWriter extends JsonRareValueWriter {
       value = this.timestampAt(pos, length);
       if (value !== value) return this.appendOther(column, row, pos);
     }
-    if (row >= values.capacity) values.reserve(row + 1);
-    values.values[row] = value;
+    if (index >= values.capacity) values.reserve(index + 1);
+    values.values[index] = value;
     column.rowCount = row + 1;
     return next;
   }

@@ -27,40 +27,41 @@ export class JsonNumberWriter extends JsonNumberReader {
    * False, with nothing stored, when a scalar column can't hold it.
    */
   protected storeNumber(column: ColumnBuilder, row: number, start: number, end: number): boolean {
-    while (!this.#storeIfFits(column, row, start, end)) {
+    const index = column.place(row);
+    while (!this.#storeIfFits(column, index, start, end)) {
       if (!this.#widenForNumber(column)) return false;
     }
     column.rowCount = row + 1;
     return true;
   }
 
-  #storeIfFits(column: ColumnBuilder, row: number, start: number, end: number): boolean {
+  #storeIfFits(column: ColumnBuilder, index: number, start: number, end: number): boolean {
     const kind = this.numberKind;
-    column.values?.reserve(row + 1);
+    column.values?.reserve(index + 1);
     switch (column.kind) {
       case INTEGER:
         if (kind !== INTEGER) return false;
-        (column.values as IntegerValues).values[row] = this.numberValue;
+        (column.values as IntegerValues).values[index] = this.numberValue;
         return true;
       case BIGINT: {
         if (kind !== INTEGER && kind !== BIGINT) return false;
         const { words } = column.values as BigintValues;
-        words[2 * row] = kind === INTEGER ? this.numberValue : this.low;
-        words[2 * row + 1] = kind === INTEGER ? (this.numberValue < 0 ? -1 : 0) : this.high;
+        words[2 * index] = kind === INTEGER ? this.numberValue : this.low;
+        words[2 * index + 1] = kind === INTEGER ? (this.numberValue < 0 ? -1 : 0) : this.high;
         return true;
       }
       case DOUBLE:
         if (!this.#isExactDouble(start, end)) return false;
-        (column.values as DoubleValues).values[row] = this.numberValue;
+        (column.values as DoubleValues).values[index] = this.numberValue;
         return true;
       case TIMESTAMP: {
         const values = column.values as TimestampValues;
         if (values.form !== "EPOCH_MS" || !this.#isEpochMs()) return false;
-        values.values[row] = this.numberValue;
+        values.values[index] = this.numberValue;
         return true;
       }
       case JSON_TEXT:
-        (column.values as VarcharValues).set(row, this.bytes, start, end);
+        (column.values as VarcharValues).set(index, this.bytes, start, end);
         return true;
       default:
         return false;

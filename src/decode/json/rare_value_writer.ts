@@ -96,8 +96,9 @@ export abstract class JsonRareValueWriter extends JsonNumberWriter {
       const days = parseDate(this.bytes, pos + 1);
       if (days === days) {
         const values = column.values as DateValues;
-        values.reserve(row + 1);
-        values.values[row] = days;
+        const index = column.place(row);
+        values.reserve(index + 1);
+        values.values[index] = days;
         column.rowCount = row + 1;
         return next;
       }
@@ -106,8 +107,9 @@ export abstract class JsonRareValueWriter extends JsonNumberWriter {
       const value = this.timestampAt(pos, length);
       if (value === value) {
         const values = column.values as TimestampValues;
-        values.reserve(row + 1);
-        values.values[row] = value;
+        const index = column.place(row);
+        values.reserve(index + 1);
+        values.values[index] = value;
         column.rowCount = row + 1;
         return next;
       }
@@ -144,8 +146,9 @@ export abstract class JsonRareValueWriter extends JsonNumberWriter {
     if (column.kind === UNTYPED) column.become(isArray ? ARRAY : MAP);
     if (column.kind !== (isArray ? ARRAY : MAP)) return this.#appendAsJson(column, row, pos);
     const values = column.values as ArrayValues | MapValues;
-    values.reserve(row + 1);
-    const first = values.offsets[row];
+    const index = column.place(row);
+    values.reserve(index + 1);
+    const first = values.offsets[index];
     const next = isArray
       ? this.#appendElements(column.values as ArrayValues, pos)
       : this.#appendEntries(column.values as MapValues, pos);
@@ -153,7 +156,7 @@ export abstract class JsonRareValueWriter extends JsonNumberWriter {
       values.truncateElements(first);
       return this.#appendAsJson(column, row, pos);
     }
-    values.offsets[row + 1] = values.elements.rowCount;
+    values.offsets[index + 1] = values.elements.rowCount;
     column.rowCount = row + 1;
     return next;
   }
@@ -203,16 +206,17 @@ export abstract class JsonRareValueWriter extends JsonNumberWriter {
     const next = this.skipValue(pos);
     if (next > this.end) return this.fail(this.end, "the rest of a value");
     const values = column.values as VarcharValues;
-    if (this.sawSpace) this.#setCompact(values, row, pos, next);
-    else values.set(row, this.bytes, pos, next);
+    const index = column.place(row);
+    if (this.sawSpace) this.#setCompact(values, index, pos, next);
+    else values.set(index, this.bytes, pos, next);
     column.rowCount = row + 1;
     return next;
   }
 
-  #setCompact(values: VarcharValues, row: number, pos: number, next: number): void {
+  #setCompact(values: VarcharValues, index: number, pos: number, next: number): void {
     const bytes = this.bytes;
-    values.reserve(row + 1);
-    let out = values.offsets[row];
+    values.reserve(index + 1);
+    let out = values.offsets[index];
     values.reserveBytes(out + next - pos, out);
     const target = values.bytes;
     let isInString = false;
@@ -229,7 +233,7 @@ export abstract class JsonRareValueWriter extends JsonNumberWriter {
       }
       target[out++] = c;
     }
-    values.offsets[row + 1] = out;
+    values.offsets[index + 1] = out;
   }
 
   /** The timestamp in quotes of exactly `length` bytes at `pos`; NaN when there is none. */

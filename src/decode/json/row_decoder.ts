@@ -168,7 +168,8 @@ export class JsonRowDecoder extends JsonColumnWriter {
     const next = this.appendValue(column, row, pos);
     if (column.kind === TIMESTAMP && this.bytes[pos] !== LOWER_N) {
       const { values, form } = column.values as TimestampValues;
-      this.eventTime = form === "ISO_US" ? Math.floor(values[row] / 1000) : values[row];
+      const value = values[column.valueCount - 1];
+      this.eventTime = form === "ISO_US" ? Math.floor(value / 1000) : value;
     } else {
       this.eventTime = this.#instantOf(pos, next);
     }
@@ -214,7 +215,7 @@ export class JsonRowDecoder extends JsonColumnWriter {
   #appendNumberAsText(column: ColumnBuilder, row: number, pos: number): number {
     const end = this.skipNumber(pos);
     if (column.kind === VARCHAR && column.rowCount === row) {
-      (column.values as VarcharValues).set(row, this.bytes, pos, end);
+      (column.values as VarcharValues).set(column.place(row), this.bytes, pos, end);
       column.rowCount = row + 1;
       return end;
     }

@@ -2,7 +2,7 @@
  * JSON without loss: what decoding is measured against. Values keep what JSON.parse bends: digits of numbers, the sign of
  * zero, repeated names.
  */
-import { type Block, isNull, type ScalarBlock, type VarcharBlock } from "../../../src/columnar/block.ts";
+import { type Block, type ScalarBlock, type VarcharBlock } from "../../../src/columnar/block.ts";
 
 /** A number as sign, digits without zeros at either end, and exponent: equal texts mean equal numbers. */
 export interface ExactNumber {
@@ -79,37 +79,41 @@ function isoText(value: number, form: string): string {
 
 /** The exact value of a block's row, by code of its own. */
 export function exactValue(block: Block, row: number): Exact {
-  if (isNull(block, row)) return null;
+  const index = block.rows === null ? row : block.rows.subarray(0, block.valueCount).indexOf(row);
+  if (index < 0) return null;
   switch (block.type) {
     case "BOOLEAN":
-      return block.values[row] === 1;
+      return block.values[index] === 1;
     case "INTEGER":
     case "BIGINT":
-      return exactNumber(String(block.values[row]));
+      return exactNumber(String(block.values[index]));
     case "DOUBLE":
-      return exactNumber(Object.is(block.values[row], -0) ? "-0" : String(block.values[row]));
+      return exactNumber(Object.is(block.values[index], -0) ? "-0" : String(block.values[index]));
     case "DATE":
-      return new Date(block.values[row] * 86_400_000).toISOString().slice(0, 10);
+      return new Date(block.values[index] * 86_400_000).toISOString().slice(0, 10);
     case "TIMESTAMP":
-      if (block.form === "EPOCH_MS") return exactNumber(String(block.values[row]));
-      return isoText(block.values[row], block.form);
+      if (block.form === "EPOCH_MS") return exactNumber(String(block.values[index]));
+      return isoText(block.values[index], block.form);
     case "VARCHAR":
-      return text(block, row);
+      return text(block, index);
     case "JSON": {
-      const json = text(block, row);
+      const json = text(block, index);
       if (/[\r\n]/.test(json)) throw new Error("a JSON block's text has a line break");
       return parseExact(json);
     }
     default:
-      return "elements" in block ? exactElements(block.elements, block.offsets, row) : {
-        entries: exactElements(block.values, block.offsets, row).map((value, i) => [
-          text(block.keys, block.offsets[row] + i),
+      return "elements" in block ? exactElements(block.elements, block.offsets, index) : {
+        entries: exactElements(block.values, block.offsets, index).map((value, i) => [
+          text(block.keys, block.offsets[index] + i),
           value,
         ]),
       };
   }
 }
 
-function exactElements(elements: ScalarBlock, offsets: Uint32Array, row: number): Exact[] {
-  return Array.from({ length: offsets[row + 1] - offsets[row] }, (_, i) => exactValue(elements, offsets[row] + i));
+function exactElements(elements: ScalarBlock, offsets: Uint32Array, index: number): Exact[] {
+  return Array.from(
+    { length: offsets[index + 1] - offsets[index] },
+    (_, i) => exactValue(elements, offsets[index] + i),
+  );
 }

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { type Grouping, groupRows } from "../../../src/encode/group.ts";
+import { Grouper, type Grouping } from "../../../src/encode/group.ts";
 import type { TimeUnit } from "../../../src/encode/key_template.ts";
 import { pageOf } from "./pages.ts";
 
@@ -11,11 +11,17 @@ function page(eventTimes: number[], options: { arrivalTimes?: number[]; project?
 }
 
 function groups(grouping: Partial<Grouping>, ...pages: ReturnType<typeof page>[]) {
-  return groupRows(pages, { needsProject: true, needsTable: false, timeUnit: null, ...grouping })
-    .map(({ group, runs }) => [group, runs.map(({ page, start, end }) => [pages.indexOf(page), start, end])]);
+  const grouper = new Grouper({ needsProject: true, needsTable: false, timeUnit: null, ...grouping });
+  const runs = new Map<unknown, number[][]>();
+  for (const page of grouper.ordered(pages)) {
+    for (const { group, start, end } of grouper.runs(page)) {
+      runs.set(group, [...runs.get(group) ?? [], [pages.indexOf(page), start, end]]);
+    }
+  }
+  return [...runs];
 }
 
-Deno.test("groupRows() keeps a page whole when its rows are of one group", () => {
+Deno.test("a grouper keeps a page whole when its rows are of one group", () => {
   assertEquals(groups({}, page([5, 1e12, NaN]), page([1]), page([])), [
     [{ project: "shop", collection: null, timeMs: null }, [[0, 0, 3], [1, 0, 1]]],
   ]);
@@ -25,7 +31,7 @@ Deno.test("groupRows() keeps a page whole when its rows are of one group", () =>
   ]);
 });
 
-Deno.test("groupRows() tells projects and tables apart as far as the key does", () => {
+Deno.test("a grouper tells projects and tables apart as far as the key does", () => {
   const pages = [
     page([1], { project: "a", collection: "x" }),
     page([1], { project: "a", collection: "y" }),
@@ -40,7 +46,7 @@ Deno.test("groupRows() tells projects and tables apart as far as the key does", 
   assertEquals(names({ needsProject: false, needsTable: true }), ["/x", "/y"]);
 });
 
-Deno.test("groupRows() cuts a page into runs and keeps the rows' order in each group", () => {
+Deno.test("a grouper cuts a page into runs and keeps the rows' order in each group", () => {
   const times = [0, 1, DAY_MS, DAY_MS + 1, 2, DAY_MS - 1, -1];
   assertEquals(groups({ timeUnit: "day" }, page(times), page([3])), [
     [{ project: "shop", collection: null, timeMs: 0 }, [[0, 0, 2], [0, 4, 6], [1, 0, 1]]],
@@ -49,7 +55,7 @@ Deno.test("groupRows() cuts a page into runs and keeps the rows' order in each g
   ]);
 });
 
-Deno.test("groupRows() finds the start of each unit", () => {
+Deno.test("a grouper finds the start of each unit", () => {
   const starts = (timeUnit: TimeUnit, ...times: number[]) =>
     groups({ timeUnit }, page(times)).map(([group]) => (group as { timeMs: number }).timeMs);
   const leap = utc(2024, 1, 29, 23) + HOUR_MS - 1;
@@ -61,7 +67,7 @@ Deno.test("groupRows() finds the start of each unit", () => {
   assertEquals(starts("year", -1), [utc(1969, 0, 1)]);
 });
 
-Deno.test("groupRows() places rows without a usable event time by arrival time, else at 1970", () => {
+Deno.test("a grouper places rows without a usable event time by arrival time, else at 1970", () => {
   const arrivalTimes = [5 * DAY_MS, NaN, 6 * DAY_MS, 6 * DAY_MS, Infinity, 7 * DAY_MS];
   const last = new Date("9999-12-31T23:59:59.999Z").getTime(), first = new Date("0000-01-01T00:00:00Z").getTime();
   const times = [NaN, NaN, last + 1, first - 1, Infinity, last];

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { byteSource, copyRange, fragment, OutputBuffer, writeFragment } from "../../../src/encode/output_buffer.ts";
-import { listRows, Scratch } from "../../../src/encode/scratch.ts";
+import { Scratch } from "../../../src/encode/scratch.ts";
 
 const utf8 = new TextEncoder();
 
@@ -30,23 +30,6 @@ Deno.test("a fragment is the UTF-8 of its text", () => {
     const out = new OutputBuffer(200);
     out.length = writeFragment(out, 0, fragment(text));
     assertEquals(out.written().slice(), utf8.encode(text));
-  }
-});
-
-Deno.test("listRows() lists the rows of any part of a bitmap", () => {
-  const nulls = Uint8Array.of(0b1010_0101, 0xff, 0x00, 0b0111_1111);
-  const isNull = (row: number) => (nulls[row >> 3] >> (row & 7)) & 1;
-  for (let start = 0; start <= 32; start++) {
-    for (let end = start; end <= 32; end++) {
-      for (const bitmap of [nulls, null]) {
-        const scratch = new Scratch(0, 0);
-        const { first, count } = listRows(scratch, bitmap, start, end);
-        const expected = Array.from({ length: end - start }, (_, i) => start + i).filter((row) =>
-          !bitmap || !isNull(row)
-        );
-        assertEquals([...scratch.offsets.subarray(first, first + count)], expected);
-      }
-    }
   }
 });
 

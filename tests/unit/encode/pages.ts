@@ -1,5 +1,5 @@
 /** Pages built by hand, value by value, so that the encoder's tests stand on nothing but the block types. */
-import type { Block, ScalarBlock, VarcharBlock } from "../../../src/columnar/block.ts";
+import type { Block, BlockRows, ScalarBlock, VarcharBlock } from "../../../src/columnar/block.ts";
 import type { Page } from "../../../src/columnar/page.ts";
 import type { ColumnType, ScalarType, TimestampForm } from "../../../src/columnar/types.ts";
 
@@ -22,13 +22,11 @@ export interface ColumnSpec {
 
 const utf8 = new TextEncoder();
 
-function nullBitmap(values: readonly Value[]): Uint8Array | null {
-  if (!values.includes(null)) return null;
-  const nulls = new Uint8Array(Math.ceil(values.length / 8));
-  values.forEach((value, row) => {
-    if (value === null) nulls[row >> 3] |= 1 << (row & 7);
-  });
-  return nulls;
+/** Which of the values are there: the rows of those that aren't null. */
+function rowsOf(values: readonly Value[]): BlockRows {
+  const rows = values.flatMap((value, row) => value === null ? [] : [row]);
+  const isFull = rows.length === values.length;
+  return { rowCount: values.length, valueCount: rows.length, rows: isFull ? null : Uint32Array.from(rows) };
 }
 
 function offsetsOf(lengths: readonly number[]): Uint32Array {
@@ -37,44 +35,45 @@ function offsetsOf(lengths: readonly number[]): Uint32Array {
   return offsets;
 }
 
-export function varcharBlock(values: readonly Value[], type: "VARCHAR" | "JSON" = "VARCHAR"): VarcharBlock {
-  const parts = values.map((value) => utf8.encode((value ?? "") as string));
+export function varcharBlock(all: readonly Value[], type: "VARCHAR" | "JSON" = "VARCHAR"): VarcharBlock {
+  const values = all.filter((value) => value !== null) as string[];
+  const parts = values.map((value) => utf8.encode(value));
   const offsets = offsetsOf(parts.map((part) => part.length));
   const bytes = new Uint8Array(offsets[values.length]);
   parts.forEach((part, i) => bytes.set(part, offsets[i]));
   // deno-lint-ignore no-control-regex -- control characters are what it is about
-  const plain = !values.some((value) => /["\\\u0000-\u001f]/.test((value ?? "") as string));
-  return { type, rowCount: values.length, nulls: nullBitmap(values), bytes, offsets, plain };
+  const plain = !values.some((value) => /["\\\u0000-\u001f]/.test(value));
+  return { type, ...rowsOf(all), bytes, offsets, plain };
 }
 
 /** The block of a column of one of the scalar types or JSON. */
-function scalarBlock(type: ScalarType | "JSON", values: readonly Value[], form: TimestampForm): ScalarBlock {
-  const rowCount = values.length, nulls = nullBitmap(values);
-  const numbers = values.map((value) => Number(value ?? 0));
+function scalarBlock(type: ScalarType | "JSON", all: readonly Value[], form: TimestampForm): ScalarBlock {
+  const rows = rowsOf(all), values = all.filter((value) => value !== null);
+  const numbers = values.map(Number);
   switch (type) {
     case "BOOLEAN":
-      return { type, rowCount, nulls, values: Uint8Array.from(numbers) };
+      return { type, ...rows, values: Uint8Array.from(numbers) };
     case "INTEGER":
     case "DATE":
-      return { type, rowCount, nulls, values: Int32Array.from(numbers) };
+      return { type, ...rows, values: Int32Array.from(numbers) };
     case "BIGINT":
-      return { type, rowCount, nulls, values: BigInt64Array.from(values.map((value) => (value ?? 0n) as bigint)) };
+      return { type, ...rows, values: BigInt64Array.from(values as bigint[]) };
     case "DOUBLE":
-      return { type, rowCount, nulls, values: Float64Array.from(numbers) };
+      return { type, ...rows, values: Float64Array.from(numbers) };
     case "TIMESTAMP":
-      return { type, rowCount, nulls, values: Float64Array.from(numbers), form };
+      return { type, ...rows, values: Float64Array.from(numbers), form };
     case "VARCHAR":
     case "JSON":
-      return varcharBlock(values, type);
+      return varcharBlock(all, type);
   }
 }
 
 export function blockOf({ type, values, form = "EPOCH_MS" }: Omit<ColumnSpec, "name">): Block {
   const nested = /^(ARRAY|MAP)\((\w+)\)$/.exec(type);
   if (nested === null) return scalarBlock(type as ScalarType | "JSON", values, form);
-  const items = values.map((value) => (value ?? []) as readonly Value[]);
+  const items = values.filter((value) => value !== null) as (readonly Value[])[];
   const offsets = offsetsOf(items.map((item) => item.length));
-  const common = { rowCount: values.length, nulls: nullBitmap(values), offsets };
+  const common = { ...rowsOf(values), offsets };
   const element = nested[2] as ScalarType;
   if (nested[1] === "ARRAY") {
     return { ...common, type: `ARRAY(${element})`, elements: scalarBlock(element, items.flat(1), form) };

@@ -5,18 +5,19 @@ import type { ScalarType, TimestampForm } from "../../../src/columnar/types.ts";
 import { OutputBuffer } from "../../../src/encode/output_buffer.ts";
 import { planRows, type RowFormat, type RowNames } from "../../../src/encode/row_plan.ts";
 import { Scratch } from "../../../src/encode/scratch.ts";
-import { runEnd, writeRows } from "../../../src/encode/write_rows.ts";
+import { RowWalk } from "../../../src/encode/write_rows.ts";
 import { type ColumnSpec, pageOf, type Value } from "./pages.ts";
 
 const NO_NAMES: RowNames = { project: false, table: false };
 
-function encode(page: Page, format: RowFormat, names = NO_NAMES, start = 0, end = page.positionCount): string {
-  const out = new OutputBuffer(0), scratch = new Scratch(0, 0);
-  const plan = planRows(page, format, names);
-  for (let row = start; row < end;) {
-    const next = runEnd(plan, row, end);
-    writeRows(out, plan, row, next, scratch);
-    row = next;
+/** `partRows`: so many rows of a run are written at a time. */
+function encode(page: Page, format: RowFormat, names = NO_NAMES, partRows = Infinity): string {
+  const out = new OutputBuffer(0);
+  const walk = new RowWalk(planRows(page, format, names), page.positionCount, new Scratch(0, 0));
+  while (walk.advance()) {
+    for (let row = walk.start; row < walk.end; row += partRows) {
+      walk.write(out, row, Math.min(walk.end, row + partRows));
+    }
   }
   return new TextDecoder("utf-8", { fatal: true }).decode(out.written());
 }
@@ -89,6 +90,10 @@ Deno.test("flat rows hold every type, each in its own form", () => {
   );
 });
 
+function columnsText(columns: readonly ColumnSpec[], rowCount: number): string {
+  return Array.from({ length: rowCount }, (_, row) => rowText(columns, row)).join("");
+}
+
 Deno.test("flat rows leave nulls out, wherever they stand, and a row of nulls is an empty object", () => {
   const values = (bits: number) => [0, 1, 2, 3, 4, 5, 6, 7].map((row) => (row >> bits) & 1 ? row : null);
   const columns = [0, 1, 2].map((bit): ColumnSpec => ({ name: `c${bit}`, type: "INTEGER", values: values(bit) }));
@@ -131,6 +136,41 @@ Deno.test("flat rows name project and table where their object's key doesn't", (
     flat(taken, { project: false, table: true }),
     '{"$$$table":"click","$table":"mine","$$table":"mine, too"}\n',
   );
+});
+
+Deno.test("a row's own $table renames ours in that row alone", () => {
+  const columns: ColumnSpec[] = [
+    { name: "a", type: "INTEGER", values: [0, 1, 2, 3] },
+    { name: "$table", type: "VARCHAR", values: [null, "x", "y", null] },
+    { name: "$$table", type: "VARCHAR", values: ["z", null, "z", null] },
+  ];
+  const expected = [
+    '{"$table":"click","a":0,"$$table":"z"}',
+    '{"$$table":"click","a":1,"$table":"x"}',
+    '{"$$$table":"click","a":2,"$table":"y","$$table":"z"}',
+    '{"$table":"click","a":3}',
+  ];
+  assertEquals(flat(columns, { project: false, table: true }).trimEnd().split("\n"), expected);
+  const withProject = expected.map((line) => line.replace("{", '{"$schema":"shop",'));
+  assertEquals(flat(columns, { project: true, table: true }).trimEnd().split("\n"), withProject);
+});
+
+Deno.test("sparse rows cost no run of their own, and each value stands in its row", () => {
+  const count = 5000, names = 700;
+  const columns: ColumnSpec[] = Array.from({ length: names }, (_, c) => ({
+    name: `c${c}`,
+    type: c % 2 === 0 ? "INTEGER" : "VARCHAR",
+    values: Array.from({ length: count }, (_, row) => {
+      if ((row * 31 + c * 17) % names >= 2 && c !== 3) return null;
+      return c % 2 === 0 ? row : `text ${row}`;
+    }),
+  }));
+  const page = pageOf(columns);
+  assertEquals(encode(page, "flat") === columnsText(columns, count), true);
+  const walk = new RowWalk(planRows(page, "flat", NO_NAMES), count, new Scratch(0, 0));
+  let runs = 0;
+  while (walk.advance()) runs++;
+  assertEquals(runs <= Math.ceil(3 * count / 2 ** 16) + 1, true, `${runs} runs`);
 });
 
 Deno.test("rakam rows hold _time, $schema, $table, _user and the rest in properties", () => {
@@ -190,7 +230,7 @@ Deno.test("names of columns, projects and collections are escaped", () => {
   );
 });
 
-Deno.test("rows of a part of a page are those rows", () => {
+Deno.test("rows come out the same in whatever parts a run is written", () => {
   const count = 1000;
   const columns: ColumnSpec[] = [
     { name: "id", type: "INTEGER", values: [...Array(count).keys()] },
@@ -199,9 +239,9 @@ Deno.test("rows of a part of a page are those rows", () => {
     { name: "list", type: "ARRAY(INTEGER)", values: Array.from({ length: count }, (_, i) => Array(i % 4).fill(i)) },
   ];
   const page = pageOf(columns);
-  for (const [start, end] of [[0, 1000], [1, 2], [999, 1000], [255, 257], [300, 300], [7, 803]]) {
-    const expected = Array.from({ length: end - start }, (_, i) => rowText(columns, start + i)).join("");
-    assertEquals(encode(page, "flat", NO_NAMES, start, end), expected);
+  const expected = columnsText(columns, count);
+  for (const partRows of [Infinity, 1, 7, 255, 256]) {
+    assertEquals(encode(page, "flat", NO_NAMES, partRows).split("\n"), expected.split("\n"));
   }
 });
 
