@@ -4,6 +4,7 @@ import { runAvroBench } from "./avro_bench.ts";
 import { benchDecode } from "./decode_bench.ts";
 import { runBench } from "./encode_bench.ts";
 import { benchPipeline } from "./pipeline_bench.ts";
+import { CASES, runShape } from "./shapes_bench.ts";
 
 for (const size of ["large", "small"] as const) {
   Deno.test(`the decode bench gives the same pages each time with ${size} events`, async () => {
@@ -24,3 +25,9 @@ for (const size of ["large", "small"] as const) {
 Deno.test("the Avro bench writes what avsc and JSON.stringify write", () => {
   assertEquals(runAvroBench(500, 1).hash, runAvroBench(500, 1).hash);
 });
+
+for (const [name, shapeCase] of Object.entries(CASES)) {
+  Deno.test(`the shapes bench gives the same objects each time with ${name}`, () => {
+    assertEquals(runShape(shapeCase, 400).hash, runShape(shapeCase, 400).hash);
+  });
+}

@@ -2,7 +2,7 @@
  * What wide, sparse and many-table data cost beside dense data of few tables: the pipeline in one isolate, a source and a
  * target in memory, each shape in rounds that alternate; the best round counts.
  *
- *     deno run -A tests/bench/shapes_bench.ts [--mb N] [--rounds N] [--only TEXT] [--verbose]
+ *     deno run -A --config tests/deno.json tests/bench/shapes_bench.ts [--mb N] [--rounds N] [--only TEXT] [--verbose]
  */
 import { createHash } from "node:crypto";
 import { parseArgs } from "node:util";
