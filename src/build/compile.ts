@@ -1,5 +1,6 @@
 /** `deno task compile`: makes dist/collector, and says how large it is and how fast it starts. */
 
+import { messageOf } from "../runtime/errors.ts";
 import { fileURLToPath } from "node:url";
 import { SystemClock } from "../runtime/clock.ts";
 import { build } from "./build.ts";
@@ -43,6 +44,6 @@ async function main(): Promise<void> {
 try {
   await main();
 } catch (error) {
-  say(error instanceof Error ? error.message : String(error));
+  say(messageOf(error));
   Deno.exit(1);
 }

@@ -2,7 +2,7 @@ import { deadLetterDirectoryOf, sourceContextOf } from "../assemble.ts";
 import { formatListing } from "../config/listing.ts";
 import { limitsOf, threadsOf } from "../loop/limits.ts";
 import { withAbort } from "../runtime/abort.ts";
-import { ConfigError } from "../runtime/errors.ts";
+import { ConfigError, messageOf } from "../runtime/errors.ts";
 import { Metrics } from "../runtime/metrics.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { checkSchemas } from "../schema/check.ts";
@@ -10,7 +10,7 @@ import type { CheckResult } from "../runtime/check_result.ts";
 import { fileTarget } from "../target/file.ts";
 import type { Arguments, Command } from "./command.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
-import { formatBytes } from "./format.ts";
+import { formatBytes } from "../runtime/format.ts";
 import { type Host, print } from "./host.ts";
 import { CONFIG_FLAGS, formatProblems, loadConfig, type Loaded } from "./load_config.ts";
 import { openProcessLog } from "./collect.ts";
@@ -112,7 +112,7 @@ export async function checkPart(
     const results = await withAbort(ask(timeout.signal), timeout.signal);
     return results.map((result) => ({ ...result, part }));
   } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
+    const detail = messageOf(error);
     return [{ part, ok: false, what: "can be checked", detail }];
   } finally {
     answered.abort();

@@ -1,6 +1,6 @@
 import type { JobPlan } from "../replay/job_file.ts";
 import { edgesText } from "../replay/job_plan.ts";
-import { formatBytes, formatCount, formatSeconds } from "./format.ts";
+import { formatBytes, formatCount, formatSeconds } from "../runtime/format.ts";
 
 /** Of a list that may be long. */
 const MAX_LINES = 20;

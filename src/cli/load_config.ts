@@ -6,7 +6,7 @@ import type { ConfigFile } from "../config/given.ts";
 import { type Resolution, resolveConfig } from "../config/resolve.ts";
 import { limitsOf } from "../loop/limits.ts";
 import { REGISTRY, type SECTIONS } from "../registry.ts";
-import { ConfigError, type ConfigProblem } from "../runtime/errors.ts";
+import { ConfigError, type ConfigProblem, messageOf } from "../runtime/errors.ts";
 import { type Arguments, type Flag, UsageError } from "./command.ts";
 import { shortHelp } from "./help.ts";
 import type { Host } from "./host.ts";
@@ -80,7 +80,7 @@ function whyUnreadable(error: unknown): string {
   if (error instanceof Deno.errors.NotFound) return "there is no such file";
   if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
   if (error instanceof Deno.errors.IsADirectory) return "it is a directory";
-  return error instanceof Error ? error.message : String(error);
+  return messageOf(error);
 }
 
 /** One line a problem, as compilers print them: "collector.properties:3: kafka.topic: not set". */

@@ -2,7 +2,7 @@ import { assemble } from "../assemble.ts";
 import type { Arguments, Command } from "./command.ts";
 import { collect, openProcess } from "./collect.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
-import { formatBytes } from "./format.ts";
+import { formatBytes } from "../runtime/format.ts";
 import type { Host } from "./host.ts";
 import { CONFIG_FLAGS, loadConfig } from "./load_config.ts";
 

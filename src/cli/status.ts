@@ -2,7 +2,7 @@
 import type { Machine } from "../runtime/machine.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { sleepUntilAborted } from "../runtime/sleep.ts";
-import { formatBytes, formatCount, formatSeconds, perSecond } from "./format.ts";
+import { formatBytes, formatCount, formatSeconds, perSecond } from "../runtime/format.ts";
 import { type Progress, progressOf } from "./progress.ts";
 import type { Terminal } from "./terminal.ts";
 

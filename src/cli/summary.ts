@@ -1,7 +1,7 @@
 /** What is said at the end. */
 import type { LogFields } from "../runtime/log.ts";
 import type { Metrics } from "../runtime/metrics.ts";
-import { formatBytes, formatCount, formatSeconds, perSecond } from "./format.ts";
+import { formatBytes, formatCount, formatSeconds, perSecond } from "../runtime/format.ts";
 import { byLabel, progressOf } from "./progress.ts";
 
 export interface SummaryOptions {

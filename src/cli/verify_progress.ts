@@ -1,7 +1,7 @@
 import type { Runtime } from "../runtime/runtime.ts";
 import { sleepUntilAborted } from "../runtime/sleep.ts";
 import type { Progress } from "../verify/progress.ts";
-import { formatBytes, formatCount } from "./format.ts";
+import { formatBytes, formatCount } from "../runtime/format.ts";
 import type { Terminal } from "./terminal.ts";
 
 const PERIOD_MS = 500;

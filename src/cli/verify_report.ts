@@ -4,7 +4,7 @@ import type { ObjectTotals } from "../verify/check_objects.ts";
 import type { Segment, SplitReport } from "../verify/coverage.ts";
 import { type Finding, FINDING_KINDS, type FindingKind, type Severity } from "../verify/findings.ts";
 import type { RecordTotals, VerifyReport } from "../verify/report.ts";
-import { formatBytes, formatCount } from "./format.ts";
+import { formatBytes, formatCount } from "../runtime/format.ts";
 
 /** Of a list that may be long. */
 const MAX_LINES = 20;

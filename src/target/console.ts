@@ -2,7 +2,7 @@ import type { Page } from "../columnar/page.ts";
 import { type ConfigOf, option } from "../config/option.ts";
 import { Encoder } from "../encode/encoder.ts";
 import { withAbort } from "../runtime/abort.ts";
-import { FatalError, InvariantError } from "../runtime/errors.ts";
+import { FatalError, InvariantError, messageOf } from "../runtime/errors.ts";
 import type { Inserter, OutputStream, PageTarget, TargetComponent, TargetContext } from "./target.ts";
 
 const options = {
@@ -86,7 +86,7 @@ function outputError(error: unknown): FatalError {
     const message = "standard output was closed by its reader; rows after that are neither written nor committed";
     return new FatalError(message, { cause: error });
   }
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = messageOf(error);
   return new FatalError(`cannot write to standard output: ${reason}`, { cause: error });
 }
 

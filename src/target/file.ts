@@ -3,11 +3,11 @@ import { dirname, join, resolve } from "node:path";
 import { option } from "../config/option.ts";
 import { formatByteSize } from "../config/units.ts";
 import { withAbort } from "../runtime/abort.ts";
-import { FatalError, InvariantError } from "../runtime/errors.ts";
+import { FatalError, InvariantError, messageOf } from "../runtime/errors.ts";
 import type { CheckResult } from "../runtime/check_result.ts";
 import { findFile, readContents } from "./file/contents.ts";
 import { DirectoryTree, keySegments, makeDirectory, syncDirectory } from "./file/directory.ts";
-import { describe, fileError } from "./file/errors.ts";
+import { fileError } from "./file/errors.ts";
 import { listFiles, unlessGone } from "./file/list.ts";
 import {
   createTemporary,
@@ -190,7 +190,7 @@ async function checkDirectory(directory: string, context: TargetContext): Promis
       : `yes, it will be created below ${existing}, ${free} free`;
     return [{ ok: true, what, detail }];
   } catch (error) {
-    return [{ ok: false, what, detail: describe(fileError(`write to ${directory}`, error)) }];
+    return [{ ok: false, what, detail: messageOf(fileError(`write to ${directory}`, error)) }];
   }
 }
 

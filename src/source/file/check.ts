@@ -1,3 +1,4 @@
+import { formatBytes } from "../../runtime/format.ts";
 import { dirname } from "node:path";
 import type { CheckResult } from "../../runtime/check_result.ts";
 import type { FileConfig } from "./options.ts";
@@ -5,7 +6,6 @@ import { type FoundFile, Paths } from "./paths.ts";
 
 /** Files that are opened to see whether they can be read; a permission that misses one mostly misses all. */
 const TRIED_FILES = 1000;
-const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];
 
 /** Whether what `file.path` names is there and can be read, and the checkpoint file written. */
 export async function checkFiles(config: FileConfig): Promise<CheckResult[]> {
@@ -27,7 +27,7 @@ async function checkReadable(paths: Paths, follow: boolean): Promise<CheckResult
     if (plain.length > 0 && !follow) return { ok: false, what, detail: `there is no ${plain.join(", no ")}` };
     const byteLength = files.reduce((sum, { size }) => sum + size, 0);
     const none = missing.length > 0 ? `; nothing matches ${missing.join(", ")} yet` : "";
-    return { ok: true, what, detail: `${files.length} with ${describeBytes(byteLength)}${none}` };
+    return { ok: true, what, detail: `${files.length} with ${formatBytes(byteLength)}${none}` };
   } catch (error) {
     return { ok: false, what, detail: (error as Error).message };
   }
@@ -66,9 +66,4 @@ async function exists(path: string): Promise<boolean> {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
-}
-
-function describeBytes(byteLength: number): string {
-  const power = Math.min(UNITS.length - 1, Math.floor(Math.log2(Math.max(1, byteLength)) / 10));
-  return `${Number((byteLength / 1024 ** power).toPrecision(3))}${UNITS[power]}`;
 }

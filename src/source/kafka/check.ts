@@ -1,4 +1,5 @@
 /** What `collector check` tries of a cluster: each broker, the topics, the rights, the group and how far it is. */
+import { messageOf } from "../../runtime/errors.ts";
 import { withAbort } from "../../runtime/abort.ts";
 import { retry, type RetryPolicy } from "../../runtime/retry.ts";
 import type { CheckResult } from "../../runtime/check_result.ts";
@@ -26,10 +27,6 @@ const RETRY: RetryPolicy = { baseDelayMs: 200, maxDelayMs: 1000, maxAttempts: 5 
 /** Longer than this nobody waits who only looks; all of the check has 30 seconds. */
 const MAX_TIMEOUT_MS = 8000;
 
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
 /** `why` goes with what went wrong. */
 async function checkBroker(
   { host, port }: HostPort,
@@ -55,7 +52,7 @@ async function checkBroker(
       connection.close();
     }
   } catch (error) {
-    return { ok: false, what, detail: `${textOf(error)}${why}` };
+    return { ok: false, what, detail: `${messageOf(error)}${why}` };
   }
 }
 
@@ -200,7 +197,7 @@ async function checkCluster(
     const detail = ok ? `coordinator ${coordinator.name}` : "its READ right is missing, there is only DESCRIBE";
     results.push({ ok, what, detail });
   } catch (error) {
-    results.push({ ok: false, what, detail: textOf(error) });
+    results.push({ ok: false, what, detail: messageOf(error) });
   }
   const topics = new TopicWatch(client, { kind: "names", names: found.map(({ topic }) => topic) }, runtime);
   if (found.length > 0) await topics.refresh(signal);
@@ -212,7 +209,7 @@ async function checkCluster(
       const ends = await listOffsets(parts, partitions, "latest", signal);
       return [await checkRead(client, topic, ends, signal), describeLag(topic, committed, ends, config)];
     } catch (error) {
-      return [{ ok: false, what: `topic ${topic.topic} may be read`, detail: textOf(error) }];
+      return [{ ok: false, what: `topic ${topic.topic} may be read`, detail: messageOf(error) }];
     }
   });
   results.push(...(await Promise.all(checks)).flat());
@@ -237,7 +234,7 @@ export async function checkKafka(
     await checkCluster(client, config, context, { results, signal });
   } catch (error) {
     signal.throwIfAborted();
-    results.push({ ok: false, what: "the cluster can be read", detail: textOf(error) });
+    results.push({ ok: false, what: "the cluster can be read", detail: messageOf(error) });
   } finally {
     client.close();
   }

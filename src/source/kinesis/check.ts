@@ -2,7 +2,8 @@ import { readFailure } from "../../runtime/aws/service_error.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { CheckResult } from "../../runtime/check_result.ts";
 import { LeaseCheck } from "./check_leases.ts";
-import { Findings, said } from "./findings.ts";
+import { Findings } from "./findings.ts";
+import { messageOf } from "../../runtime/errors.ts";
 import { type Shard, ShardGoneError, type StreamInfo } from "./aws/kinesis_api.ts";
 import type { KinesisPorts } from "./aws/kinesis_ports.ts";
 import type { Item } from "./leases/lease_store.ts";
@@ -23,7 +24,7 @@ export async function checkKinesis(
   try {
     ports = await openPorts(settings, runtime, signal);
   } catch (error) {
-    return [{ ok: false, what: "credentials and region are known", detail: said(error) }];
+    return [{ ok: false, what: "credentials and region are known", detail: messageOf(error) }];
   }
   try {
     return await new Checks(settings, runtime, ports, signal).run();

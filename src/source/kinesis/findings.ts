@@ -1,3 +1,4 @@
+import { messageOf } from "../../runtime/errors.ts";
 import type { CheckResult } from "../../runtime/check_result.ts";
 
 /** What `collector check` has found so far. */
@@ -25,12 +26,8 @@ export class Findings {
       return found;
     } catch (error) {
       this.signal.throwIfAborted();
-      this.fail(what, said(error));
+      this.fail(what, messageOf(error));
       return undefined;
     }
   }
-}
-
-export function said(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

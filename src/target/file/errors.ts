@@ -43,8 +43,3 @@ export function fileError(action: string, error: unknown, purpose: "writing" | "
   const hint = code === "ENOSPC" || code === "EDQUOT" ? ": make space; nothing is lost meanwhile" : "";
   return new RetriableError(`cannot ${action}: ${error.message}${hint}`, { cause: error });
 }
-
-/** The message of an error for a check's line. */
-export function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}

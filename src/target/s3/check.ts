@@ -1,4 +1,4 @@
-import { FatalError, RetriableError } from "../../runtime/errors.ts";
+import { FatalError, messageOf, RetriableError } from "../../runtime/errors.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { CheckResult } from "../../runtime/check_result.ts";
 import { describe, type Operation } from "./errors.ts";
@@ -99,6 +99,6 @@ class Checks {
 
   #said(error: unknown): string {
     this.#signal.throwIfAborted();
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }

@@ -1,6 +1,6 @@
 import { defaultProvider } from "@aws-sdk/credential-provider-node";
 import { S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
-import { FatalError } from "../../runtime/errors.ts";
+import { FatalError, messageOf } from "../../runtime/errors.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { SdkObjectStore } from "./client.ts";
 import { describe, NO_CREDENTIALS } from "./errors.ts";
@@ -63,7 +63,7 @@ async function findCredentials(client: S3Client, settings: S3Settings): Promise<
   try {
     await client.config.credentials();
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = messageOf(cause);
     const what = describe({ operation: "PutObject", settings });
     throw new FatalError(`no credentials for ${what}: ${reason}: ${NO_CREDENTIALS}`, { cause });
   }

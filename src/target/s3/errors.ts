@@ -1,4 +1,4 @@
-import { type CollectorError, FatalError, RetriableError } from "../../runtime/errors.ts";
+import { type CollectorError, FatalError, messageOf, RetriableError } from "../../runtime/errors.ts";
 import { UploadGoneError } from "./object_store.ts";
 import type { S3Settings } from "./options.ts";
 
@@ -202,7 +202,7 @@ function read(error: unknown): Failure {
   const name = text(property(error, "Code")) ?? text(property(error, "name")) ?? "";
   // Errors of HEAD requests have no body, so the SDK makes a name of nothing; connections fail without one.
   const code = /^(Error|TypeError|ConnectionError|UnknownError|Unknown|\d+)$/.test(name) ? "" : name;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   return {
     code,
     message: message === "" || message === "UnknownError" ? (status > 0 ? `status ${status}` : "") : message,

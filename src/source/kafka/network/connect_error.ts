@@ -1,5 +1,5 @@
 /** Why a connection couldn't be made, in words that an operator can act on. */
-import { FatalError, RetriableError } from "../../../runtime/errors.ts";
+import { FatalError, messageOf, RetriableError } from "../../../runtime/errors.ts";
 import type { SaslSettings } from "./sasl.ts";
 
 /** How kafkajs and we say that no answer came. */
@@ -12,7 +12,7 @@ export function connectError(
   { sasl, certificate }: { readonly sasl: SaslSettings | null; readonly certificate: string },
 ): FatalError | RetriableError {
   if (error instanceof FatalError) return error;
-  const text = error instanceof Error ? error.message : String(error);
+  const text = messageOf(error);
   if (error instanceof RetriableError) return new RetriableError(`Cannot connect to broker ${broker}: ${text}`);
   // A broker may be called anything.
   const words = text.replaceAll(broker.slice(0, broker.lastIndexOf(":")), "");

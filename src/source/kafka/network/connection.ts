@@ -11,7 +11,7 @@ import { Buffer } from "node:buffer";
 import * as net from "node:net";
 import * as tls from "node:tls";
 import KafkajsConnection from "kafkajs/src/network/connection.js";
-import { FatalError, RetriableError } from "../../../runtime/errors.ts";
+import { FatalError, messageOf, RetriableError } from "../../../runtime/errors.ts";
 import { releaseIfAlone } from "../../../runtime/release.ts";
 import type { Runtime } from "../../../runtime/runtime.ts";
 import { connectError, hangUpAdvice } from "./connect_error.ts";
@@ -243,7 +243,7 @@ export class BrokerConnection {
       // After a lost or unreadable answer nothing on this connection can be trusted.
       this.close();
       // Also when it refused us at a later login (KIP-368): the next connection says whether that is final.
-      const text = error instanceof Error ? error.message : String(error);
+      const text = messageOf(error);
       const advice = this.#proven ? "" : hangUpAdvice(text);
       throw new RetriableError(`${request.name} at broker ${this.broker} failed: ${text}${advice}`, { cause: error });
     }

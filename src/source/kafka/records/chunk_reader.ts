@@ -2,6 +2,7 @@
  * What one fetch brought of one partition, read piece by piece: batches are decompressed when their turn comes, and
  * rows go straight from their bytes into the builder.
  */
+import { messageOf } from "../../../runtime/errors.ts";
 import type { AbortedTransaction } from "../protocol/fetch.ts";
 import { release, releaseIfAlone } from "../../../runtime/release.ts";
 import type { BatchBuilder } from "./batch_builder.ts";
@@ -29,7 +30,7 @@ export class CorruptBatchError extends Error {
   readonly offset: number;
 
   constructor(offset: number, cause: unknown) {
-    super(`the record batch at offset ${offset} can't be read: ${cause instanceof Error ? cause.message : cause}`, {
+    super(`the record batch at offset ${offset} can't be read: ${messageOf(cause)}`, {
       cause,
     });
     this.offset = offset;

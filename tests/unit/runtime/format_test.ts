@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { formatBytes, formatCount, formatSeconds, perSecond } from "../../../src/cli/format.ts";
+import { formatBytes, formatCount, formatSeconds, perSecond } from "../../../src/runtime/format.ts";
 
 Deno.test("formatBytes() writes three digits and a unit", () => {
   const cases: [number, string][] = [
