@@ -541,10 +541,11 @@ export class FakeKafka {
     writer.int32(0).array(topics, ({ topic, partitions }) => {
       writer.string(topic).array(partitions, ({ partition, offset, metadata }) => {
         const split = `${topic}/${partition}`;
-        const code = refused !== 0
-          ? refused
-          : this.topics.get(topic)?.[partition] === undefined
+        // Looked at first, as Apache Kafka does (KafkaApis.handleOffsetCommitRequest): whoever the coordinator is.
+        const code = this.topics.get(topic)?.[partition] === undefined
           ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+          : refused !== 0
+          ? refused
           : group.commit(memberId, generation, split, offset, metadata);
         writer.int32(partition).int16(code);
       });

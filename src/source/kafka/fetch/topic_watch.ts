@@ -103,7 +103,7 @@ export class TopicWatch {
   async #refresh(): Promise<void> {
     const wanted = this.#selection.kind === "names" ? this.#selection.names : null;
     const metadata = await this.#client.metadata(wanted, { signal: NEVER });
-    const previous = this.#topics, topics = readTopics(metadata, this.#selection);
+    const previous = this.#topics, topics = readTopics(metadata, this.#selection, previous);
     for (const { topic, errorCode } of metadata.topics) this.#report(topic, errorCode);
     this.#topics = topics;
     this.#subscribed = selectTopics(this.#selection, [...topics.keys()]).filter(this.#isOurs);
@@ -146,12 +146,22 @@ export class TopicWatch {
   }
 }
 
-function readTopics(metadata: ClusterMetadata, selection: TopicSelection): Map<string, TopicState> {
+/** A topic that the broker can't tell of just now stays as it was: else the group would share anew, without it. */
+function readTopics(
+  metadata: ClusterMetadata,
+  selection: TopicSelection,
+  previous: ReadonlyMap<string, TopicState>,
+): Map<string, TopicState> {
   const topics = new Map<string, TopicState>();
   const names = new Set(selectTopics(selection, metadata.topics.map(({ topic }) => topic)));
   for (const { topic, errorCode, internal, partitions } of metadata.topics) {
     if (!names.has(topic) || internal && selection.kind === "pattern") continue;
-    if (errorCode !== ErrorCode.NONE && errorCode !== ErrorCode.LEADER_NOT_AVAILABLE) continue;
+    if (errorCode !== ErrorCode.NONE && errorCode !== ErrorCode.LEADER_NOT_AVAILABLE) {
+      const before = previous.get(topic);
+      const exists = isPassing(errorCode) && errorCode !== ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+      if (exists && before !== undefined) topics.set(topic, before);
+      continue;
+    }
     const sorted = [...partitions].sort((a, b) => a.partition - b.partition);
     topics.set(topic, { leaders: new Map(sorted.map(({ partition, leader }) => [partition, leader])) });
   }

@@ -143,6 +143,7 @@ export class Committer {
       return false;
     }
     if (isCoordinatorMoved(errorCode)) coordinator.forget();
+    if (errorCode !== ErrorCode.UNKNOWN_TOPIC_OR_PARTITION) commit.unknownSinceMs = undefined;
     const split = splitOf(commit);
     if (errorCode === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION && this.#isGone(commit)) {
       this.#parts.gone(commit);

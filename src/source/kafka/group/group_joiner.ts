@@ -39,6 +39,8 @@ export interface JoinerParts {
   owned(): readonly TopicPartition[];
   /** What to tell the members, decided before anybody of this generation commits anything. */
   hints(topics: readonly string[], signal: AbortSignal): Promise<AssignmentHints>;
+  /** The coordinator counts us into this generation, whatever becomes of the rest. */
+  joined(membership: Membership): void;
 }
 
 const LEAVE_TIMEOUT_MS = 2000;
@@ -75,6 +77,7 @@ export class GroupJoiner {
       memberId: joined.memberId,
       instanceId: this.#options.instanceId,
     };
+    this.#parts.joined(membership);
     return { membership, assignment: await this.#sync(membership, joined, signal) };
   }
 

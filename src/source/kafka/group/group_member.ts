@@ -43,7 +43,8 @@ export interface GroupListener {
 /** Of the rebalance timeout: what is left goes into noticing the rebalance and joining again. */
 const GIVE_UP_SHARE = 0.9;
 const BACKOFF_MS = 100;
-const MAX_BACKOFF_MS = 5000;
+/** As Java's retry.backoff.max.ms: who joins late is left out. */
+const MAX_BACKOFF_MS = 1000;
 
 export class GroupMember {
   readonly #coordinator: Coordinator;
@@ -54,11 +55,13 @@ export class GroupMember {
   readonly #joiner: GroupJoiner;
   readonly #changed = new Condition();
   #membership: Membership | null = null;
+  /** As whom we send heartbeats: from the answer to JoinGroup on, those of an older generation count for nothing. */
+  #alive: Membership | null = null;
   /** Aborts with the reason when we are no longer counted in, until everything is given up. */
   #lost = new AbortController();
   /** From the first try to join until we are in, or have lost everything. */
   #joining = false;
-  /** A request to join is under way. */
+  /** A JoinGroup request is under way. */
   #asking = false;
   /** Why we must join again; null while we needn't. */
   #rejoinReason: string | null = null;
@@ -80,6 +83,10 @@ export class GroupMember {
       ...parts,
       owned: () => parts.listener.owned(),
       hints: (topics, signal) => parts.listener.hints(topics, signal),
+      joined: (membership) => {
+        this.#alive = membership;
+        this.#asking = false;
+      },
     }, options);
   }
 
@@ -118,7 +125,7 @@ export class GroupMember {
       runtime: this.#runtime,
       sessionTimeoutMs: this.#options.sessionTimeoutMs,
       // While we join, the request that waits at the broker is the sign of life.
-      current: () => this.#asking ? null : this.#membership,
+      current: () => this.#asking ? null : this.#alive,
       answered: (_, errorCode) => this.#answered(errorCode),
       failed: (error) => this.#fail(error),
     }, controller.signal);
@@ -231,14 +238,14 @@ export class GroupMember {
   }
 
   #lose(errorCode: number): void {
-    this.#membership = null;
+    this.#membership = this.#alive = null;
     this.#joiner.refused(errorCode);
     this.#lost.abort(new MembershipLostError(errorCode));
     this.#changed.notify();
   }
 
   #loseAll(reason: MembershipLostError): void {
-    this.#membership = null;
+    this.#membership = this.#alive = null;
     this.#joining = false;
     this.#lost = new AbortController();
     this.#runtime.log.warn(
@@ -261,7 +268,7 @@ export class GroupMember {
   /** Leaves the group, unless we are expected back. Never rejects. */
   async leave(): Promise<void> {
     const membership = this.#membership;
-    if (this.#options.instanceId === null) this.#membership = null;
+    if (this.#options.instanceId === null) this.#membership = this.#alive = null;
     await this.#joiner.leave(membership);
   }
 }
