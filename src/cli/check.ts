@@ -4,6 +4,7 @@ import { limitsOf, threadsOf } from "../loop/limits.ts";
 import { withAbort } from "../runtime/abort.ts";
 import { ConfigError, messageOf } from "../runtime/errors.ts";
 import { Metrics } from "../runtime/metrics.ts";
+import { openableFiles, RESERVED_OPEN_FILES } from "../runtime/open_files.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { checkSchemas } from "../schema/check.ts";
 import type { CheckResult } from "../runtime/check_result.ts";
@@ -15,6 +16,9 @@ import { type Host, print } from "./host.ts";
 import { CONFIG_FLAGS, formatProblems, loadConfig, type Loaded } from "./load_config.ts";
 import { openProcessLog } from "./collect.ts";
 import { Terminal } from "./terminal.ts";
+
+/** More than a collector has open by its defaults. */
+const MANY_OPEN_FILES = 1024;
 
 /** A source or target that has not answered by then is taken for unreachable. */
 const TIME_LIMIT_MS = 30_000;
@@ -95,7 +99,12 @@ function checkMachine(config: Loaded["config"], { machine }: Host): Promise<Find
   const { workers } = threadsOf(config.pipeline, machine);
   const total = machine.memoryByteLength === undefined ? "an unknown amount" : formatBytes(machine.memoryByteLength);
   const detail = `${formatBytes(memoryByteLength)} of ${total}, ${workers} pipeline workers on ${machine.cores} cores`;
-  return Promise.resolve([{ part: "machine", ok: true, what: "memory for buffers", detail }]);
+  const openable = openableFiles(MANY_OPEN_FILES);
+  const files = openable < MANY_OPEN_FILES ? `${openable}; raise ulimit -n for more` : `${MANY_OPEN_FILES} or more`;
+  return Promise.resolve([
+    { part: "machine", ok: true, what: "memory for buffers", detail },
+    { part: "machine", ok: openable >= RESERVED_OPEN_FILES, what: "files and connections at a time", detail: files },
+  ]);
 }
 
 /** Asks one part, for so long. Whatever it throws is a finding. */

@@ -1,7 +1,7 @@
 /** Given texts -> typed values of one group of options. */
 
 import type { ConfigProblem } from "../runtime/errors.ts";
-import { type Environment, interpolate } from "./environment.ts";
+import { type Environment, interpolate, variableOfKey } from "./environment.ts";
 import type { Given } from "./given.ts";
 import type { Option } from "./option.ts";
 import { redact } from "./secrets.ts";
@@ -72,6 +72,11 @@ function readOption<T>(
   }
   if (option.deprecated !== undefined) {
     reading.warnings.push({ origin: given.origin, key, message: `deprecated: ${option.deprecated}` });
+  }
+  if (given.layer === "--set" && redact(text, option.secret) !== text) {
+    const message = `everyone on this machine can read it in the list of processes: set ${variableOfKey(key)}, ` +
+      "or write it into the config file";
+    reading.warnings.push({ origin: given.origin, key, message });
   }
   const { value, used } = parseGiven(option, text, given, reading);
   list(used, given.origin);

@@ -10,7 +10,7 @@
 import { join } from "node:path";
 import { createHash } from "node:crypto";
 import type { Position, SplitDetails, SplitId } from "../records/position.ts";
-import { type FileLock, lockFile, replaceFile } from "../runtime/durable_file.ts";
+import { type FileLock, lockFile, PRIVATE_DIRECTORY, PRIVATE_FILE, replaceFile } from "../runtime/durable_file.ts";
 import { FatalError } from "../runtime/errors.ts";
 import type { RangePlan } from "../records/range.ts";
 import type { Manifest } from "../target/manifest.ts";
@@ -106,7 +106,7 @@ export class JobFile {
    */
   static async open(directory: string, name: string): Promise<JobFile | null> {
     const own = join(directory, name);
-    const lock = await lockFile(join(own, "lock")).catch((error) => {
+    const lock = await lockFile(join(own, "lock"), PRIVATE_DIRECTORY).catch((error) => {
       throw new FatalError(`can't lock the job ${own}: ${error.message}`, { cause: error });
     });
     if (lock === null) return null;
@@ -160,7 +160,7 @@ export class JobFile {
   /** Notes that a unit is stored; durable when resolved. The same unit may be noted again after a crash. */
   async note(manifest: Manifest): Promise<void> {
     await this.#guard("write", async () => {
-      const file = await Deno.open(this.#path("units.ndjson"), { create: true, append: true });
+      const file = await Deno.open(this.#path("units.ndjson"), { create: true, append: true, mode: PRIVATE_FILE });
       try {
         // A line of its own, even after one that a crash cut off.
         const bytes = new TextEncoder().encode(`\n${JSON.stringify(manifest)}\n`);

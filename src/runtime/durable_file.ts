@@ -1,5 +1,8 @@
-/** Small files that survive a crash, and locks that don't. */
+/** Small files that survive a crash, and locks that don't. None but their owner reads them. */
 import { dirname } from "node:path";
+
+/** Modes of what may hold records or tell of them: files and directories that only their owner may use. */
+export const PRIVATE_FILE = 0o600, PRIVATE_DIRECTORY = 0o700;
 
 /** A lock that is held. */
 export interface FileLock {
@@ -10,11 +13,15 @@ export interface FileLock {
  * Takes flock(2) of a file, which is made with its directory when it is missing: the system frees the lock when the
  * process dies, however it dies. Null when another process has it.
  *
+ * @param directoryMode of the directory it stands in, when that is made; its parents are made as usual.
+ *
  * @throws what Deno throws when the file can't be opened.
  */
-export async function lockFile(path: string): Promise<FileLock | null> {
-  await Deno.mkdir(dirname(path), { recursive: true });
-  const file = await Deno.open(path, { create: true, write: true });
+export async function lockFile(path: string, directoryMode?: number): Promise<FileLock | null> {
+  const directory = dirname(path);
+  await Deno.mkdir(dirname(directory), { recursive: true });
+  await Deno.mkdir(directory, { recursive: true, mode: directoryMode });
+  const file = await Deno.open(path, { create: true, write: true, mode: PRIVATE_FILE });
   if (!await file.tryLock(true)) {
     file.close();
     return null;
@@ -36,7 +43,7 @@ export async function lockFile(path: string): Promise<FileLock | null> {
  */
 export async function replaceFile(path: string, text: string): Promise<void> {
   const temporary = `${path}.tmp`;
-  const file = await Deno.open(temporary, { create: true, write: true, truncate: true });
+  const file = await Deno.open(temporary, { create: true, write: true, truncate: true, mode: PRIVATE_FILE });
   try {
     const bytes = new TextEncoder().encode(text);
     for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));

@@ -12,6 +12,8 @@ const MAX_ANSWER_BYTE_LENGTH = 8 * 1024 * 1024;
 const MAX_LIST_BYTE_LENGTH = 64 * 1024 * 1024;
 /** Schemas that one schema may refer to, in all. */
 const MAX_REFERENCES = 256;
+/** Answers that send somewhere else, one after the other. */
+const MAX_REDIRECTS = 5;
 /** The registry's codes for: no such subject, version, schema. */
 const NOT_FOUND_CODES = [40401, 40402, 40403];
 
@@ -177,18 +179,34 @@ export class RegistryClient {
     let response: Response;
     let text: string;
     try {
-      response = await fetch(
-        url,
-        { headers: this.#headers, signal, client: this.#client, redirect: "follow" } as RequestInit,
-      );
+      response = await this.#follow(url, signal);
       text = await readText(response, maxByteLength);
     } catch (error) {
-      if (isAbort(error) || signal.aborted || error instanceof SchemaError) throw error;
+      if (isAbort(error) || signal.aborted || error instanceof SchemaError || error instanceof FatalError) throw error;
       throw new RetriableError(`the schema registry at ${url} can't be reached`, { cause: error });
     }
     const json = parsed(text);
     if (response.ok && json !== undefined) return json;
     return refuse(response.status, url, json);
+  }
+
+  /** Our credentials go to the host of the config alone, and never from https to http. */
+  async #follow(url: string, signal: AbortSignal): Promise<Response> {
+    for (let to = new URL(url), redirects = 0;; redirects++) {
+      const init = { headers: this.#headers, signal, client: this.#client, redirect: "manual" };
+      const response = await fetch(to, init as RequestInit);
+      const location = response.headers.get("location");
+      if (response.status < 300 || response.status >= 400 || location === null) return response;
+      await response.body?.cancel();
+      const next = new URL(location, to);
+      if (next.hostname !== to.hostname || (to.protocol === "https:" && next.protocol !== "https:")) {
+        throw new FatalError(
+          `${url} sends on to ${next.origin}, where nothing is asked: correct schema.registry.url if that is right`,
+        );
+      }
+      if (redirects === MAX_REDIRECTS) throw new FatalError(`${url} sends on more than ${MAX_REDIRECTS} times`);
+      to = next;
+    }
   }
 }
 

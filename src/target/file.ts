@@ -5,6 +5,7 @@ import { formatByteSize } from "../config/units.ts";
 import { withAbort } from "../runtime/abort.ts";
 import { FatalError, InvariantError, messageOf } from "../runtime/errors.ts";
 import type { CheckResult } from "../runtime/check_result.ts";
+import { PRIVATE_DIRECTORY, PRIVATE_FILE } from "../runtime/durable_file.ts";
 import { findFile, readContents } from "./file/contents.ts";
 import { DirectoryTree, keySegments, makeDirectory, syncDirectory } from "./file/directory.ts";
 import { fileError } from "./file/errors.ts";
@@ -127,8 +128,17 @@ class FileTarget implements ReadableObjectTarget {
     if (segments[0] === TEMPORARY_DIRECTORY) throw new FatalError(`keys below ${TEMPORARY_DIRECTORY} are reserved`);
     const tree = this.#tree;
     if (tree === undefined) throw new InvariantError("put on a file target that is not open");
-    const directory = await tree.directories.directory(segments.slice(0, -1));
-    const temporary = await createTemporary(tree.root, `${this.#instance}-${this.#writes++}`);
+    // What could not be decoded is nobody's to read who may read the tables.
+    const isPrivate = object.purpose === "dead-letter";
+    const directory = await tree.directories.directory(
+      segments.slice(0, -1),
+      isPrivate ? PRIVATE_DIRECTORY : undefined,
+    );
+    const temporary = await createTemporary(
+      tree.root,
+      `${this.#instance}-${this.#writes++}`,
+      isPrivate ? PRIVATE_FILE : undefined,
+    );
     try {
       await writeDurably(temporary, object.chunks, signal);
       await Deno.rename(temporary.path, join(directory, segments[segments.length - 1]));

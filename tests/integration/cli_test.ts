@@ -161,6 +161,33 @@ Deno.test("collector that is stopped by SIGTERM has committed what it wrote", ()
     assertEquals(await storedIds(join(cwd, "out")), range(5100), "each row is there once");
   }));
 
+Deno.test("collector reads more files than it may open at a time, and check says so", {
+  ignore: Deno.build.os === "windows",
+}, () =>
+  inScratchDirectory(async (cwd) => {
+    await Deno.mkdir(join(cwd, "in"));
+    for (const i of range(200)) await Deno.writeTextFile(join(cwd, `in/${i}.ndjson`), events(i, 1));
+    const args = settings({
+      ...FILE_TO_FILE,
+      "file.follow": "true",
+      "file.max-open": "1000",
+      "middleware.max-flush-records": "1",
+    });
+    const check = await runCollector(["check", ...args], { cwd, openFiles: 120 });
+    assertEquals(check.code, 0, check.stdout);
+    assertMatch(check.stdout, /ok {4} {2}machine: files and connections at a time: \d+; raise ulimit -n for more/);
+    await using collector = new CollectorProcess(args, { cwd, openFiles: 120 });
+    await collector.until(until("all is stored", async () => (await storedIds(join(cwd, "out"))).length === 200));
+    collector.kill("SIGTERM");
+    const { code, stderr } = await collector.end();
+    assertEquals(code, 0, stderr);
+    const { wanted, openable } = logged(stderr, "fewer files can be open than file.max-open says");
+    assertEquals([wanted, (openable as number) > 0 && (openable as number) < 60], [1000, true]);
+    const few = await runCollector(["check", ...args], { cwd, openFiles: 70 });
+    assertEquals(few.code, 1);
+    assertMatch(few.stdout, /FAILED {2}machine: files and connections at a time: \d+; raise/);
+  }));
+
 Deno.test("collector keeps a signal that comes while it starts", {
   ignore: Deno.build.os !== "linux", // where one can see what a process does with a signal
 }, () =>

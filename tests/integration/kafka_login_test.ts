@@ -50,7 +50,7 @@ function startEndpoint(answers: readonly (readonly [status: number, body: string
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
     const [status, body] = answers[Math.min(asked.length, answers.length - 1)];
     asked.push({ authorization: request.headers.get("authorization"), body: await request.text() });
-    return new Response(body, { status });
+    return new Response(body, { status, headers: status === 302 ? { location: "http://localhost:1/" } : {} });
   });
   return { url: `http://127.0.0.1:${server.addr.port}/token`, asked, stop: () => server.shutdown() };
 }
@@ -135,6 +135,7 @@ loginTest("what a token endpoint refuses is said, without secrets", {}, async (_
       FatalError,
       /answered 401 \(invalid_client\): look at kafka/,
     ],
+    [302, "", FatalError, /token gives us no token, it answered 302: look at/],
     [404, "<html>hush-hush", FatalError, /token gives us no token, it answered 404: look at/],
     [429, "", RetriableError, /token answered 429$/],
     [503, '{"error":"hush hush"}', RetriableError, /token answered 503$/],

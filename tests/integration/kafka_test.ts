@@ -1,4 +1,12 @@
-import { assert, assertEquals, assertGreater, assertInstanceOf, assertLess, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertInstanceOf,
+  assertLess,
+  assertLessOrEqual,
+  assertStringIncludes,
+} from "@std/assert";
 import { gzipSync } from "node:zlib";
 import { FatalError } from "../../src/runtime/errors.ts";
 import type { KafkaConfig } from "../../src/source/kafka/options.ts";
@@ -613,6 +621,34 @@ kafkaTest("fetches a damaged batch again, and stops when it stays damaged", asyn
   assertInstanceOf(error, FatalError);
   assertStringIncludes(error.message, "Partition events/0 can't be read on: the record batch at offset 1");
   assertEquals(one.logs.filter(({ level }) => level === "warn").length, 1);
+});
+
+for (const offset of [0, 3, 2 ** 40]) {
+  kafkaTest(`stops at a batch that says it begins at ${offset}, and commits nothing behind it`, async (
+    { cluster, reader },
+  ) => {
+    const [log] = cluster.createTopic("events", 1);
+    for (const value of ["good", "misplaced", "lost", "behind"]) log.values([value]);
+    new DataView(log.batches[1].bytes.buffer).setBigInt64(0, BigInt(offset));
+    const one = await reader({}, { autoCommit: true });
+    const error = await one.failed();
+    assertInstanceOf(error, FatalError);
+    assertStringIncludes(error.message, "Partition events/0 can't be read on: the record batch at offset");
+    assertEquals(one.values.filter((value) => value !== "good"), []);
+    assertLessOrEqual(cluster.group("readers").offsets.get("events/0")!.offset, 1n);
+  });
+}
+
+kafkaTest("reads on when the partition grows while the broker answers", async ({ cluster, reader }) => {
+  const [log] = cluster.createTopic("events", 1);
+  log.values(["first"]);
+  const one = await reader();
+  await one.until("the first", () => one.values.length === 1);
+  cluster.endsBehind = 2; // brokers name the end from before they read
+  log.values(["a"]);
+  log.values(["b"]);
+  await one.until("the rest", () => one.values.length === 3);
+  assertEquals(one.logs.filter(({ level }) => level === "warn"), []);
 });
 
 kafkaTest("stops at a batch that says it has no length, instead of asking for it for ever", async (

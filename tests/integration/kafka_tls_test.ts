@@ -113,7 +113,7 @@ const CASES: readonly Case[] = [
   ],
   [
     "a broker that others have signed for",
-    () => ({ sslCa: undefined, sslServerName: "kafka.internal" }),
+    (at) => ({ sslCa: undefined, sslServerName: "kafka.internal", sslKey: at("client.key") }),
     /it shows a certificate of broker, signed by test ca\): look at kafka.ssl.ca/,
   ],
   [
@@ -149,6 +149,7 @@ Deno.test({
             tls: () => tlsOptions(config, runtime),
           };
           const address = { host: "127.0.0.1", port: front.port };
+          const before = front.seen.length;
           let outcome: unknown;
           try {
             const connection = await BrokerConnection.open(address, settings, runtime);
@@ -160,6 +161,7 @@ Deno.test({
             outcome = error;
           }
           if (typeof expected === "string") return assertEquals(outcome, expected);
+          assert(!front.seen.slice(before).includes("client"), "one that isn't trusted has got our certificate");
           assertInstanceOf(outcome, FatalError);
           assert(expected.test(outcome.message), outcome.message);
           assert(!outcome.message.includes(PASSWORD) && !outcome.message.includes("secret)"), outcome.message);

@@ -17,6 +17,8 @@ export interface CollectorOptions {
   readonly stdin?: string | Promise<string>;
   /** A compiled program to run in place of the source; it gets no environment variables but those named here. */
   readonly program?: string;
+  /** What it may have open at a time: ulimit -n. */
+  readonly openFiles?: number;
   /** The user and group to run as, when this process may choose. */
   readonly uid?: number;
 }
@@ -36,10 +38,13 @@ export class CollectorProcess implements AsyncDisposable {
   /** Resolves when the process is gone. */
   readonly status: Promise<Deno.CommandStatus>;
 
-  constructor(args: readonly string[], { cwd, environment = {}, stdin, program, uid }: CollectorOptions) {
+  constructor(args: readonly string[], { cwd, environment = {}, stdin, program, uid, openFiles }: CollectorOptions) {
     const fromSource = ["run", "--quiet", "--config", CONFIG, ...PERMISSIONS, MAIN];
-    this.#child = new Deno.Command(program ?? Deno.execPath(), {
-      args: [...program === undefined ? fromSource : [], ...args],
+    const command = [program ?? Deno.execPath(), ...program === undefined ? fromSource : [], ...args];
+    const limit = `ulimit -S -n ${openFiles} && ulimit -H -n ${openFiles} && exec "$0" "$@"`;
+    const [executable, ...rest] = openFiles === undefined ? command : ["sh", "-c", limit, ...command];
+    this.#child = new Deno.Command(executable, {
+      args: rest,
       cwd,
       env: { NO_COLOR: "1", ...environment },
       clearEnv: program !== undefined,

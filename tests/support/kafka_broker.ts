@@ -140,6 +140,8 @@ export class FakeKafka {
   fault: (request: RequestSeen) => Fault = () => undefined;
   /** What answers to fetches ask of us: nothing more on that connection for so long. */
   fetchThrottleMs = 0;
+  /** The next answer with records names an end that lies so many records before the real one. */
+  endsBehind = 0;
   /** Producers' larger batches are refused. */
   maxBatchByteLength = 1 << 20;
 
@@ -443,7 +445,10 @@ export class FakeKafka {
         { committedOnly, first: sent === 0 },
       );
       sent += read.length;
-      const end = typeof log === "number" ? -1 : log.end, stableEnd = typeof log === "number" ? -1 : log.stableEnd;
+      const behind = read.length > 0 ? this.endsBehind : 0;
+      this.endsBehind -= behind;
+      const end = typeof log === "number" ? -1 : log.end - behind,
+        stableEnd = typeof log === "number" ? -1 : log.stableEnd;
       const aborted = typeof log === "number" || !committedOnly
         ? []
         : log.aborted.filter(({ lastOffset }) => lastOffset >= one.offset);

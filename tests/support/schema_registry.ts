@@ -8,7 +8,14 @@ interface Registered {
 }
 
 /** What to do with a request in place of answering it. */
-export type RegistryFault = "error" | "throttle" | "reset" | "hang" | "garbage" | "unauthorized";
+export type RegistryFault =
+  | "error"
+  | "throttle"
+  | "reset"
+  | "hang"
+  | "garbage"
+  | "unauthorized"
+  | { readonly redirect: string };
 
 export class FakeRegistry implements AsyncDisposable {
   /** Paths of all requests, in order. */
@@ -64,6 +71,7 @@ export class FakeRegistry implements AsyncDisposable {
   }
 
   async #fail(fault: RegistryFault): Promise<Response> {
+    if (typeof fault === "object") return Response.redirect(fault.redirect);
     switch (fault) {
       case "error":
         return Response.json({ error_code: 50001, message: "Error in the backend data store" }, { status: 500 });

@@ -55,3 +55,8 @@ export async function storedIds(directory: string): Promise<number[]> {
   }
   return ids.sort((a, b) => a - b);
 }
+
+/** What the mode says of files and directories: "600". */
+export async function modeOf(path: string): Promise<string> {
+  return ((await Deno.stat(path)).mode! & 0o777).toString(8);
+}

@@ -12,6 +12,7 @@ import { CheckpointFile } from "../../checkpoint/checkpoint_file.ts";
 import { withAbort } from "../../runtime/abort.ts";
 import { Condition } from "../../runtime/condition.ts";
 import { FatalError, InvariantError, SplitLostError } from "../../runtime/errors.ts";
+import { openableFiles, RESERVED_OPEN_FILES } from "../../runtime/open_files.ts";
 import type { Epoch, Position, SplitId } from "../../records/position.ts";
 import type { PollLimit, RecordBatch } from "../../records/record_batch.ts";
 import type { Source, SourceContext, SourceHandler } from "../source.ts";
@@ -141,7 +142,7 @@ export class FileSource implements Source {
   }
 
   async #openState(handler: SourceHandler): Promise<Opened> {
-    const { follow, rotateWaitMs, maxOpen } = this.#config;
+    const { follow, rotateWaitMs } = this.#config;
     const { runtime, maxRecordByteLength } = this.#context;
     const path = this.#paths.hasFiles || this.#paths.sample ? this.#config.checkpoint : null;
     const checkpoints = await CheckpointFile.open({ path, source: "file" });
@@ -151,13 +152,25 @@ export class FileSource implements Source {
       open,
       checkpoints,
       handler,
-      maxOpen: follow ? maxOpen : Math.min(maxOpen, OPEN_WITHOUT_FOLLOW),
+      maxOpen: this.#maxOpen(),
       follow,
       maxRecordByteLength,
       closing: this.#closing.signal,
       onBroken: ({ split, file }, error) => this.#reportBroken(split, file, error),
     });
     return { open, catalog, feeder, clock: runtime.clock, rotateWaitMs, checkpoints };
+  }
+
+  /** As many as wanted, and as this process may. */
+  #maxOpen(): number {
+    const { follow, maxOpen } = this.#config;
+    const wanted = follow ? maxOpen : Math.min(maxOpen, OPEN_WITHOUT_FOLLOW);
+    const openable = Math.max(1, openableFiles(wanted + RESERVED_OPEN_FILES) - RESERVED_OPEN_FILES);
+    if (openable < wanted) {
+      const advice = "raise ulimit -n (LimitNOFILE of a service)";
+      this.#context.runtime.log.warn("fewer files can be open than file.max-open says", { wanted, openable, advice });
+    }
+    return Math.min(wanted, openable);
   }
 
   /** Standard input and the sample events. True when the sample events were all read before. */

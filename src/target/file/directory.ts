@@ -12,15 +12,19 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** Creates `path` and its missing parents, each durable in its parent. True when `path` was missing. */
-export async function makeDirectory(path: string): Promise<boolean> {
+/**
+ * Creates `path` and its missing parents, each durable in its parent. True when `path` was missing.
+ *
+ * @param mode of `path` alone.
+ */
+export async function makeDirectory(path: string, mode?: number): Promise<boolean> {
   try {
-    await Deno.mkdir(path);
+    await Deno.mkdir(path, { mode });
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) return await mustBeDirectory(path, error);
     if (!(error instanceof Deno.errors.NotFound) || dirname(path) === path) throw error;
     await makeDirectory(dirname(path));
-    return await makeDirectory(path);
+    return await makeDirectory(path, mode);
   }
   await syncDirectory(dirname(path));
   return true;
@@ -49,13 +53,16 @@ export class DirectoryTree {
    * The real directory for a key's directory segments, created where it is missing and durable. Goes down step by
    * step, since a symbolic link among the segments could lead out of the root.
    *
+   * @param mode of the last one, when it is made.
    * @throws FatalError when a link leads out of the root.
    */
-  async directory(segments: readonly string[]): Promise<string> {
+  async directory(segments: readonly string[], mode?: number): Promise<string> {
     let current = this.#root;
-    for (const segment of segments) {
+    for (const [i, segment] of segments.entries()) {
       const next = join(current, segment);
-      if (!await makeDirectory(next) && !this.#known.has(next)) await syncDirectory(current);
+      if (!await makeDirectory(next, i === segments.length - 1 ? mode : undefined) && !this.#known.has(next)) {
+        await syncDirectory(current);
+      }
       if (this.#known.size >= MAX_KNOWN_DIRECTORIES) this.#known.clear();
       this.#known.add(next);
       current = await this.#insideRoot(next);

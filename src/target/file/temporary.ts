@@ -13,20 +13,20 @@ export interface TemporaryFile {
   readonly file: Deno.FsFile;
 }
 
-/** Creates and locks an empty temporary file. The caller closes it, and renames or removes it. */
-export async function createTemporary(root: string, name: string): Promise<TemporaryFile> {
+/** Creates and locks an empty temporary file. The caller closes it, and renames or removes it. `mode` as for open(2). */
+export async function createTemporary(root: string, name: string, mode?: number): Promise<TemporaryFile> {
   const path = join(root, TEMPORARY_DIRECTORY, name);
-  const file = await openNew(path).catch(async (error) => {
+  const file = await openNew(path, mode).catch(async (error) => {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     await makeDirectory(join(root, TEMPORARY_DIRECTORY)); // removed by another collector that ended
-    return await openNew(path);
+    return await openNew(path, mode);
   });
   await tryLock(file);
   return { path, file };
 }
 
-function openNew(path: string): Promise<Deno.FsFile> {
-  return Deno.open(path, { write: true, createNew: true });
+function openNew(path: string, mode: number | undefined): Promise<Deno.FsFile> {
+  return Deno.open(path, { write: true, createNew: true, mode });
 }
 
 /** True when the lock is ours; also where the file system has no locks (then nobody tidies up after others). */

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertGreater, assertLess, assertRejects, assertS
 import fc from "fast-check";
 import { CheckpointFile } from "../../../src/checkpoint/checkpoint_file.ts";
 import { FatalError, InvariantError, SplitLostError } from "../../../src/runtime/errors.ts";
-import { inScratchDirectory } from "../../support/scratch.ts";
+import { inScratchDirectory, modeOf } from "../../support/scratch.ts";
 
 function inDirectory(run: (path: string, directory: string) => Promise<void>): Promise<void> {
   return inScratchDirectory(async (directory) => {
@@ -226,3 +226,12 @@ Deno.test("CheckpointFile finds after every open what was committed before", () 
       { seed: 3, numRuns: 25 },
     );
   }));
+
+Deno.test("CheckpointFile is its owner's alone, its directory as usual", async () => {
+  if (Deno.build.os === "windows") return;
+  await inDirectory(async (path) => {
+    await using(path, (file) => file.save());
+    const usual = (0o777 & ~Deno.umask()).toString(8);
+    assertEquals(await Promise.all([path, `${path}.lock`, join(path, "..")].map(modeOf)), ["600", "600", usual]);
+  });
+});

@@ -45,6 +45,16 @@ Deno.test("resolveConfig() gives typed values and defaults", () => {
   assertEquals([ageMs, byteLength], [15_000, 1024]);
 });
 
+Deno.test("resolveConfig() warns of secrets after --set, wherever they stand", () => {
+  const sets = ["tape.password=abc", "paper.url=https://me:abc@host/", "tape.speed=fast"];
+  const { warnings } = resolve(MINIMAL, { sets, environment: { COLLECTOR_TAPE_PIN: "1" } });
+  const because = "everyone on this machine can read it in the list of processes";
+  assertEquals(lines(warnings), [
+    `--set: tape.password: ${because}: set COLLECTOR_TAPE_PASSWORD, or write it into the config file`,
+    `--set: paper.url: ${because}: set COLLECTOR_PAPER_URL, or write it into the config file`,
+  ]);
+});
+
 Deno.test("resolveConfig() prefers --set to COLLECTOR_ to RAKAM_ to the file to the default", () => {
   const everywhere = {
     text: `${MINIMAL}flow.max-age=1s`,

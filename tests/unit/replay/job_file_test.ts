@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { JobFile, type JobPlan, NO_PROGRESS, rangeId } from "../../../src/replay/job_file.ts";
 import { FatalError } from "../../../src/runtime/errors.ts";
 import type { Manifest } from "../../../src/target/manifest.ts";
-import { inScratchDirectory } from "../../support/scratch.ts";
+import { inScratchDirectory, modeOf } from "../../support/scratch.ts";
 import { fakePlan } from "./fake_ranges.ts";
 
 const RANGE = {
@@ -276,4 +276,16 @@ jobTest("has units whose lines are longer than what is read at a time", async (d
     for (const name of names) await job.note(manifest(name));
     assertEquals((await job.units()).map(({ unit }) => unit), names);
   });
+});
+
+jobTest("is its owner's alone", async (directory) => {
+  if (Deno.build.os === "windows") return;
+  const job = await JobFile.open(join(directory, "jobs"), "nightly");
+  await job!.start(planOf());
+  await job!.note(manifest("u"));
+  const own = join(directory, "jobs/nightly");
+  const modes = ["", "lock", "plan.json", "units.ndjson"].map((name) => modeOf(join(own, name)));
+  assertEquals(await Promise.all(modes), ["700", "600", "600", "600"]);
+  assertEquals(await modeOf(join(directory, "jobs")), (0o777 & ~Deno.umask()).toString(8));
+  await job!.release();
 });

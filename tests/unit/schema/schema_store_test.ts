@@ -107,6 +107,32 @@ Deno.test("a registry that hangs or can't be reached gives way to the next", asy
   store.close();
 });
 
+Deno.test("a registry may send on within its host, with the credentials, and nowhere else", async () => {
+  await using registry = new FakeRegistry();
+  await using other = new FakeRegistry();
+  other.add(1, schema("a"));
+  other.authorization = "Bearer t0ken";
+  const config = { registryUrls: [registry.url], registryToken: "t0ken" };
+  const { store, feed } = await worldOf(config);
+  registry.faults.push({ redirect: `${other.url}/schemas/ids/1` });
+  assertEquals(linesOf((await feed([framed(1, datum("a", 1))])).pages), ['{"a":1}']);
+  store.close();
+  const elsewhere = other.url.replace("127.0.0.1", "localhost");
+  for (
+    const [redirect, message] of [
+      [`${elsewhere}/schemas/ids/1`, `sends on to ${elsewhere}, where nothing is asked`],
+      [`${registry.url}/schemas/ids/1`, "sends on more than 5 times"],
+    ]
+  ) {
+    const { store, feed } = await worldOf(config);
+    registry.faults.push(...Array(6).fill({ redirect }));
+    await assertRejects(() => feed([framed(1, datum("a", 1))]), FatalError, message);
+    registry.faults.length = 0;
+    store.close();
+  }
+  assertEquals(other.requests, ["/schemas/ids/1"]);
+});
+
 Deno.test("a stop ends the wait for the registry", async () => {
   const { store, feed } = await worldOf({ registryUrls: ["http://127.0.0.1:1"] });
   const stop = new AbortController();
@@ -223,10 +249,18 @@ Deno.test("a registry's certificate is checked against the authorities of the co
       onListen: () => {},
       key: await Deno.readTextFile(key),
       cert: await Deno.readTextFile(cert),
-    }, () => Response.json({ schema: JSON.stringify(schema("a")) }));
+    }, ({ url }) => {
+      const plain = Response.redirect("http://localhost/schemas/ids/2");
+      return url.endsWith("/2") ? plain : Response.json({ schema: JSON.stringify(schema("a")) });
+    });
     const url = `https://localhost:${server.addr.port}`;
     const { store, feed } = await worldOf({ registryUrls: [url], registryCaFile: ca });
     assertEquals(linesOf((await feed([framed(1, datum("a", 1))])).pages), ['{"a":1}']);
+    await assertRejects(
+      () => feed([framed(2, datum("a", 1))]),
+      FatalError,
+      "sends on to http://localhost, where nothing",
+    );
     store.close();
     const config = defaultConfig<SchemaConfig>(schemaSection.options, { registryUrls: [url] });
     const [finding] = await checkSchemas(config, { decode: configOf(), runtime: testRuntime() }, NEVER);

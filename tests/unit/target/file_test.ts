@@ -4,7 +4,7 @@ import { FatalError, RetriableError } from "../../../src/runtime/errors.ts";
 import { fileTarget } from "../../../src/target/file.ts";
 import { fileError } from "../../../src/target/file/errors.ts";
 import type { ObjectTarget, ReadableObjectTarget } from "../../../src/target/target.ts";
-import { inScratchDirectory } from "../../support/scratch.ts";
+import { inScratchDirectory, modeOf } from "../../support/scratch.ts";
 import { storedObject, testRuntime } from "../../support/stored_object.ts";
 
 const NEVER = new AbortController().signal;
@@ -193,3 +193,20 @@ Deno.test("the file target says what is wrong with a directory that can't be rea
     await assertRejects(() => Array.fromAsync(target.list("", NEVER)), FatalError, "is not a directory");
     await assertRejects(() => target.get("k", NEVER), FatalError, "is not a directory");
   }));
+
+Deno.test("the file target keeps dead letters from everyone but their owner, and nothing else", async () => {
+  if (Deno.build.os === "windows") return;
+  await inScratchDirectory(async (directory) => {
+    const target = create(join(directory, "out"));
+    await target.open(NEVER);
+    await target.put(storedObject("p/a/data", "x"), NEVER);
+    await target.put({ ...storedObject("q/_dead-letters/u", "x"), purpose: "dead-letter" }, NEVER);
+    const umask = Deno.umask();
+    const usual = { file: (0o666 & ~umask).toString(8), directory: (0o777 & ~umask).toString(8) };
+    const modes = ["p/a", "p/a/data", "q", "q/_dead-letters", "q/_dead-letters/u"].map((name) =>
+      modeOf(join(directory, "out", name))
+    );
+    assertEquals(await Promise.all(modes), [usual.directory, usual.file, usual.directory, "700", "600"]);
+    await target.close();
+  });
+});

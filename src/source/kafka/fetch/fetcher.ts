@@ -15,7 +15,7 @@ import {
   type IsolationLevel,
   READ_COMMITTED,
 } from "../protocol/fetch.ts";
-import { ChunkReader, CorruptBatchError, measureRecords } from "../records/chunk_reader.ts";
+import { ChunkReader, CorruptBatchError, type Measured, measureRecords } from "../records/chunk_reader.ts";
 import type { TopicWatch } from "./topic_watch.ts";
 
 export interface FetchSettings {
@@ -276,16 +276,9 @@ export class Fetcher {
       this.#events.empty?.(partition, Number(end));
       return null;
     }
-    let measured: ReturnType<typeof measureRecords>;
-    try {
-      measured = measureRecords(records, partition.fetchOffset);
-    } catch (error) {
-      if (!(error instanceof CorruptBatchError)) throw error;
-      const text = `Partition ${partition.split} can't be read on: ${error.message}`;
-      this.#events.failed(new FatalError(text, { cause: error }));
-      return null;
-    }
-    const { next, neededByteLength } = measured;
+    const measured = this.#measure(fetched, partition);
+    if (measured === null) return null;
+    const { next, byteLength, neededByteLength } = measured;
     if (next === partition.fetchOffset) {
       const more = Math.max(neededByteLength, 2 * partition.neededByteLength);
       partition.neededByteLength = Math.min(more, MAX_INT32);
@@ -293,10 +286,30 @@ export class Fetcher {
     }
     partition.neededByteLength = 0;
     // A small part would keep the whole answer in memory, and two would share it.
-    const own = records.length <= totalByteLength / 2 ? records.slice() : records;
-    const reader = new ChunkReader(own, partition.fetchOffset, fetched.aborted, partition.end);
+    const own = byteLength <= totalByteLength / 2 ? records.slice(0, byteLength) : records;
+    const reader = new ChunkReader(
+      own.subarray(0, byteLength),
+      partition.fetchOffset,
+      fetched.aborted,
+      partition.end,
+    );
     partition.add({ reader, byteLength: own.length, next });
     return own;
+  }
+
+  /** Null when the first batch is damaged: it is asked for again, and the second time is final. */
+  #measure({ records, highWatermark }: FetchedPartition, partition: Partition): Measured | null {
+    try {
+      return measureRecords(records, partition.fetchOffset, highWatermark < 0n ? Infinity : Number(highWatermark));
+    } catch (error) {
+      if (!(error instanceof CorruptBatchError)) throw error;
+      if (partition.corruptAt === error.offset) {
+        const text = `Partition ${partition.split} can't be read on: ${error.message}`;
+        this.#events.failed(new FatalError(text, { cause: error }));
+      } else if (!error.mayPass) this.#warnOnce(partition, error.message);
+      partition.corruptAt = error.offset;
+      return null;
+    }
   }
 
   #refused(errorCode: number, partition: Partition): void {

@@ -85,11 +85,11 @@ export async function tlsOptions(config: KafkaConfig, { clock }: Runtime): Promi
 
 /**
  * The certificate of a server that wasn't trusted, for people: node:tls doesn't say why here, not even that it has
- * expired. Nothing is sent. Empty when it can't be had.
+ * expired. Nothing is sent, our own certificate neither: who isn't trusted learns nothing. Empty when it can't be had.
  */
 export async function describeCertificate(
   { host, port }: { host: string; port: number },
-  options: tls.ConnectionOptions,
+  { cert: _, key: __, ...options }: tls.ConnectionOptions,
   { timeoutMs, runtime }: { timeoutMs: number; runtime: Runtime },
 ): Promise<string> {
   const socket = tls.connect({ ...options, host, port, rejectUnauthorized: false });

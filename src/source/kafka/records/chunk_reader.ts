@@ -28,12 +28,15 @@ export class CorruptBatchError extends Error {
   override readonly name = "CorruptBatchError";
   /** The batch's first offset. */
   readonly offset: number;
+  /** The partition may have grown while the broker answered: it names the end from before it reads. */
+  readonly mayPass: boolean;
 
-  constructor(offset: number, cause: unknown) {
+  constructor(offset: number, cause: unknown, mayPass = false) {
     super(`the record batch at offset ${offset} can't be read: ${messageOf(cause)}`, {
       cause,
     });
     this.offset = offset;
+    this.mayPass = mayPass;
   }
 }
 
@@ -57,28 +60,64 @@ const LEAST_LENGTH = 14;
 /** No broker answers with more. */
 const MOST_LENGTH = 2 ** 30;
 
+/** What an answer has of a partition's log. */
+export interface Measured {
+  /** Where the next fetch goes on. */
+  readonly next: number;
+  /** Of the whole batches that can be read. */
+  readonly byteLength: number;
+  /** What the first batch takes when there is no whole one, else 0. */
+  readonly neededByteLength: number;
+}
+
 /**
- * The whole batches at the beginning of `records`: where the next fetch goes on, and what it needs at least when there is
- * none.
+ * The whole batches at the beginning of `records`, held against `position`, which was asked for, against `logEnd`, which the
+ * broker named, and against each other: a batch's checksum doesn't cover its offset, and a wrong one would skip records.
  *
- * @throws CorruptBatchError when the first one says of itself what can't be: asking again wouldn't end.
+ * @throws CorruptBatchError when the first one says of itself what can't be. One after others ends what can be read: the
+ * next fetch begins with it.
  */
-export function measureRecords(records: Uint8Array, position: number): { next: number; neededByteLength: number } {
+export function measureRecords(records: Uint8Array, position: number, logEnd = Infinity): Measured {
   const view = new DataView(records.buffer, records.byteOffset, records.byteLength);
-  let next = position, at = 0;
+  let next = position, at = 0, before = -1, neededByteLength = 0;
+  let prior = { next, byteLength: at };
   while (at + LOG_OVERHEAD <= records.length) {
-    const length = view.getInt32(at + 8), byteLength = LOG_OVERHEAD + length;
-    if (length < LEAST_LENGTH || length > MOST_LENGTH) {
-      if (at > 0) return { next, neededByteLength: 0 }; // the next fetch begins with it
-      throw new CorruptBatchError(Number(view.getBigInt64(at)), new RangeError(`its length is ${length}`));
+    const first = Number(view.getBigInt64(at)), length = view.getInt32(at + 8), byteLength = LOG_OVERHEAD + length;
+    const isSized = length >= LEAST_LENGTH && length <= MOST_LENGTH;
+    if (isSized && at + byteLength > records.length) {
+      neededByteLength = byteLength;
+      break;
     }
-    if (at + byteLength > records.length) return { next, neededByteLength: byteLength };
-    const isBatch = view.getInt8(at + MAGIC_OFFSET) >= 2 && byteLength >= BATCH_HEADER_BYTE_LENGTH;
-    const lastOffset = Number(view.getBigInt64(at)) + (isBatch ? view.getInt32(at + 23) : 0);
-    next = Math.max(next, lastOffset + 1);
+    const isBatch = isSized && view.getInt8(at + MAGIC_OFFSET) >= 2 && byteLength >= BATCH_HEADER_BYTE_LENGTH;
+    const last = first + (isBatch ? view.getInt32(at + 23) : 0);
+    const problem = isSized ? misplaced({ first, last, before, next, position, logEnd }) : `its length is ${length}`;
+    if (problem !== null) {
+      const sound = first > before ? { next, byteLength: at } : prior; // of two that overlap, either may be the wrong one
+      if (sound.next > position) return { ...sound, neededByteLength: 0 };
+      throw new CorruptBatchError(first, new RangeError(problem), last >= logEnd);
+    }
+    prior = { next, byteLength: at };
+    next = Math.max(next, last + 1);
+    before = last;
     at += byteLength;
   }
-  return { next, neededByteLength: 0 };
+  if (next === position && neededByteLength === 0 && before >= 0) {
+    throw new CorruptBatchError(before, new RangeError(`it came for offset ${position}`));
+  }
+  return { next, byteLength: at, neededByteLength };
+}
+
+/** Why a batch can't be where it is; null when it can. Brokers may send batches before the one that was asked for. */
+function misplaced(
+  { first, last, before, next, position, logEnd }: Record<
+    "first" | "last" | "before" | "next" | "position" | "logEnd",
+    number
+  >,
+): string | null {
+  if (first <= before) return `the one before it ends with offset ${before}`;
+  if (last >= logEnd) return `it ends with offset ${last}, but the partition before ${logEnd}`;
+  const isSkipped = before >= 0 && next === position && first > position;
+  return isSkipped ? `offset ${position} was asked for, and the one before it ends with ${before}` : null;
 }
 
 export class ChunkReader {

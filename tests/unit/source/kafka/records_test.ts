@@ -225,13 +225,48 @@ Deno.test("measureRecords() doesn't ask for a batch whose length can't be", () =
   for (const length of [-1, 0, 3, 13, 2 ** 30 + 1, 2 ** 31 - 1]) {
     const view = new DataView(two.buffer);
     view.setInt32(one.length + 8, length);
-    assertEquals(measureRecords(two, 0), { next: 1, neededByteLength: 0 });
+    assertEquals(measureRecords(two, 0), { next: 1, byteLength: one.length, neededByteLength: 0 });
     const rest = two.subarray(one.length);
     assertThrows(
       () => measureRecords(rest, 1),
       CorruptBatchError,
       `at offset 1 can't be read: its length is ${length}`,
     );
+  }
+});
+
+Deno.test("measureRecords() holds offsets against what was asked for, the end and each other", () => {
+  /** Batches of two records, by their first offsets. */
+  const batches = (...firsts: number[]) =>
+    new Uint8Array(firsts.flatMap((first) => [
+      ...writeRecordBatch({ records: [record("a"), record("b")], baseOffset: BigInt(first) }),
+    ]));
+  const byteLength = batches(0).length;
+  const table: [number[], number, number, number | string][] = [
+    [[0, 2, 4], 0, 6, 3],
+    [[0, 2, 4], 3, 6, 3], // the first one lies before it
+    [[4, 8], 1, 10, 2], // compacted
+    [[0, 2, 3, 6], 0, 8, 1], // who knows which of the two it is
+    [[0, 1, 4], 0, 6, "the one before it ends with offset 1"],
+    [[4, 2, 6], 0, 8, "the one before it ends with offset 5"],
+    [[0, 2 ** 40, 4], 0, 6, 1],
+    [[0, 2, 4], 0, 5, 2],
+    [[2 ** 40, 2], 0, 4, "it ends with offset 1099511627777, but the partition before 4"],
+    [[2], 2, 3, "it ends with offset 3, but the partition before 3"],
+    [[0, 6], 4, 8, "offset 4 was asked for, and the one before it ends with 1"],
+    [[0], 4, 8, "it came for offset 4"],
+  ];
+  for (const [firsts, position, logEnd, expected] of table) {
+    const bytes = batches(...firsts);
+    if (typeof expected === "string") {
+      assertThrows(() => measureRecords(bytes, position, logEnd), CorruptBatchError, expected);
+      continue;
+    }
+    assertEquals(measureRecords(bytes, position, logEnd), {
+      next: firsts[expected - 1] + 2,
+      byteLength: expected * byteLength,
+      neededByteLength: 0,
+    });
   }
 });
 
