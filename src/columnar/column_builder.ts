@@ -7,9 +7,8 @@ import {
   recycledCapacity,
 } from "./byte_account.ts";
 import { TimestampValues } from "./fixed_values.ts";
-import { columnTypeOf, type Kind, UNTYPED } from "./kinds.ts";
-import { newValues } from "./new_values.ts";
-import type { ArrayValues } from "./nested_values.ts";
+import { ARRAY, columnTypeOf, type Kind, MAP, UNTYPED } from "./kinds.ts";
+import { newScalarValues } from "./new_values.ts";
 import type { ColumnType, TimestampForm } from "./types.ts";
 import type { Values } from "./values.ts";
 
@@ -17,9 +16,12 @@ const NO_BYTES = new Uint8Array(0), NO_ROWS = new Uint32Array(0);
 /** Offsets of no text at all. */
 const NO_TEXTS = new Uint32Array(1);
 
+/** Storage of arrays or maps. */
+export interface NestedStorage extends Values {
+  readonly elements: ColumnBuilder;
+}
+
 export interface ColumnSettings {
-  /** Elements of an ARRAY or MAP: there is no JSON to widen to; the column around them widens instead. Default false. */
-  readonly scalarOnly?: boolean;
   /** Whether text that looks like a date makes a DATE or TIMESTAMP column. Default true. */
   readonly detectTimes?: boolean;
   /** The kind that a column of numbers starts with at the least. Default INTEGER. */
@@ -50,21 +52,30 @@ export class ColumnBuilder {
   /** Pages since a record last named it. */
   idlePages = 0;
   readonly account: ByteAccount;
+  /** Null for elements of an ARRAY or MAP: there is no JSON to widen to; the column around them widens instead. */
+  readonly #newNested: ((kind: Kind, account: ByteAccount) => NestedStorage) | null;
   readonly #settings: ColumnSettings;
   /** While nullCount isn't 0: the row of each value, ascending. */
   #rows: Uint32Array = NO_ROWS;
   /** Storage of the page before, used again when this page's values turn out to be of the same kind. */
   #spare: Values | null = null;
 
-  constructor(name: string, account: ByteAccount, settings: ColumnSettings = {}) {
+  /** See nested_values.ts for columns that may hold arrays and maps. */
+  constructor(
+    name: string,
+    account: ByteAccount,
+    settings: ColumnSettings = {},
+    newNested: ((kind: Kind, account: ByteAccount) => NestedStorage) | null = null,
+  ) {
     this.name = name;
     this.account = account;
     this.#settings = settings;
+    this.#newNested = newNested;
     account.byteLength += COLUMN_OVERHEAD_BYTES + 2 * name.length;
   }
 
   get scalarOnly(): boolean {
-    return this.#settings.scalarOnly ?? false;
+    return this.#newNested === null;
   }
 
   get detectTimes(): boolean {
@@ -90,7 +101,7 @@ export class ColumnBuilder {
 
   /** Gives an UNTYPED column its kind. The rows so far are null. `form` is needed for TIMESTAMP. */
   become(kind: Kind, form: TimestampForm = "EPOCH_MS"): Values {
-    const values = this.#spare?.kind === kind ? this.#spare : newValues(kind, this.account, form);
+    const values = this.#spare?.kind === kind ? this.#spare : this.#newValues(kind, form);
     if (this.#spare !== values) this.#spare?.release();
     this.#spare = null;
     if (values instanceof TimestampValues) values.form = form;
@@ -156,7 +167,7 @@ export class ColumnBuilder {
 
   /** The column's type as it is now. */
   get type(): ColumnType {
-    const nested = this.values as ArrayValues | null;
+    const nested = this.values as Partial<NestedStorage> | null;
     return columnTypeOf(this.kind, nested?.elements?.kind ?? UNTYPED);
   }
 
@@ -188,6 +199,11 @@ export class ColumnBuilder {
     this.#spare = null;
     this.#replaceRows(0);
     this.account.byteLength -= COLUMN_OVERHEAD_BYTES + 2 * this.name.length;
+  }
+
+  #newValues(kind: Kind, form: TimestampForm): Values {
+    if (this.#newNested !== null && (kind === ARRAY || kind === MAP)) return this.#newNested(kind, this.account);
+    return newScalarValues(kind, this.account, form);
   }
 
   get #listed(): { readonly rows: Uint32Array | null; readonly valueCount: number } {

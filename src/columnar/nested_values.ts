@@ -1,11 +1,10 @@
 import type { ArrayBlock, Block, BlockRows, MapBlock, ScalarBlock, VarcharBlock } from "./block.ts";
 import { type ByteAccount, grownCapacity, MIN_CAPACITY, recycledCapacity } from "./byte_account.ts";
-import { ColumnBuilder } from "./column_builder.ts";
+import { ColumnBuilder, type ColumnSettings, type NestedStorage } from "./column_builder.ts";
 import { ARRAY, columnTypeOf, type Kind, MAP } from "./kinds.ts";
-import type { Values } from "./values.ts";
 
 /** Where each value's elements end. */
-abstract class NestedValues implements Values {
+abstract class NestedValues implements NestedStorage {
   abstract readonly kind: Kind;
   /** Length capacity + 1. */
   offsets: Uint32Array = new Uint32Array(1);
@@ -16,7 +15,7 @@ abstract class NestedValues implements Values {
 
   constructor(account: ByteAccount) {
     this.#account = account;
-    this.elements = new ColumnBuilder("", account, { scalarOnly: true });
+    this.elements = new ColumnBuilder("", account);
     account.byteLength += this.offsets.byteLength;
   }
 
@@ -76,7 +75,7 @@ export class MapValues extends NestedValues {
 
   constructor(account: ByteAccount) {
     super(account);
-    this.keys = new ColumnBuilder("", account, { scalarOnly: true, detectTimes: false });
+    this.keys = new ColumnBuilder("", account, { detectTimes: false });
   }
 
   block(rows: BlockRows): Block {
@@ -99,4 +98,13 @@ export class MapValues extends NestedValues {
     super.release();
     this.keys.release();
   }
+}
+
+/** A column of a table: it may hold arrays and maps, too. */
+export function newTableColumn(name: string, account: ByteAccount, settings: ColumnSettings = {}): ColumnBuilder {
+  return new ColumnBuilder(name, account, settings, newNested);
+}
+
+function newNested(kind: Kind, account: ByteAccount): NestedStorage {
+  return kind === ARRAY ? new ArrayValues(account) : new MapValues(account);
 }

@@ -7,27 +7,14 @@ import {
   IntegerValues,
   TimestampValues,
 } from "./fixed_values.ts";
-import {
-  ARRAY,
-  BIGINT,
-  BOOLEAN,
-  DATE,
-  DOUBLE,
-  INTEGER,
-  JSON_TEXT,
-  type Kind,
-  MAP,
-  TIMESTAMP,
-  VARCHAR,
-} from "./kinds.ts";
-import { ArrayValues, MapValues } from "./nested_values.ts";
+import { BIGINT, BOOLEAN, DATE, DOUBLE, INTEGER, JSON_TEXT, type Kind, TIMESTAMP, VARCHAR } from "./kinds.ts";
 import type { TimestampForm } from "./types.ts";
 import type { Values } from "./values.ts";
 import { VarcharValues } from "./varchar_values.ts";
 import { InvariantError } from "../runtime/errors.ts";
 
-/** Empty storage for a kind. `form` matters for TIMESTAMP only. */
-export function newValues(kind: Kind, account: ByteAccount, form: TimestampForm): Values {
+/** Empty storage for a kind of single values. `form` matters for TIMESTAMP only. */
+export function newScalarValues(kind: Kind, account: ByteAccount, form: TimestampForm): Values {
   switch (kind) {
     case VARCHAR:
     case JSON_TEXT:
@@ -44,10 +31,6 @@ export function newValues(kind: Kind, account: ByteAccount, form: TimestampForm)
       return new DateValues(account);
     case TIMESTAMP:
       return new TimestampValues(account, form);
-    case ARRAY:
-      return new ArrayValues(account);
-    case MAP:
-      return new MapValues(account);
     default:
       throw new InvariantError(`no storage for kind ${kind}`);
   }

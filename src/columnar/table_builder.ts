@@ -5,7 +5,8 @@ import {
   recycledCapacity,
   TABLE_OVERHEAD_BYTES,
 } from "./byte_account.ts";
-import { ColumnBuilder, type ColumnSettings } from "./column_builder.ts";
+import type { ColumnBuilder, ColumnSettings } from "./column_builder.ts";
+import { newTableColumn } from "./nested_values.ts";
 import type { Page } from "./page.ts";
 import type { TableName } from "./types.ts";
 
@@ -72,7 +73,7 @@ export class TableBuilder {
   column(name: string): ColumnBuilder {
     let column = this.#known.get(name);
     if (column === undefined) {
-      column = new ColumnBuilder(name, this.#account, this.#settings.columnSettings(name));
+      column = newTableColumn(name, this.#account, this.#settings.columnSettings(name));
       column.ordinal = -1;
       this.#known.set(name, column);
     }

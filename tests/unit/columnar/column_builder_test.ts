@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { isNull } from "../../../src/columnar/block.ts";
 import { ByteAccount } from "../../../src/columnar/byte_account.ts";
+import { newTableColumn } from "../../../src/columnar/nested_values.ts";
 import { ColumnBuilder } from "../../../src/columnar/column_builder.ts";
 import type { IntegerValues } from "../../../src/columnar/fixed_values.ts";
 import { BIGINT, DOUBLE, INTEGER, JSON_TEXT, VARCHAR } from "../../../src/columnar/kinds.ts";
@@ -29,7 +30,7 @@ function nullsOf(column: ColumnBuilder): string {
 }
 
 Deno.test("rows are listed only when some are null", () => {
-  const column = new ColumnBuilder("c", new ByteAccount());
+  const column = newTableColumn("c", new ByteAccount());
   append(column, [1, 2, 3]);
   assertEquals(column.block().rows, null);
   append(column, [null, 4]);
@@ -43,7 +44,7 @@ Deno.test("rows are listed only when some are null", () => {
 });
 
 Deno.test("a truncated null doesn't come back under a value", () => {
-  const column = new ColumnBuilder("c", new ByteAccount());
+  const column = newTableColumn("c", new ByteAccount());
   append(column, [1, null, null]);
   column.truncate(1);
   append(column, [2, 3, null]);
@@ -54,14 +55,14 @@ Deno.test("a truncated null doesn't come back under a value", () => {
 });
 
 Deno.test("a column of nulls becomes VARCHAR of nulls", () => {
-  const column = new ColumnBuilder("c", new ByteAccount());
+  const column = newTableColumn("c", new ByteAccount());
   append(column, [null, null]);
   const block = column.block();
   assertEquals([block.type, nullsOf(column)], ["VARCHAR", "--"]);
 });
 
 Deno.test("widening keeps rows and nulls", () => {
-  const column = new ColumnBuilder("c", new ByteAccount());
+  const column = newTableColumn("c", new ByteAccount());
   append(column, [1, null, -7]);
   widenToBigint(column);
   assertEquals(column.kind, BIGINT);
@@ -77,7 +78,7 @@ Deno.test("widening keeps rows and nulls", () => {
 });
 
 Deno.test("elements may not become JSON", () => {
-  const column = new ColumnBuilder("", new ByteAccount(), { scalarOnly: true });
+  const column = new ColumnBuilder("", new ByteAccount());
   append(column, [1]);
   assertEquals(widenToJson(column), false);
   assertEquals(column.kind, INTEGER);
@@ -85,7 +86,7 @@ Deno.test("elements may not become JSON", () => {
 
 Deno.test("all memory goes back to the account", () => {
   const account = new ByteAccount();
-  const column = new ColumnBuilder("name", account);
+  const column = newTableColumn("name", account);
   append(column, [1, 2, null, null, ...Array.from({ length: 1000 }, (_, i) => i)]);
   widenToBigint(column);
   column.reset();

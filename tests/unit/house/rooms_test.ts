@@ -57,6 +57,26 @@ async function readImports(): Promise<Map<string, string[]>> {
   return imports;
 }
 
+/** The files of the first circle that is found, or none. */
+function circleIn(imports: ReadonlyMap<string, readonly string[]>): string[] {
+  const done = new Set<string>();
+  const visit = (file: string, trail: readonly string[]): string[] => {
+    if (trail.includes(file)) return [...trail.slice(trail.indexOf(file)), file];
+    if (done.has(file)) return [];
+    for (const other of imports.get(file) ?? []) {
+      const circle = visit(other, [...trail, file]);
+      if (circle.length > 0) return circle;
+    }
+    done.add(file);
+    return [];
+  };
+  for (const file of imports.keys()) {
+    const circle = visit(file, []);
+    if (circle.length > 0) return circle;
+  }
+  return [];
+}
+
 const imports = await readImports();
 const roomOf = (path: string) => path.split("/")[0];
 
@@ -89,4 +109,8 @@ Deno.test("no source and no target looks into another one's folder", () => {
     return own === undefined ? [] : theirs.map((other) => `${path} imports ${other}`);
   });
   assertEquals(across, [], "what two of them need stands beside source.ts or target.ts, or in runtime/");
+});
+
+Deno.test("no files of src import each other in a circle", () => {
+  assertEquals(circleIn(imports), [], "split one of them: what both need becomes a file of its own");
 });

@@ -27,7 +27,7 @@ async function check(fields: Partial<FileConfig>, files: Readonly<Record<string,
 Deno.test("checkFiles() counts files and bytes, and tries the checkpoint file", async () => {
   const results = await check({ path: ["*.log"] }, { "a.log": "12345", "b.log": "x".repeat(2048) });
   assertEquals(results.map(({ ok }) => ok), [true, true]);
-  assertEquals(results[0].detail, "2 with 2kB");
+  assertEquals(results[0].detail, "2 with 2 kB");
   assertStringIncludes(results[1].detail, "first start");
 });
 
