@@ -1,13 +1,9 @@
-/** Writes what is generated from the option specs: config.example.properties and the README's key table. */
+/** Writes what is generated from the option specs: config.example.properties and the help page of all keys. */
 
+import { exampleProperties, keysPage } from "../config/docs.ts";
 import { EXAMPLE_VALUES, REGISTRY } from "../registry.ts";
-import { exampleProperties, keyTable, withKeyTable } from "../config/docs.ts";
 
 const root = new URL("../../", import.meta.url);
-const readme = new URL("README.md", root);
 
-await Deno.writeTextFile(
-  new URL("config.example.properties", root),
-  exampleProperties(REGISTRY, EXAMPLE_VALUES),
-);
-await Deno.writeTextFile(readme, withKeyTable(await Deno.readTextFile(readme), keyTable(REGISTRY)));
+await Deno.writeTextFile(new URL("config.example.properties", root), exampleProperties(REGISTRY, EXAMPLE_VALUES));
+await Deno.writeTextFile(new URL("src/help/keys.md", root), keysPage(REGISTRY));

@@ -7,7 +7,7 @@ import { openLog } from "../runtime/log_output.ts";
 import { Metrics } from "../runtime/metrics.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { EXIT } from "./exit_code.ts";
-import type { Host } from "./host.ts";
+import { type Host, wantsColors } from "./host.ts";
 import { RowOutput } from "./row_output.ts";
 import { stopOnSignals } from "./shutdown.ts";
 import { showStatus } from "./status.ts";
@@ -54,7 +54,7 @@ export function openProcessLog(config: ProcessConfig, terminal: Terminal, host: 
   return openLog({
     level: config.logLevel,
     format: isPretty(config, terminal) ? "pretty" : "json",
-    colors: terminal.isTerminal && (host.environment.NO_COLOR ?? "") === "",
+    colors: terminal.isTerminal && wantsColors(host.environment),
     write: (line) => terminal.write(line),
     clean: redactUrls,
   });

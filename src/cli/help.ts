@@ -1,69 +1,48 @@
-import { type Commands, COMMON_FLAGS, DEFAULT_COMMAND } from "./arguments.ts";
-import type { Command, Flag } from "./command.ts";
-import { EXIT_CODE_DOCS } from "./exit_code.ts";
+import { nearest } from "../config/suggest.ts";
+import type { Commands } from "./arguments.ts";
+import { type Arguments, type Command, UsageError } from "./command.ts";
+import { EXIT, type ExitCode } from "./exit_code.ts";
+import { type Host, print, textStyleOf } from "./host.ts";
+import { commandHelp, commandUsage, topicList } from "./usage.ts";
 
-const PROGRAM = "collector";
-
-/** Rows of two columns, the second one aligned and indented by two. */
-function twoColumns(rows: readonly (readonly [string, string])[]): string {
-  const width = Math.max(...rows.map(([left]) => left.length));
-  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}\n`).join("");
+/** `help`, which knows the other commands. The pages are only loaded when somebody wants one. */
+export function helpCommand(others: Commands): Command {
+  const command: Command = {
+    summary: "list the topics of the help, or show one, as in: collector help kafka",
+    usage: "[TOPIC | COMMAND]",
+    doc: "Shows a page of the help, or how a command is written, or both. Without a word it lists what there is.",
+    flags: [],
+    maxPositionals: 1,
+    run: (args, host) => show({ ...others, help: command }, args, host),
+  };
+  return command;
 }
 
-function flagRow({ name, short, value, repeatable, doc }: Flag): [string, string] {
-  const names = `${short === undefined ? "" : `-${short}, `}--${name}${value === undefined ? "" : ` ${value}`}`;
-  return [names, repeatable ? `${doc}; may be repeated` : doc];
+async function show(commands: Commands, args: Arguments, host: Host): Promise<ExitCode> {
+  const [{ PAGES, summaryOf }, { terminalText }] = await Promise.all([
+    import("../help/pages.ts"),
+    import("../help/terminal_text.ts"),
+  ]);
+  const style = textStyleOf(host);
+  const [topic] = args.positionals;
+  if (topic === undefined) {
+    const summaries = Object.entries(PAGES).map(([name, page]) => [name, summaryOf(page)] as const);
+    await print(host, topicList(summaries, commands, style.columns));
+    return EXIT.done;
+  }
+  const command = Object.hasOwn(commands, topic) ? commands[topic] : undefined;
+  const page = Object.hasOwn(PAGES, topic) ? terminalText(PAGES[topic], style) : undefined;
+  if (page === undefined) {
+    if (command === undefined) throw unknownTopic(topic, [...Object.keys(PAGES), ...Object.keys(commands)]);
+    await print(host, commandHelp(topic, command, style.columns));
+  } else {
+    await print(host, command === undefined ? page : `${commandUsage(topic, command, style.columns)}\n${page}`);
+  }
+  return EXIT.done;
 }
 
-/** What `collector --help` prints. */
-export function generalHelp(commands: Commands): string {
-  const { flags } = commands[DEFAULT_COMMAND];
-  return `Collects events from a source and writes them to a target as compressed files; nothing is lost on the way.
-
-Usage: ${PROGRAM} [${DEFAULT_COMMAND}] CONFIG.properties [options]
-       ${PROGRAM} COMMAND [options]
-
-Commands:
-${twoColumns(Object.entries(commands).map(([name, { summary }]) => [name, summary]))}
-Options of ${DEFAULT_COMMAND}, the command when none is named:
-${twoColumns([...flags, ...COMMON_FLAGS].map(flagRow))}
-${configHelp()}
-Exit codes:
-${twoColumns(EXIT_CODE_DOCS.map(([code, doc]) => [String(code), doc]))}
-${PROGRAM} COMMAND --help says more about a command.
-`;
-}
-
-/** What `collector COMMAND --help` prints. */
-export function commandHelp(name: string, command: Command): string {
-  return `${command.doc}
-
-Usage: ${PROGRAM} ${name} ${command.usage}
-
-Options:
-${twoColumns([...command.flags, ...COMMON_FLAGS].map(flagRow))}
-${configHelp()}
-Exit codes:
-${twoColumns(EXIT_CODE_DOCS.map(([code, doc]) => [String(code), doc]))}`;
-}
-
-/** What is printed when nothing at all says what to do. */
-export function shortHelp(): string {
-  return `Nothing to do: there is no config.
-
-  ${PROGRAM} CONFIG.properties         collect, as the file says
-  ${PROGRAM} check CONFIG.properties   try a config without reading or writing data
-  ${PROGRAM} --help                    everything else
-
-To see synthetic events as rows, without any file:
-
-  ${PROGRAM} --set stream.source=demo --set target=console --set middleware.max-flush-duration=1s
-`;
-}
-
-function configHelp(): string {
-  return `Every key of the config can also be set by --set or by an environment variable: kafka.group.id by
-COLLECTOR_KAFKA_GROUP_ID; a dash becomes two underscores. The strongest first: --set, COLLECTOR_*, RAKAM_*, the file,
-the default.
-`;
+function unknownTopic(word: string, topics: readonly string[]): UsageError {
+  const meant = nearest(word, topics, Math.max(1, Math.floor(word.length / 2)));
+  const hint = meant === undefined ? "collector help lists the topics" : `did you mean ${meant}?`;
+  return new UsageError(`there is no help on "${word}"; ${hint}`);
 }

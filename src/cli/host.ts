@@ -2,6 +2,7 @@ import type { Environment } from "../config/environment.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Machine } from "../runtime/machine.ts";
 import type { Random } from "../runtime/random.ts";
+import type { TextStyle } from "../help/layout.ts";
 import type { OutputStream } from "../target/target.ts";
 
 /** The signals that ask the process to end. */
@@ -38,4 +39,20 @@ export interface Host {
 export async function print(host: Pick<Host, "stdout">, text: string): Promise<void> {
   const bytes = new TextEncoder().encode(text);
   for (let offset = 0; offset < bytes.length;) offset += await host.stdout.write(bytes.subarray(offset));
+}
+
+/** Text for people is fitted to a terminal up to here: longer lines are hard to read. */
+const MAX_COLUMNS = 120;
+/** That of output that is no terminal, which has no colours either. */
+const PLAIN_COLUMNS = 80;
+
+/** How text for people may look on standard output. */
+export function textStyleOf({ stdout, stderr, environment }: Host): TextStyle {
+  if (!stdout.isTerminal()) return { columns: PLAIN_COLUMNS, colors: false };
+  return { columns: Math.min(stderr.columns(), MAX_COLUMNS), colors: wantsColors(environment) };
+}
+
+/** What the user says about colours (no-color.org); whether there is a terminal is another question. */
+export function wantsColors(environment: Environment): boolean {
+  return (environment.NO_COLOR ?? "") === "" && environment.TERM !== "dumb";
 }

@@ -8,7 +8,7 @@ import { limitsOf } from "../loop/limits.ts";
 import { REGISTRY, type SECTIONS } from "../registry.ts";
 import { ConfigError, type ConfigProblem, messageOf } from "../runtime/errors.ts";
 import { type Arguments, type Flag, UsageError } from "./command.ts";
-import { shortHelp } from "./help.ts";
+import { shortHelp } from "./usage.ts";
 import type { Host } from "./host.ts";
 
 /** The flags of every command that reads a config. */

@@ -6,8 +6,8 @@ import { parseInvocation } from "./arguments.ts";
 import { UsageError } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
-import { commandHelp, generalHelp } from "./help.ts";
-import { type Host, print } from "./host.ts";
+import { commandHelp, generalHelp } from "./usage.ts";
+import { type Host, print, textStyleOf } from "./host.ts";
 import { formatConfigError, NoConfigError } from "./load_config.ts";
 import { exitCodeOf } from "./shutdown.ts";
 
@@ -26,7 +26,8 @@ export async function main(host: Host): Promise<ExitCode> {
 async function runCommand(host: Host): Promise<ExitCode> {
   const { name, named, command, args } = parseInvocation(host.args, COMMANDS);
   if (args.has("help")) {
-    await print(host, named ? commandHelp(name, command) : generalHelp(COMMANDS));
+    const { columns } = textStyleOf(host);
+    await print(host, named ? commandHelp(name, command, columns) : generalHelp(COMMANDS, columns));
     return EXIT.done;
   }
   if (args.has("version")) {

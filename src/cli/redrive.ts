@@ -12,11 +12,11 @@ import { JOB_FLAGS, jobNameOf, prefixOf, saysOf, waysOf } from "./replay.ts";
 export const redriveCommand: Command = {
   summary: "try dead letters again, with today's config and schemas",
   usage: "[CONFIG.properties] [options]",
-  doc: `Reads the dead letters that are there when it starts, decodes them as the config says now, and writes what has
-become rows. What still can't be decoded is stored as dead letters again. An object whose letters were tried moves to
-_redriven/ beside it once all is stored, so that nothing is tried twice; a run that was stopped or killed is finished by
-the next one, which comes to the same objects. Letters that can't be decoded on their own (of files of which rows are
-written already) stay where they are.`,
+  doc:
+    `Reads the dead letters that are there when it starts, decodes them as the config says now, and writes what has become
+rows. What still can't be decoded is stored as dead letters again.
+
+collector help redrive says more.`,
   flags: [
     { name: "prefix", value: "PREFIX", doc: "of what a replay wrote below this prefix, to there" },
     ...JOB_FLAGS,

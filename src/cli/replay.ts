@@ -27,13 +27,11 @@ export const JOB_FLAGS: readonly Flag[] = [
 export const replayCommand: Command = {
   summary: "read a range again, write it and end: for cron and by hand",
   usage: "[CONFIG.properties] --from TIME --to TIME | --last DURATION | --until-now [options]",
-  doc: `Reads a range of the config's source, fixed when it starts, and writes it as the config says, beside the live
-collector: it joins no group, takes no lease and moves no checkpoint. Times are when records arrived, in UTC unless they
-say otherwise. Files are read whole, without a range.
+  doc:
+    `Reads a range of the config's source, fixed when it starts, writes it as the config says, and ends. It runs beside the
+live collector: it joins no group, takes no lease and moves no checkpoint.
 
-A run that was stopped or killed is finished by the next run of the same job, which comes to the same objects. The same
-range twice gives the same objects, too, under the same names. A report with all ranges, objects and checksums is stored
-below _replays/.`,
+collector help replay says more: ranges, jobs, cron, reports.`,
   flags: [
     ...RANGE_FLAGS,
     {

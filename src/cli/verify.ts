@@ -32,15 +32,11 @@ const DEFAULT_LATENESS = "5m";
 export const verifyCommand: Command = {
   summary: "prove that everything that was read is in the target",
   usage: "[CONFIG.properties] [options]",
-  doc: `Reads the manifests in the target and checks that the objects that they list are there with the right size, that
-the ranges of each split follow each other without a gap, and that they reach the positions that the source has
-committed. The ranges that finished replays and redrives have in their reports, below _replays/, must be in manifests,
-too, whichever units have them: whoever deletes what a replay wrote deletes its report as well. It reads only, beside
-a running collector, and holds no list of objects in memory.
+  doc:
+    `Proves from the manifests in the target that everything that was read is there, as far as the source has committed it.
+It reads only, beside a running collector.
 
-Exits with 0 when nothing is missing or damaged, with 4 when something is, with 1 when not everything could be
-looked at. Records that are there twice, and objects that no manifest lists, are said and change nothing (but see
---strict): a crash leaves them. What a collector writes meanwhile never counts as missing.`,
+collector help verify says more: what counts as missing, exit codes, hour markers.`,
   flags: [
     { name: "checksums", doc: "read all objects and compare their SHA-256" },
     { name: "deep", doc: "read all objects, compare their SHA-256, unpack them and count their rows" },

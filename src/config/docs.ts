@@ -1,4 +1,4 @@
-/** The option specs as an example config and as a table for the README: what users read is what the code does. */
+/** The option specs as an example config and as a page of the help: what users read is what the code does. */
 
 import { variableOfKey } from "./environment.ts";
 import type { Option } from "./option.ts";
@@ -133,32 +133,23 @@ function cell(text: string): string {
   return text.replaceAll("|", "\\|").replaceAll("<", "&lt;").replaceAll("\n", " ");
 }
 
-/** The keys as Markdown: a heading and a table for each group. */
-export function keyTable(registry: Registry<AnySections>): string {
+const KEYS_HEAD = `# All keys
+
+Every key with its default and its meaning.
+
+<!-- Made from the option specs: deno task docs -->
+`;
+
+/** The text of the help page keys.md: a heading and a table for each group of keys. */
+export function keysPage(registry: Registry<AnySections>): string {
   const blocks = chaptersOf(registry).filter(({ options }) => options.length > 0).map((chapter) => {
     const rows = chapter.options.map((option) => {
       const shown = option.defaultText === undefined ? "" : `\`${cell(option.defaultText)}\``;
       const notes = traits(option, chapter.neededBy);
       return `| \`${option.key}\` | ${shown} | ${cell(notes === "" ? option.doc : `${option.doc} *${notes}*`)} |`;
     });
-    return [`### ${chapter.title}`, "", chapter.doc, "", "| key | default | meaning |", "|---|---|---|", ...rows].join(
-      "\n",
-    );
+    const head = ["| key | default | meaning |", "|---|---|---|"];
+    return [`\n## ${chapter.title}`, "", chapter.doc, "", ...head, ...rows, ""].join("\n");
   });
-  return blocks.join("\n\n");
-}
-
-const BEGIN = "<!-- keys:begin -->";
-const END = "<!-- keys:end -->";
-
-/**
- * The README with the key table between its markers renewed.
- *
- * @throws RangeError when it doesn't have both markers, in their order.
- */
-export function withKeyTable(readme: string, table: string): string {
-  const begin = readme.indexOf(BEGIN), end = readme.indexOf(END);
-  if (begin < 0 || end < begin) throw new RangeError(`the text has no "${BEGIN}" followed by "${END}"`);
-  const ignored = `<!-- deno-fmt-ignore-start -->\n\n${table}\n\n<!-- deno-fmt-ignore-end -->`;
-  return `${readme.slice(0, begin + BEGIN.length)}\n\n${ignored}\n\n${readme.slice(end)}`;
+  return KEYS_HEAD + blocks.join("");
 }

@@ -3,7 +3,7 @@ import { formatByteSize, formatDurationMs, parseByteSize, parseDurationMs } from
 
 /**
  * What one key of the properties file is: its one description, from which come parsing, validation, the example config,
- * the key table of the README, `check`'s output and the hiding of secrets.
+ * the help page of all keys, `check`'s output and the hiding of secrets.
  */
 export interface Option<T> {
   /** The key, as in the file. */

@@ -1,5 +1,5 @@
-import { assertEquals, assertThrows } from "@std/assert";
-import { escapeValue, exampleProperties, keyTable, withKeyTable } from "../../../src/config/docs.ts";
+import { assertEquals, assertMatch } from "@std/assert";
+import { escapeValue, exampleProperties, keysPage } from "../../../src/config/docs.ts";
 import { parseProperties } from "../../../src/config/properties.ts";
 import { testRegistry } from "./test_registry.ts";
 
@@ -47,12 +47,13 @@ ${rule}
   ]);
 });
 
-Deno.test("keyTable() has a table for each group", () => {
-  const table = keyTable(testRegistry);
-  const flow = table.slice(table.indexOf("### Flow"));
+Deno.test("keysPage() has a table for each group", () => {
+  const page = keysPage(testRegistry);
+  assertMatch(page, /^# All keys\n\n.+\n\n<!-- .+ -->\n\n## Source and target\n/);
+  const flow = page.slice(page.indexOf("## Flow"));
   assertEquals(
     flow,
-    `### Flow
+    `## Flow
 
 How much, and when.
 
@@ -61,21 +62,9 @@ How much, and when.
 | \`flow.max-age\` | \`15s\` | For the test. *Duration, at least 1ms.* |
 | \`flow.size\` |  | For the test. *Size. When not set: no limit.* |
 | \`flow.fast\` | \`false\` | For the test. *True or false.* |
-| \`flow.tags\` | \`a,b\` | For the test. *Comma-separated list.* |`,
+| \`flow.tags\` | \`a,b\` | For the test. *Comma-separated list.* |
+`,
   );
-});
-
-Deno.test("withKeyTable() replaces what is between the markers, again and again", () => {
-  const readme = "# Title\n\n<!-- keys:begin -->\nold\n<!-- keys:end -->\n\nThe end.\n";
-  const once = withKeyTable(readme, "new");
-  assertEquals(
-    once,
-    "# Title\n\n<!-- keys:begin -->\n\n<!-- deno-fmt-ignore-start -->\n\nnew\n\n<!-- deno-fmt-ignore-end -->\n\n" +
-      "<!-- keys:end -->\n\nThe end.\n",
-  );
-  assertEquals(withKeyTable(once, "new"), once);
-  assertThrows(() => withKeyTable("no markers", "new"), RangeError, 'the text has no "<!-- keys:begin -->"');
-  assertThrows(() => withKeyTable("<!-- keys:end --><!-- keys:begin -->", "new"), RangeError);
 });
 
 Deno.test("escapeValue() writes what a properties file gives back", () => {

@@ -26,6 +26,7 @@ const ROOMS: Readonly<Record<string, string>> = {
   "verify": "verify.ts",
   "registry.ts": "",
   "assemble.ts": "",
+  "help": "pages.ts",
   "cli": "main.ts",
   "build": "build.ts",
 };

@@ -9,10 +9,10 @@ import { pageOf } from "../unit/encode/pages.ts";
 const ROOT = join(import.meta.dirname!, "../..");
 const NEVER = new AbortController().signal;
 
-/** The README's target as a module: its code as it stands there, its imports pointed at the sources. */
-async function readmeTarget(directory: string): Promise<TargetComponent<{ directory: string }>> {
-  const readme = await Deno.readTextFile(join(ROOT, "README.md"));
-  const [, code] = /```ts\n(\/\/ src\/target\/[\s\S]*?)```/.exec(readme)!;
+/** The help's target as a module: its code as it stands there, its imports pointed at the sources. */
+async function helpTarget(directory: string): Promise<TargetComponent<{ directory: string }>> {
+  const page = await Deno.readTextFile(join(ROOT, "src/help/targets.md"));
+  const [, code] = /```ts\n(\/\/ src\/target\/[\s\S]*?)```/.exec(page)!;
   const sources = pathToFileURL(join(ROOT, "src")).href;
   const module = join(directory, "totals.ts");
   await Deno.writeTextFile(
@@ -28,9 +28,9 @@ async function readmeTarget(directory: string): Promise<TargetComponent<{ direct
   return (await import(pathToFileURL(module).href)).totalsTarget;
 }
 
-Deno.test("the README's custom target compiles, and sums what its pages hold", () =>
+Deno.test("the help's custom target compiles, and sums what its pages hold", () =>
   inScratchDirectory(async (directory) => {
-    const component = await readmeTarget(directory);
+    const component = await helpTarget(directory);
     const totals = join(directory, "totals");
     assertEquals(component.options.directory.key, "target.totals.directory");
     const target = component.create({ directory: totals }, { runtime: testRuntime() }) as PageTarget;
