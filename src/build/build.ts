@@ -3,6 +3,7 @@ import { basename, dirname, join } from "node:path";
 import { type Bundle, bundle } from "./bundle.ts";
 import { runDeno } from "./command.ts";
 import { installSubstitute, lacksRuntime } from "./runtime.ts";
+import { bomOf, noticesText, thirdPartiesOf } from "./third_party.ts";
 
 /**
  * All that the compiled program may do. Which hosts, files and variables it needs is for its config to say, so these can't be
@@ -60,6 +61,17 @@ async function recordOf(output: string): Promise<BuildRecord | undefined> {
   }
 }
 
+/** Writes the notices and the bill of materials beside the executable. */
+async function documentParts(root: string, { directory, files }: Bundle, output: string): Promise<void> {
+  const code = await Promise.all(files.map((name) => Deno.readTextFile(join(directory, name))));
+  const parties = await thirdPartiesOf(code.join("\n"), root);
+  const read = async (name: string) => JSON.parse(await Deno.readTextFile(join(root, name)));
+  const product = { version: (await read("deno.json")).version, denoVersion: Deno.version.deno };
+  const bom = JSON.stringify(bomOf(parties, (await read("deno.lock")).npm, product), null, 1);
+  await replace(`${output}.notices.txt`, (path) => Deno.writeTextFile(path, noticesText(parties, product)));
+  await replace(`${output}.cdx.json`, (path) => Deno.writeTextFile(path, `${bom}\n`));
+}
+
 /** SHA-256 over all that the executable is made of. */
 async function keyOf({ directory, files }: Bundle): Promise<string> {
   const made = [Deno.version.deno, Deno.build.target, Deno.env.get("DENORT_BIN") ?? "", ...COMPILE_FLAGS];
@@ -115,6 +127,7 @@ export async function build({ root, output, reuseSubstitute }: BuildOptions): Pr
   const directory = await Deno.makeTempDir({ prefix: "collector-bundle-" });
   try {
     const bundled = await bundle(root, directory);
+    await documentParts(root, bundled, output);
     const key = await keyOf(bundled);
     const record = await recordOf(output);
     if (record?.key === key && (reuseSubstitute || !record.substitute)) {

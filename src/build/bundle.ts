@@ -52,7 +52,7 @@ function filesBelow(directory: string, prefix = ""): string[] {
  * @throws {Error} when the code loads a file that isn't in the bundle: the compiled program would not find it.
  */
 export async function bundle(root: string, directory: string): Promise<Bundle> {
-  const args = ["bundle", "--platform", "deno", "--code-splitting", "--outdir", directory, ...ENTRIES];
+  const args = ["bundle", "--frozen", "--platform", "deno", "--code-splitting", "--outdir", directory, ...ENTRIES];
   await runDeno(args, { cwd: root, timeoutMs: BUNDLE_TIMEOUT_MS });
   await Deno.writeTextFile(join(directory, WORKER), `import "./src/pipeline/web_worker.js";\n`);
   await Deno.writeTextFile(join(directory, "deno.json"), "{}\n");

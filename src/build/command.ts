@@ -18,19 +18,20 @@ export interface DenoOptions {
 }
 
 /**
- * Runs this very Deno with `args` and returns when it has ended.
+ * Runs this very Deno with `args`; what it wrote to standard output, when it has ended.
  *
  * @throws {CommandFailedError} when it ends with another code than 0, or is ended after `timeoutMs`.
  */
-export async function runDeno(args: readonly string[], options: DenoOptions): Promise<void> {
-  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+export async function runDeno(args: readonly string[], options: DenoOptions): Promise<string> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [...args],
     cwd: options.cwd,
     env: { ...options.env, NO_COLOR: "1", RUST_BACKTRACE: "0" },
     stdin: "null",
-    stdout: "null",
+    stdout: "piped",
     stderr: "piped",
     signal: AbortSignal.timeout(options.timeoutMs),
   }).output();
   if (code !== 0) throw new CommandFailedError(`deno ${args[0]}`, code, new TextDecoder().decode(stderr));
+  return new TextDecoder().decode(stdout);
 }

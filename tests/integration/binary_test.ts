@@ -238,6 +238,25 @@ Deno.test({
 });
 
 Deno.test({
+  name: "binary comes with the notices of all that it contains, and a bill of materials",
+  ignore,
+  fn: async () => {
+    const notices = await Deno.readTextFile(`${binary}.notices.txt`);
+    const { components } = JSON.parse(await Deno.readTextFile(`${binary}.cdx.json`));
+    const names = components.map(({ group, name }: { group?: string; name: string }) => [group, name].filter(Boolean));
+    for (const name of ["deno", "kafkajs", "@aws-sdk/client-s3", "picomatch"]) {
+      assert(names.some((parts: string[]) => parts.join("/") === name), `${name} is missing`);
+    }
+    for (const { group, name, version } of components.slice(1)) {
+      assert(
+        notices.includes(`${group === undefined ? "" : `${group}/`}${name} ${version} (`),
+        `${name} has no notice`,
+      );
+    }
+  },
+});
+
+Deno.test({
   name: "binary runs as a user without rights, in a folder of its own",
   ignore: ignore || Deno.uid() !== 0,
   fn: () =>
