@@ -12,9 +12,9 @@ export const COLUMN_OVERHEAD_BYTES = 1024;
 export const TABLE_OVERHEAD_BYTES = 2048;
 
 /** Values or rows that a new array has room for. Small, since a stream may name thousands of tables. */
-export const MIN_CAPACITY = 16;
+export const MIN_CAPACITY = 4;
 /** Bytes that a new text column has room for. */
-export const MIN_TEXT_CAPACITY = 256;
+export const MIN_TEXT_CAPACITY = 64;
 /** After a seal, arrays larger than this many times what was used are replaced by smaller ones. */
 export const SHRINK_FACTOR = 4;
 

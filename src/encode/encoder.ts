@@ -56,6 +56,7 @@ export class Encoder {
   /** Rows of a run that belong to several groups, on their way to them. */
   readonly #mixed = new OutputBuffer(0);
   readonly #scratch = new Scratch(RUN_BYTES, SCRATCH_OFFSETS);
+  readonly #walk = new RowWalk(this.#scratch);
   readonly #open = new Map<ObjectGroup, OpenPiece>();
   #last: OpenPiece | null = null;
   #openByteLength = 0;
@@ -120,7 +121,8 @@ export class Encoder {
   #encodePage(page: Page, grouper: Grouper): void {
     const { rowFormat, grouping } = this.#options;
     const plan = planRows(page, rowFormat, { project: !grouping.needsProject, table: !grouping.needsTable });
-    const walk = new RowWalk(plan, page.positionCount, this.#scratch);
+    const walk = this.#walk;
+    walk.begin(plan, page.positionCount);
     const runs = grouper.runs(page);
     let run = runs.next();
     while (walk.advance()) {

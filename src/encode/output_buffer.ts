@@ -112,3 +112,22 @@ export function writeFragment(out: OutputBuffer, position: number, { view, byteL
   for (let i = 0; i < byteLength; i += 8) target.setBigUint64(position + i, view.getBigUint64(i, true), true);
   return position + byteLength;
 }
+
+/** The most bytes of UTF-8 that a UTF-16 unit becomes. */
+const MAX_UTF8_BYTES = 3;
+
+/** Appends text, well-formed UTF-16, to the buffer. Makes room itself. */
+export function appendText(out: OutputBuffer, text: string): void {
+  const { length } = text, start = out.length;
+  out.reserve(MAX_UTF8_BYTES * length);
+  const { bytes } = out;
+  for (let i = 0; i < length; i++) {
+    const code = text.charCodeAt(i);
+    if (code >= 0x80) {
+      out.length = start + utf8.encodeInto(text, bytes.subarray(start)).written;
+      return;
+    }
+    bytes[start + i] = code;
+  }
+  out.length = start + length;
+}

@@ -13,7 +13,6 @@
  */
 import { type Block, type BlockRows, isNull, valueIndex } from "../columnar/block.ts";
 import type { Page } from "../columnar/page.ts";
-import { type Fragment, fragment } from "./output_buffer.ts";
 
 export type RowFormat = "rakam" | "flat";
 
@@ -25,10 +24,10 @@ export interface RowNames {
 
 /** A part of the rows of a page: text that is the same in all of them, and a column's value after it. */
 export interface Member {
-  /** Null when the key stands alone. */
-  readonly text: Fragment | null;
-  /** `,"name":"`, with a string's quote; null for text alone. */
-  readonly key: Fragment | null;
+  /** Empty when the key stands alone. */
+  readonly text: string;
+  /** `,"name":"`, with a string's quote; empty for text alone. */
+  readonly key: string;
   /** Whether the text ends with an open brace: then the key's comma has to go. */
   readonly opens: boolean;
   /** Null for text alone. */
@@ -65,29 +64,18 @@ function rowTail(text: string): RowTail {
 const RAKAM_TAIL = rowTail("}}\n");
 const FLAT_TAIL = rowTail("}\n");
 
-/** Makes fragments of texts once: pages of a table have the same ones. Emptied when it reaches MAX_FRAGMENTS. */
-class FragmentCache {
-  readonly #fragments = new Map<string, Fragment>();
-  readonly #toText: (name: string) => string;
+/** Keys by name, since pages have the same ones. Emptied when it reaches MAX_KEYS. */
+const keys = new Map<string, string>();
+const MAX_KEYS = 10_000;
 
-  constructor(toText: (name: string) => string) {
-    this.#toText = toText;
+function keyOf(name: string): string {
+  let key = keys.get(name);
+  if (key === undefined) {
+    if (keys.size >= MAX_KEYS) keys.clear();
+    keys.set(name, key = `,${JSON.stringify(name)}:"`);
   }
-
-  get(name: string): Fragment {
-    let found = this.#fragments.get(name);
-    if (found === undefined) {
-      if (this.#fragments.size >= MAX_FRAGMENTS) this.#fragments.clear();
-      found = fragment(this.#toText(name));
-      this.#fragments.set(name, found);
-    }
-    return found;
-  }
+  return key;
 }
-
-const MAX_FRAGMENTS = 10_000;
-const keys = new FragmentCache((name) => `,${JSON.stringify(name)}:"`);
-const texts = new FragmentCache((text) => text);
 
 /** Collects the members of a plan. Text and a column that is never null become one member, so that they are one copy. */
 class PlanBuilder {
@@ -108,16 +96,16 @@ class PlanBuilder {
   /** Text that only some rows have. Not after an open brace. */
   textOf(rows: Presence, text: string): void {
     this.#endText();
-    this.#members.push({ text: texts.get(text), key: null, opens: false, block: null, rows });
+    this.#members.push({ text, key: "", opens: false, block: null, rows });
   }
 
   column(name: string, block: Block): void {
     const opens = this.#text.endsWith("{");
     if (block.rows !== null) this.#endText();
     if (opens && block.rows !== null) this.#opensAt = this.#members.length;
-    const text = this.#text === "" ? null : texts.get(this.#text);
+    const text = this.#text;
     this.#text = "";
-    this.#members.push({ text, key: keys.get(name), opens: opens && text !== null, block, rows: block });
+    this.#members.push({ text, key: keyOf(name), opens: opens && text !== "", block, rows: block });
   }
 
   build(tail: RowTail): RowPlan {
@@ -127,7 +115,7 @@ class PlanBuilder {
 
   #endText(): void {
     if (this.#text === "") return;
-    this.#members.push({ text: texts.get(this.#text), key: null, opens: false, block: null, rows: this.#all });
+    this.#members.push({ text: this.#text, key: "", opens: false, block: null, rows: this.#all });
     this.#text = "";
   }
 }

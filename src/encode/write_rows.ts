@@ -4,7 +4,7 @@
  * Rows are taken in runs. Of a run only the members that some of its rows have are looked at, and of those only the values
  * that are there: where not all rows have all of them, a list a row says which they are. So the time follows the values.
  */
-import { copyRange, type OutputBuffer, writeFragment } from "./output_buffer.ts";
+import { appendText, copyRange, type OutputBuffer } from "./output_buffer.ts";
 import type { Member, RowPlan } from "./row_plan.ts";
 import type { Scratch } from "./scratch.ts";
 import { contentByteLength, textColumn } from "./text_column.ts";
@@ -31,19 +31,20 @@ interface MemberText {
 }
 
 const NO_TEXT = -1;
+const NO_ROWS: RowPlan = { members: [], opensAt: 0, tail: { word: 0, length: 0 } };
 
-/** Walks over the rows of a plan from the first to the last, a run at a time. */
+/** Walks over the rows of one plan after the other, from the first to the last, a run at a time. */
 export class RowWalk {
   /** The run is [start, end). */
   start = 0;
   end = 0;
-  readonly #plan: RowPlan;
-  readonly #rowCount: number;
   readonly #scratch: Scratch;
-  readonly #maxRunRows: number;
+  #plan: RowPlan = NO_ROWS;
+  #rowCount = 0;
+  #maxRunRows = 0;
   /** By member: the run's values are [from, to). */
-  readonly #from: Uint32Array;
-  readonly #to: Uint32Array;
+  #from: Uint32Array = new Uint32Array(0);
+  #to: Uint32Array = new Uint32Array(0);
   /** The members that the run has. */
   #texts: MemberText[] = [];
   /** Of these, the first that is at or after the plan's opensAt. */
@@ -54,13 +55,20 @@ export class RowWalk {
   #listNext = 0;
   #maxByteLength = 0;
 
-  constructor(plan: RowPlan, rowCount: number, scratch: Scratch) {
+  constructor(scratch: Scratch) {
+    this.#scratch = scratch;
+  }
+
+  /** Goes to the start of the plan's rows, of which there are so many. */
+  begin(plan: RowPlan, rowCount: number): void {
     const { members } = plan;
+    this.start = this.end = 0;
     this.#plan = plan;
     this.#rowCount = rowCount;
-    this.#scratch = scratch;
-    this.#from = new Uint32Array(members.length);
-    this.#to = new Uint32Array(members.length);
+    if (members.length > this.#to.length) {
+      this.#from = new Uint32Array(2 * members.length);
+      this.#to = new Uint32Array(2 * members.length);
+    } else this.#to.fill(0, 0, members.length);
     let values = 0;
     for (const { rows } of members) values += rows.valueCount;
     const perRow = Math.max(1, values) / rowCount;
@@ -71,7 +79,7 @@ export class RowWalk {
   advance(): boolean {
     this.start = this.end;
     if (this.start >= this.#rowCount) return false;
-    this.#from.set(this.#to);
+    [this.#from, this.#to] = [this.#to, this.#from];
     this.end = Math.min(this.#rowCount, this.start + this.#maxRunRows);
     while (this.#measure() > RUN_BYTES && this.end > this.start + 1) {
       this.end = this.start + Math.ceil((this.end - this.start) / 2);
@@ -174,15 +182,13 @@ export class RowWalk {
 /** @returns its length, the quote after it included. */
 function writeKey({ text, key, opens }: Member, out: OutputBuffer): number {
   const start = out.length;
-  out.reserve((text?.byteLength ?? 0) + (key?.byteLength ?? 0));
-  let position = text === null ? start : writeFragment(out, start, text);
-  if (key !== null) {
-    const keyStart = opens ? position - 1 : position;
-    position = writeFragment(out, keyStart, key);
-    if (opens) out.bytes[keyStart] = OPEN_BRACE;
-  }
-  out.length = position;
-  return position - start;
+  appendText(out, text);
+  // The key's comma has to go: it takes the place of the brace, which is set anew.
+  if (opens) out.length--;
+  const keyStart = out.length;
+  appendText(out, key);
+  if (opens) out.bytes[keyStart] = OPEN_BRACE;
+  return out.length - start;
 }
 
 /** Rows that are written at once. */

@@ -91,7 +91,7 @@ function batches(rowCount: number, type: avro.Type): RecordBatch[] {
 class Ours {
   readonly #buffer: StreamBuffer;
   readonly #out = new OutputBuffer(0);
-  readonly #scratch = new Scratch(0, 0);
+  readonly #walk = new RowWalk(new Scratch(0, 0));
 
   constructor() {
     const config = defaultConfig<DecodeConfig>(decodeOptions, {
@@ -115,7 +115,8 @@ class Ours {
     out.length = 0;
     for (const page of pages) {
       const plan = planRows(page, "flat", { project: false, table: false });
-      const walk = new RowWalk(plan, page.positionCount, this.#scratch);
+      const walk = this.#walk;
+      walk.begin(plan, page.positionCount);
       while (walk.advance()) walk.write(out, walk.start, walk.end);
     }
     this.#buffer.reset();

@@ -111,12 +111,12 @@ export function runBench(size: "large" | "small", rowCount: number, seconds: num
   const objects = tables.flat().map(plainObject);
   const expected = objects.map((object) => JSON.stringify(object) + "\n").join("");
 
-  const out = new OutputBuffer(0), scratch = new Scratch(0, 0);
+  const out = new OutputBuffer(0), walk = new RowWalk(new Scratch(0, 0));
   const encodeRows = () => {
     out.length = 0;
     for (const page of pages) {
       const plan = planRows(page, "rakam", { project: false, table: false });
-      const walk = new RowWalk(plan, page.positionCount, scratch);
+      walk.begin(plan, page.positionCount);
       while (walk.advance()) walk.write(out, walk.start, walk.end);
     }
   };

@@ -1,4 +1,6 @@
 import { COLON, COMMA, LEFT_BRACE, QUOTE, RIGHT_BRACE } from "../bytes.ts";
+import { ByteAccount } from "../../columnar/byte_account.ts";
+import { ByteStrings } from "../byte_strings.ts";
 import { Field } from "./fields.ts";
 import { JsonRowDecoder } from "./row_decoder.ts";
 import type { NameSpan } from "./tables.ts";
@@ -10,7 +12,11 @@ class EnvelopeFields {
 
   constructor(names: readonly string[]) {
     this.names = names;
-    this.fields = names.map((name) => new Field(new TextEncoder().encode(`"${name}"`), null, 0));
+    const spellings = new ByteStrings(new ByteAccount());
+    this.fields = names.map((name) => {
+      const quoted = new TextEncoder().encode(`"${name}"`);
+      return new Field(spellings, spellings.intern(new DataView(quoted.buffer), 0, quoted.length), null, 0);
+    });
   }
 }
 
@@ -74,7 +80,7 @@ export class JsonEnvelopeReader extends JsonRowDecoder {
     this.#nameEnd = end;
     // Fields are compared with their colon; escapes, white space and letter case need the name itself.
     const mayMatch = this.sawEscape || this.bytes[end] !== COLON ||
-      (anyCase && fields.some(({ quoted }) => quoted.length === end - pos));
+      (anyCase && fields.some(({ length }) => length - 1 === end - pos));
     if (!mayMatch) return -1;
     const name: string = JSON.parse(this.utf8Text(pos, end));
     return names.indexOf(anyCase ? name.toLowerCase() : name);

@@ -33,15 +33,17 @@ export class JsonDecoder extends JsonEnvelopeReader implements RecordDecoder {
   /** The record may be of another layout than it was taken for. */
   #isSuspect = false;
   /** What stands in RAKAM records from the first of their names to the brace of their fields; used unless the config asks for another layout. */
-  readonly #prefixes = new JsonPrefixes();
+  readonly #prefixes: JsonPrefixes;
   /** How the data of FABRIC records begin, with the comma after their names. */
-  readonly #dataPrefixes = new JsonPrefixes();
+  readonly #dataPrefixes: JsonPrefixes;
   #batch: RecordBatch | null = null;
 
   constructor(config: DecodeConfig, tables: TableSet) {
     super(config, tables);
     this.#destinations = new JsonTables(config, tables);
     this.#layout = config.jsonLayout;
+    this.#prefixes = new JsonPrefixes(tables.account);
+    this.#dataPrefixes = new JsonPrefixes(tables.account);
   }
 
   begin(batch: RecordBatch): void {

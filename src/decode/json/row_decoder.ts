@@ -6,7 +6,7 @@ import type { VarcharValues } from "../../columnar/varchar_values.ts";
 import { BACKSLASH, COMMA, LEFT_BRACE, LOWER_N, MINUS, NINE, QUOTE, RIGHT_BRACE, SPACE, ZERO } from "../bytes.ts";
 import { JsonColumnWriter } from "./column_writer.ts";
 import {
-  Field,
+  type Field,
   type FieldMap,
   ROLE_COLLECTION,
   ROLE_DATA,
@@ -119,7 +119,7 @@ export class JsonRowDecoder extends JsonColumnWriter {
     }
     if (this.bytes[pos] !== QUOTE) return this.fail(pos, "a field name in quotes");
     const end = this.skipString(pos + 1);
-    const field = map.find(this.bytes, this.view, pos, end) ?? this.#addField(table, map, [pos, end]);
+    const field = map.find(this.view, pos, end) ?? this.#addField(table, map, [pos, end]);
     previous.next = field;
     this.#valueAt = this.skipColon(end);
     return field;
@@ -132,7 +132,7 @@ export class JsonRowDecoder extends JsonColumnWriter {
       this.fail(pos, `a field name of at most ${MAX_FIELD_NAME_LENGTH} characters`, "bad-name");
     }
     if (!name.isWellFormed()) this.fail(pos, "a field name without half a surrogate pair", "bad-name");
-    const isFabric = map === table.lower;
+    const isFabric = map.isLower;
     if (isFabric) name = name.toLowerCase();
     const isIgnored = isFabric && this.#ignoredInFabric.has(name);
     const column = isIgnored ? null : table.builder.column(name);
@@ -140,9 +140,7 @@ export class JsonRowDecoder extends JsonColumnWriter {
     if ((role & ROLE_TIME) !== 0) table.builder.timeColumn ??= column;
     if ((role & ROLE_USER) !== 0) table.builder.userColumn ??= column;
     if (map.size >= SPELLINGS_FACTOR * this.config.maxColumns) map.clear();
-    const field = new Field(this.bytes.slice(pos, end), column, role);
-    map.add(this.bytes, this.view, span, field);
-    return field;
+    return map.add(this.view, span, { column, role });
   }
 
   #roleOf(name: string, isFabric: boolean): number {

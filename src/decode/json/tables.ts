@@ -1,13 +1,15 @@
 import type { TableSet } from "../../columnar/table_set.ts";
 import { originOf, type RecordBatch } from "../../records/record_batch.ts";
 import { splitParent } from "../../records/position.ts";
-import { hashBytes } from "./fields.ts";
+import { ByteStrings } from "../byte_strings.ts";
 import { JsonTable } from "./table.ts";
 import { collectionOfSource, nameProblem } from "../../records/names.ts";
 import type { DecodeConfig } from "../options.ts";
 
-/** Spellings of table names that are remembered; with more, remembering starts again. */
-const MAX_ALIASES = 4096;
+/** Bytes of spellings that are remembered over a page's end; with more, remembering starts again. */
+const MAX_SPELLING_BYTES = 16 * 2 ** 20;
+/** Estimate of what is remembered of a pair of names. */
+const PAIR_BYTES = 64;
 
 /** What a pair of names means: a table, nothing (its collection isn't wanted), or a mistake. */
 export type Destination = JsonTable | null | { readonly problem: string };
@@ -18,29 +20,24 @@ export interface NameSpan {
   end: number;
 }
 
-/** A project and a collection as they were spelled in a record, escapes and letter case included. */
-interface Alias {
-  readonly project: Uint8Array;
-  readonly collection: Uint8Array;
-  readonly destination: Destination;
-  /** Another one with the same hash. */
-  readonly next: Alias | undefined;
-}
-
 /** Finds the table of a record: by the bytes of its names, without making strings of them once they are known. */
 export class JsonTables {
   readonly #config: DecodeConfig;
   readonly #tables: TableSet;
   readonly #allowed: ReadonlySet<string> | null;
   readonly #byBuilder = new Map<unknown, JsonTable>();
-  readonly #aliases = new Map<number, Alias>();
-  #aliasCount = 0;
+  /** Of names and fields, as they stand in records. */
+  readonly #spellings: ByteStrings;
+  /** By the spellings of project and collection. */
+  readonly #byNames = new Map<number, Map<number, Destination>>();
+  #pairCount = 0;
   #plainOrigin = "";
   #plain: Destination | undefined;
 
   constructor(config: DecodeConfig, tables: TableSet) {
     this.#config = config;
     this.#tables = tables;
+    this.#spellings = new ByteStrings(tables.account);
     this.#allowed = config.allowedCollections === undefined ? null : new Set(config.allowedCollections);
   }
 
@@ -57,40 +54,38 @@ export class JsonTables {
 
   /** Where a record goes whose names stand in `bytes`, as they are between the quotes of two checked JSON strings. */
   named(bytes: Uint8Array, view: DataView, project: NameSpan, collection: NameSpan): Destination {
-    const hash = Math.imul(hashBytes(bytes, view, project.start, project.end), 31) ^
-      hashBytes(bytes, view, collection.start, collection.end);
-    const first = this.#aliases.get(hash);
-    for (let alias = first; alias !== undefined; alias = alias.next) {
-      if (isEqual(alias.project, bytes, project) && isEqual(alias.collection, bytes, collection)) {
-        return alias.destination;
-      }
+    const projectId = this.#spellings.intern(view, project.start, project.end);
+    const collectionId = this.#spellings.intern(view, collection.start, collection.end);
+    let byCollection = this.#byNames.get(projectId);
+    if (byCollection === undefined) this.#byNames.set(projectId, byCollection = new Map());
+    let destination = byCollection.get(collectionId);
+    if (destination === undefined) {
+      destination = this.#named(unescape(bytes, project), unescape(bytes, collection));
+      byCollection.set(collectionId, destination);
+      this.#pairCount++;
+      this.#tables.account.byteLength += PAIR_BYTES;
     }
-    const destination = this.#named(unescape(bytes, project), unescape(bytes, collection));
-    if (++this.#aliasCount > MAX_ALIASES) {
-      this.#aliases.clear();
-      this.#aliasCount = 1;
-    }
-    this.#aliases.set(hash, {
-      project: bytes.slice(project.start, project.end),
-      collection: bytes.slice(collection.start, collection.end),
-      destination,
-      next: this.#aliasCount === 1 ? undefined : first,
-    });
     return destination;
   }
 
   /** The builders were reset: drops what is known of forgotten tables and columns. Returns whether tables were forgotten. */
   reset(): boolean {
-    let isAnyForgotten = false;
+    const startsAgain = this.#spellings.byteLength > MAX_SPELLING_BYTES;
+    let isAnyForgotten = startsAgain;
     for (const [builder, table] of this.#byBuilder) {
       table.refresh();
-      if (!table.builder.isReleased) continue;
+      if (!startsAgain && !table.builder.isReleased) continue;
       this.#byBuilder.delete(builder);
-      this.#aliases.clear();
-      this.#aliasCount = 0;
-      this.#plain = undefined;
+      table.release();
       isAnyForgotten = true;
     }
+    if (isAnyForgotten) {
+      this.#tables.account.byteLength -= PAIR_BYTES * this.#pairCount;
+      this.#pairCount = 0;
+      this.#byNames.clear();
+      this.#plain = undefined;
+    }
+    if (isAnyForgotten && this.#byBuilder.size === 0) this.#spellings.clear();
     return isAnyForgotten;
   }
 
@@ -103,7 +98,7 @@ export class JsonTables {
     const builder = this.#tables.get({ project: lower, collection });
     let table = this.#byBuilder.get(builder);
     if (table === undefined) {
-      table = new JsonTable(builder, this.#tables);
+      table = new JsonTable(builder, this.#spellings, this.#tables.account);
       this.#byBuilder.set(builder, table);
     }
     return table;
@@ -114,10 +109,4 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 function unescape(bytes: Uint8Array, { start, end }: NameSpan): string {
   return JSON.parse(`"${decoder.decode(bytes.subarray(start, end))}"`);
-}
-
-function isEqual(name: Uint8Array, bytes: Uint8Array, { start, end }: NameSpan): boolean {
-  if (name.length !== end - start) return false;
-  for (let i = 0; i < name.length; i++) if (name[i] !== bytes[start + i]) return false;
-  return true;
 }

@@ -3,8 +3,6 @@ import { BACKSLASH, LOWER_U, QUOTE, UNESCAPED } from "../bytes.ts";
 import { specialBytes } from "../../columnar/special_bytes.ts";
 import { JsonSkipper } from "./skipper.ts";
 
-/** With this much of the record left, room for all of it is made at once; with more, a string is measured first. */
-const MEASURED_LENGTH = 4096;
 /** Bytes that may be written behind a string, since whole words are copied. */
 const WORD_SLACK = 4;
 
@@ -23,8 +21,10 @@ export class JsonTextReader extends JsonSkipper {
    */
   protected copyString(pos: number, values: VarcharValues, out: number): number {
     const { view, end } = this;
-    const longest = end - pos > MEASURED_LENGTH ? this.skipString(pos) - pos : end - pos;
-    if (out + longest + WORD_SLACK > values.bytes.length) values.reserveBytes(out + longest + WORD_SLACK, out);
+    // With room for the rest of the record there is room for the string; else it is measured.
+    if (out + end - pos + WORD_SLACK > values.bytes.length) {
+      values.reserveBytes(out + this.skipString(pos) - pos + WORD_SLACK, out);
+    }
     const target = values.view;
     const lastWord = end - 4;
     while (pos <= lastWord) {

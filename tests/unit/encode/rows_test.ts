@@ -13,7 +13,8 @@ const NO_NAMES: RowNames = { project: false, table: false };
 /** `partRows`: so many rows of a run are written at a time. */
 function encode(page: Page, format: RowFormat, names = NO_NAMES, partRows = Infinity): string {
   const out = new OutputBuffer(0);
-  const walk = new RowWalk(planRows(page, format, names), page.positionCount, new Scratch(0, 0));
+  const walk = new RowWalk(new Scratch(0, 0));
+  walk.begin(planRows(page, format, names), page.positionCount);
   while (walk.advance()) {
     for (let row = walk.start; row < walk.end; row += partRows) {
       walk.write(out, row, Math.min(walk.end, row + partRows));
@@ -167,7 +168,8 @@ Deno.test("sparse rows cost no run of their own, and each value stands in its ro
   }));
   const page = pageOf(columns);
   assertEquals(encode(page, "flat") === columnsText(columns, count), true);
-  const walk = new RowWalk(planRows(page, "flat", NO_NAMES), count, new Scratch(0, 0));
+  const walk = new RowWalk(new Scratch(0, 0));
+  walk.begin(planRows(page, "flat", NO_NAMES), count);
   let runs = 0;
   while (walk.advance()) runs++;
   assertEquals(runs <= Math.ceil(3 * count / 2 ** 16) + 1, true, `${runs} runs`);
