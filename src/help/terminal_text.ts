@@ -120,7 +120,7 @@ class TerminalText {
     const text = this.#inline(tokens);
     const [, page] = /^(\w+)\.md(?:#|$)/.exec(href) ?? [];
     if (page !== undefined) return `${text} (${this.#styled(`collector help ${page}`, CYAN)})`;
-    return /^https?:/.test(href) ? `${text} <${href}>` : text;
+    return /^https?:/.test(href) && href !== text ? `${text} <${href}>` : text;
   }
 
   /** Each word by itself, so that no attribute goes on over the end of a line. */
