@@ -151,6 +151,9 @@ export function assemble(
   };
 }
 
+/** All workers' builders may hold this part of the memory; mostly they are sealed long before. */
+const BUILDERS_SHARE = 4;
+
 interface LoopParts {
   readonly source: Source;
   readonly target: Target;
@@ -163,7 +166,9 @@ interface LoopParts {
 function createLoop(config: Config, { source, target, limits, threads, runtime, written }: LoopParts): Collector {
   const { workers, writesInFlight } = threads;
   const writer = createWriter(config, target, { runtime, writesInFlight, written });
-  const ports = createPorts(workerConfigOf(config, target.kind, source), { workers, runtime });
+  const maxByteLength = limits.memoryByteLength / Math.max(1, workers) / BUILDERS_SHARE;
+  const workerConfig = workerConfigOf(config, target.kind, { source, maxByteLength });
+  const ports = createPorts(workerConfig, { workers, runtime });
   return new Collector({ source, writer, ports, limits, runtime, schemas: schemaFeedOf(config, runtime) });
 }
 
@@ -185,13 +190,13 @@ function createLoops(config: Config, parts: readonly SourcePart[], whole: Omit<L
 function workerConfigOf(
   { decode, encode }: Config,
   kind: Target["kind"],
-  { diversion, cutsUnits }: Source,
+  { source: { diversion, cutsUnits }, maxByteLength }: { source: Source; maxByteLength: number },
 ): WorkerConfig {
   const { needsProject, needsTable, timeUnit } = encode.keyTemplate;
   return {
     decode,
     ...(diversion && { diversion }),
-    ...(cutsUnits && { inBlocks: true }),
+    buffer: { maxByteLength, inBlocks: cutsUnits ?? false },
     encode: {
       rowFormat: encode.rowFormat,
       compression: encode.compression,

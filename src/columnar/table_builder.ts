@@ -54,7 +54,10 @@ export class TableBuilder {
   readonly #known = new Map<string, ColumnBuilder>();
   readonly #account: ByteAccount;
   readonly #settings: TableSettings;
-  /** Columns of the page when the open row began. */
+  /** Columns of the page that count towards maxColumns. */
+  #countedColumns = 0;
+  /** The same, and all columns, when the open row began. */
+  #countedBeforeRow = 0;
   #columnsBeforeRow = 0;
 
   constructor(name: TableName, account: ByteAccount, settings: TableSettings) {
@@ -80,17 +83,40 @@ export class TableBuilder {
     return column;
   }
 
-  /** Makes a column part of the page. Returns false, and does nothing, when the page has as many as it may. */
+  /**
+   * Makes a column part of the page. Returns false, and does nothing, when the open row alone adds as many as a page may
+   * have. The page may get too many by a row's columns: see `isOverfull`.
+   */
   activate(column: ColumnBuilder): boolean {
-    if (this.columns.length >= this.#settings.maxColumns && !this.ownColumns.includes(column)) return false;
+    if (!this.ownColumns.includes(column)) {
+      if (this.#countedColumns - this.#countedBeforeRow >= this.#settings.maxColumns) return false;
+      this.#countedColumns++;
+    }
     column.ordinal = this.columns.length;
     this.columns.push(column);
     return true;
   }
 
+  /** Whether the page has more columns than it may, which only the open row can bring about: it must be rolled back. */
+  get isOverfull(): boolean {
+    return this.#countedColumns > this.#settings.maxColumns;
+  }
+
+  /** Whether the open row fits an empty page. */
+  get fitsAlone(): boolean {
+    const isNamed = (column: ColumnBuilder) => column.rowCount > this.rowCount && !this.ownColumns.includes(column);
+    return this.columns.filter(isNamed).length <= this.#settings.maxColumns;
+  }
+
+  /** How many columns of the page only the open row named. */
+  get newColumnCount(): number {
+    return this.columns.length - this.#columnsBeforeRow;
+  }
+
   /** Opens row `rowCount`. */
   beginRow(): void {
     this.#columnsBeforeRow = this.columns.length;
+    this.#countedBeforeRow = this.#countedColumns;
   }
 
   /** The open row is complete. */
@@ -112,6 +138,7 @@ export class TableBuilder {
       column.reset();
       column.ordinal = -1;
     }
+    this.#countedColumns = this.#countedBeforeRow;
     if (this.#known.size > KNOWN_COLUMNS_FACTOR * this.#settings.maxColumns) {
       this.#forget((column) => column.ordinal < 0);
     }
@@ -149,6 +176,7 @@ export class TableBuilder {
       column.ordinal = -1;
     }
     this.columns.length = 0;
+    this.#countedColumns = this.#countedBeforeRow = this.#columnsBeforeRow = 0;
     const maxIdlePages = this.#known.size > MAX_IDLE_COLUMNS ? 1 : MAX_IDLE_PAGES;
     this.#forget((column) => column.idlePages >= maxIdlePages);
   }

@@ -38,11 +38,15 @@ export class TableSet {
       .map((table) => table.page());
   }
 
-  /** Forgets all rows, and the tables that had none for a while. */
-  reset(): void {
+  /**
+   * Forgets all rows, and the tables that had none for a while. All tables are forgotten when what they keep for the next
+   * rows is more than `keepByteLength`.
+   */
+  reset(keepByteLength: number): void {
+    for (const table of this.#tables.values()) table.reset();
+    const keepsAny = this.account.byteLength <= keepByteLength;
     for (const [key, table] of this.#tables) {
-      table.reset();
-      if (table.idlePages < MAX_IDLE_RESETS) continue;
+      if (keepsAny && table.idlePages < MAX_IDLE_RESETS) continue;
       this.#tables.delete(key);
       table.release();
     }

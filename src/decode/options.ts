@@ -86,13 +86,15 @@ export const decodeOptions = {
     default: "2000",
     min: 1,
     max: 100_000,
-    doc: "Most columns of a table. A record that would add more becomes a dead letter.",
+    doc:
+      "Most columns of a page of a table. With more the next page begins; a record that has more by itself becomes a dead " +
+      "letter.",
   }),
   maxTables: option.integer("tables.max-count", {
-    default: "1000",
+    default: "100000",
     min: 1,
     max: 1_000_000,
-    doc: "With this many tables in a worker's memory, it is flushed.",
+    doc: "With rows of this many tables in a worker's memory, pages of all of them are sealed.",
   }),
   deadLetterPolicy: option.enumeration("dead-letter.policy", ["store", "fail", "drop"], {
     default: "store",

@@ -1,5 +1,7 @@
 import type { Page } from "../columnar/page.ts";
 import type { ColumnSettings } from "../columnar/column_builder.ts";
+import { COLUMN_OVERHEAD_BYTES, TABLE_OVERHEAD_BYTES } from "../columnar/byte_account.ts";
+import type { TableBuilder } from "../columnar/table_builder.ts";
 import { BIGINT, DOUBLE } from "../columnar/kinds.ts";
 import { TableSet } from "../columnar/table_set.ts";
 import { newCounts, type RunningCounts, type SplitCounts } from "../records/split_counts.ts";
@@ -20,13 +22,22 @@ import { Rejection, type RejectionCode } from "../records/rejection.ts";
 
 export { detachPages } from "../columnar/detach.ts";
 
-/** Rows in all with which a buffer wants to be sealed: blocks count rows and elements in 32 bits. */
-export const MAX_BUFFERED_ROWS = 2 ** 22;
-/** Bytes with which it wants to be sealed: offsets into a text column have 32 bits. */
-export const MAX_BUFFERED_BYTES = 2 ** 30;
-
+/** Rows with which a buffer is full: blocks count rows and elements in 32 bits. */
+const MAX_BUFFERED_ROWS = 2 ** 22;
+/** Bytes with which it is full: offsets into a text column have 32 bits. */
+const MAX_BUFFERED_BYTES = 2 ** 30;
+/** The share of these bytes that builders may keep for the next rows. */
+const KEPT_RATIO = 0.5;
 /** Bytes of records, unpacked, with which it is full where the same records must give the same pages. */
 const MAX_CONTENT_BYTES = 2 ** 27;
+
+/** When a buffer is full. */
+export interface BufferLimits {
+  /** Bytes that it may hold. Default 1 GB. */
+  readonly maxByteLength?: number;
+  /** Whether it is full at places that the records since the last reset decide and nothing else. Default false. */
+  readonly inBlocks?: boolean;
+}
 
 /** What a buffer held, when it was sealed. */
 export interface SealedBuffer {
@@ -66,17 +77,22 @@ export class StreamBuffer {
   readonly #metadata: MetadataWriter;
   readonly #deadLetters: DeadLetterWriter;
   readonly #diverter: Diverter | null;
+  readonly #maxByteLength: number;
+  readonly #inBlocks: boolean;
   readonly #counts = new Map<SplitId, RunningCounts>();
+  #whenFull: (() => void) | null = null;
   #rowCount = 0;
   #tableCount = 0;
-  /** Of the records since the last reset, unpacked. */
+  /** Of the records since the last reset, unpacked, and of the tables and columns that they have. */
   #contentByteLength = 0;
   #isSealed = false;
 
   /** @throws ConfigError when the config asks for a format that can't be read. */
-  constructor(config: DecodeConfig, diverter: Diverter | null = null) {
+  constructor(config: DecodeConfig, diverter: Diverter | null = null, limits: BufferLimits = {}) {
     this.#config = config;
     this.#diverter = diverter;
+    this.#maxByteLength = Math.min(limits.maxByteLength ?? MAX_BUFFERED_BYTES, MAX_BUFFERED_BYTES);
+    this.#inBlocks = limits.inBlocks ?? false;
     this.#tables = new TableSet({
       maxColumns: config.maxColumns,
       ownColumns: ownColumnNames(config),
@@ -97,25 +113,20 @@ export class StreamBuffer {
     return this.#rowCount;
   }
 
-  /** Whether it should be sealed before more is appended: it has as many tables, rows or bytes as it should. */
-  get wantsSeal(): boolean {
-    return this.#tableCount >= this.#config.maxTables || this.#rowCount >= MAX_BUFFERED_ROWS ||
-      this.byteLength >= MAX_BUFFERED_BYTES;
-  }
-
   /**
    * Decodes a batch's records. The batch's arrays are not kept.
    *
-   * @param whenFull seals and resets the buffer; called between two records whenever it is full, at places that the records
-   * since the last reset decide and nothing else, such as where batches end.
+   * @param whenFull seals and resets the buffer; called between two records whenever it is full, or a page of it has as many
+   * columns as it may and the next record names others. Without it nothing is ever full, and such a record is a dead letter.
    * @throws FatalError for a record that can't become a row, when dead-letter.policy is "fail". Nothing of the batch may be
    * committed then.
    */
   append(batch: RecordBatch, whenFull: (() => void) | null = null): void {
     if (this.#isSealed) throw new InvariantError("a sealed buffer was appended to before its reset");
+    this.#whenFull = whenFull;
     for (let start = 0;;) {
+      const end = this.#appendRecords(batch, batch.split, { start, untilFull: whenFull !== null });
       const counts = this.#countsOf(batch.split);
-      const end = this.#appendRecords(batch, counts, { start, untilFull: whenFull !== null });
       counts.recordBytes += batch.offsets[end] - batch.offsets[start];
       countTimestamps(batch, counts, { start, end });
       if (end === batch.rowCount) return;
@@ -125,8 +136,9 @@ export class StreamBuffer {
   }
 
   get #isFull(): boolean {
-    return this.#tableCount >= this.#config.maxTables || this.#rowCount >= MAX_BUFFERED_ROWS ||
-      this.#contentByteLength >= MAX_CONTENT_BYTES;
+    if (this.#tableCount >= this.#config.maxTables || this.#rowCount >= MAX_BUFFERED_ROWS) return true;
+    if (this.#inBlocks) return this.#contentByteLength >= MAX_CONTENT_BYTES;
+    return this.byteLength >= this.#maxByteLength && this.#counts.size > 0;
   }
 
   /** Takes note of schemas that the batches to come need. */
@@ -147,7 +159,7 @@ export class StreamBuffer {
 
   /** Forgets everything, and keeps the memory that the next records will probably need. */
   reset(): void {
-    this.#tables.reset();
+    this.#tables.reset(KEPT_RATIO * this.#maxByteLength);
     this.#decoder.reset();
     this.#deadLetters.reset();
     this.#diverter?.reset();
@@ -167,7 +179,7 @@ export class StreamBuffer {
   /** The row before which it stopped; rowCount when all are appended. */
   #appendRecords(
     batch: RecordBatch,
-    counts: RunningCounts,
+    split: SplitId,
     { start: first, untilFull }: { readonly start: number; readonly untilFull: boolean },
   ): number {
     this.#begin(batch);
@@ -177,61 +189,85 @@ export class StreamBuffer {
       if (untilFull && this.#isFull) break;
       const start = offsets[index], end = offsets[index + 1];
       if (start === end) {
-        drop(counts, "empty");
+        drop(this.#countsOf(split), "empty");
       } else if (end - start > this.#config.maxRecordByteLength && batch.blockCodec === undefined) {
         const limit = this.#config.maxRecordByteLength;
         this.#reject(batch, index, { code: "too-large", reason: `the record has more than ${limit} bytes` });
       } else {
         const inner = this.#decoder.unpack?.(start, end, index) ?? null;
-        if (inner === null) this.#appendRecord(batch, index, counts);
-        else this.#appendInner(batch, index, inner);
+        if (inner !== null) this.#appendInner(batch, index, inner);
+        else if (!this.#appendRecord(batch, index, split)) break;
       }
     }
-    counts.records += index - first;
+    this.#countsOf(split).records += index - first;
     return index;
   }
 
   /** The records inside of a record count in its place; what can't be read of it is a record too. */
   #appendInner(batch: RecordBatch, index: number, inner: Iterable<RecordBatch>): void {
-    const counts = this.#countsOf(batch.split);
-    counts.records--;
+    this.#countsOf(batch.split).records--;
     let rowCount = 0;
     try {
       for (const records of inner) {
         rowCount += records.rowCount;
-        this.#appendRecords(records, counts, { start: 0, untilFull: false });
+        for (let start = 0; start < records.rowCount;) {
+          start = this.#appendRecords(records, batch.split, { start, untilFull: false });
+          if (start < records.rowCount) this.#whenFull!();
+        }
       }
     } catch (error) {
       if (!(error instanceof Rejection)) throw error;
       const { code, reason } = error;
-      counts.records++;
+      this.#countsOf(batch.split).records++;
       this.#begin(batch);
       return this.#reject(batch, index, { code, reason, redrivable: rowCount === 0 });
     }
     this.#begin(batch);
   }
 
-  #appendRecord(batch: RecordBatch, index: number, counts: RunningCounts): void {
+  /** False, with nothing appended, when the record names other columns than the page has room for. */
+  #appendRecord(batch: RecordBatch, index: number, split: SplitId): boolean {
     const decoder = this.#decoder;
     this.#contentByteLength += batch.offsets[index + 1] - batch.offsets[index];
     try {
-      if (!decoder.decode(batch.offsets[index], batch.offsets[index + 1], index)) return drop(counts, "collection");
+      if (!decoder.decode(batch.offsets[index], batch.offsets[index + 1], index)) {
+        drop(this.#countsOf(split), "collection");
+        return true;
+      }
     } catch (error) {
       if (!(error instanceof Rejection)) throw error;
       decoder.table?.rollback();
-      return this.#reject(batch, index, error);
+      this.#reject(batch, index, error);
+      return true;
     }
     const table = decoder.table!;
     if (this.#diverter?.isOutdated(decoder.eventTime)) {
       table.rollback();
       this.#diverter.add(batch, index);
-      return drop(counts, "historical");
+      drop(this.#countsOf(split), "historical");
+      return true;
     }
+    if (table.isOverfull) return this.#appendOverfull(table, batch, index);
     this.#metadata.write(table, index);
+    this.#contentByteLength += COLUMN_OVERHEAD_BYTES * table.newColumnCount;
     table.finishRow(decoder.eventTime, batch.timestamps[index]);
-    if (table.rowCount === 1) this.#tableCount++;
+    if (table.rowCount === 1) {
+      this.#tableCount++;
+      this.#contentByteLength += TABLE_OVERHEAD_BYTES;
+    }
     this.#rowCount++;
-    counts.rows++;
+    this.#countsOf(split).rows++;
+    return true;
+  }
+
+  /** The record waits for the next page if it fits one. */
+  #appendOverfull(table: TableBuilder, batch: RecordBatch, index: number): boolean {
+    const mayWait = this.#whenFull !== null && table.fitsAlone;
+    table.rollback();
+    if (mayWait) return false;
+    const reason = `the table would have more columns than columns.max-count=${table.maxColumns} allows`;
+    this.#reject(batch, index, { code: "too-many-columns", reason });
+    return true;
   }
 
   #reject(

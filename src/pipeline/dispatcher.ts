@@ -7,7 +7,7 @@ import type { FromWorker, SealedOutput, UnitId } from "./messages.ts";
 import { batchByteLength, type WorkerPort } from "./port.ts";
 
 /** Why a worker's builders were sealed. */
-export type SealTrigger = "bytes" | "age" | "full" | "block" | "unit";
+export type SealTrigger = "bytes" | "age" | "block" | "unit";
 
 /** What the dispatcher tells the loop. Called from the ports' message events. */
 export interface DispatcherEvents {
@@ -174,8 +174,6 @@ export class Dispatcher {
       case "accepted":
         worker.queuedByteLength -= message.batchByteLength;
         worker.bufferedByteLength = message.bufferedByteLength;
-        // Not within a block: later batches may be on their way already, so that it would end now here, now there.
-        if (message.wantsSeal && worker.open !== null && !this.#limits.inBlocks) this.#seal(worker, "full");
         break;
       case "sealed": {
         const expected = worker.seals.shift();

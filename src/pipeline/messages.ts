@@ -36,8 +36,6 @@ export type FromWorker =
     readonly batchByteLength: number;
     /** Memory that the worker holds in its builders now. */
     readonly bufferedByteLength: number;
-    /** True when the builders are as full as they should get (rows, tables): seal them. */
-    readonly wantsSeal: boolean;
   }
   | {
     readonly type: "sealed";

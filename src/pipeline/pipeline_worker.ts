@@ -1,7 +1,7 @@
 import { Diverter } from "../decode/diverter.ts";
 import type { DeadLetters } from "../decode/dead_letters.ts";
 import type { DecodeConfig } from "../decode/options.ts";
-import { detachPages, StreamBuffer } from "../decode/stream_buffer.ts";
+import { type BufferLimits, detachPages, StreamBuffer } from "../decode/stream_buffer.ts";
 import { type Compression, compressPiece } from "../encode/compression.ts";
 import { Encoder } from "../encode/encoder.ts";
 import type { Grouping } from "../encode/group.ts";
@@ -27,8 +27,8 @@ export interface WorkerConfig {
   };
   /** Records that go back to the source; absent when all are for the target. */
   readonly diversion?: Diversion;
-  /** Whether the same records must give the same pieces: a buffer that is full is then emptied at once, not when the loop says so. */
-  readonly inBlocks?: boolean;
+  /** When a buffer is full. It is emptied at once then, and what came out is kept until the loop asks for a seal. */
+  readonly buffer?: BufferLimits;
 }
 
 /** What a buffer held, and the buffers of its pages. */
@@ -55,16 +55,15 @@ export class PipelineWorker {
   #failed = false;
   /** Since the last seal, in order. */
   #emptied: Emptied[] = [];
-  readonly #whenFull: (() => void) | null;
 
   constructor(config: WorkerConfig, post: PostToLoop, clock: Clock) {
     const { grouping, ...encode } = config.encode;
     this.#config = config;
-    this.#buffer = new StreamBuffer(config.decode, config.diversion && new Diverter(config.diversion, clock));
+    const diverter = config.diversion && new Diverter(config.diversion, clock);
+    this.#buffer = new StreamBuffer(config.decode, diverter, config.buffer);
     this.#encoder = grouping === null ? null : new Encoder({ ...encode, grouping, clock });
     this.#post = post;
     this.#clock = clock;
-    this.#whenFull = config.inBlocks ? () => void this.#emptied.push(this.#empty()) : null;
   }
 
   /** Does what the message says and answers it. Never throws: a failure is the last message. */
@@ -92,14 +91,13 @@ export class PipelineWorker {
     this.#unit = message.unit;
     const byteLength = batchByteLength(message.batch);
     const startMs = this.#clock.monotonicMs();
-    this.#buffer.append(message.batch, this.#whenFull);
+    this.#buffer.append(message.batch, () => void this.#emptied.push(this.#empty()));
     for (const buffer of batchBuffers(message.batch)) release(buffer);
     this.#decodeMs += this.#clock.monotonicMs() - startMs;
     this.#post({
       type: "accepted",
       batchByteLength: byteLength,
       bufferedByteLength: this.#heldByteLength,
-      wantsSeal: this.#whenFull === null && this.#buffer.wantsSeal,
     }, []);
   }
 

@@ -72,7 +72,7 @@ export class RowPort implements WorkerPort {
       this.#rows.push({ split: batch.split, position: positionText(batch, i), value: textAt(batch, i) });
     }
     const byteLength = batchByteLength(batch);
-    return { type: "accepted", batchByteLength: byteLength, bufferedByteLength: byteLength, wantsSeal: false };
+    return { type: "accepted", batchByteLength: byteLength, bufferedByteLength: byteLength };
   }
 
   #seal({ unit, seal }: ToWorker & { type: "seal" }): FromWorker {

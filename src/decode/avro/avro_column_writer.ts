@@ -147,7 +147,7 @@ export class AvroColumnWriter extends AvroTextWriter {
     column.reset();
     this.reject(
       "too-many-columns",
-      `the field before byte ${this.at - this.start} would be a new column, and the table has as many as ` +
+      `the field before byte ${this.at - this.start} would be a new column, and the record has as many as ` +
         `columns.max-count=${table.maxColumns} allows`,
     );
   }

@@ -67,7 +67,7 @@ export abstract class JsonRareValueWriter extends JsonNumberWriter {
     column.reset();
     this.reject(
       "too-many-columns",
-      `the field before byte ${pos - this.start} would be a new column, and the table has as many as ` +
+      `the field before byte ${pos - this.start} would be a new column, and the record has as many as ` +
         `columns.max-count=${table.maxColumns} allows`,
     );
   }

@@ -113,7 +113,7 @@ const MESSAGES: readonly (readonly [Doc, string, string])[] = [
   [
     '{"a":1,"b":2,"c":3}',
     "too-many-columns",
-    "the field before byte 17 would be a new column, and the table has as " +
+    "the field before byte 17 would be a new column, and the record has as " +
     "many as columns.max-count=2 allows",
   ],
   [`{"a":${"[".repeat(2000)}`, "too-deep", "expected at most 1000 levels at byte 1005"],
@@ -158,18 +158,21 @@ Deno.test("dead-letter.policy drop counts, fail ends with the split and the posi
   assert(error.message.includes("malformed-json: expected '{' at byte 0"), error.message);
 });
 
-Deno.test("a buffer wants to be sealed when it has as many tables as it may", () => {
+Deno.test("a buffer is full when it has as many tables as it may", () => {
   const buffer = new StreamBuffer(configOf({ maxTables: 3 }));
   const record = (collection: string) => `{"project":"p","collection":"${collection}","properties":{}}`;
-  buffer.append(batchOf([record("a"), record("b"), record("a")]));
-  assertEquals(buffer.wantsSeal, false);
-  buffer.append(batchOf([record("c"), record("d")]));
-  assertEquals(buffer.wantsSeal, true);
-  assertEquals(buffer.seal().pages.map(({ table }) => table.collection), ["a", "b", "c", "d"]);
-  buffer.reset();
-  assertEquals(buffer.wantsSeal, false);
-  buffer.append(batchOf([record("a"), record("b")]));
-  assertEquals(buffer.wantsSeal, false);
+  const full: string[][] = [];
+  const append = (...collections: string[]) =>
+    buffer.append(batchOf(collections.map(record)), () => {
+      full.push(buffer.seal().pages.map(({ table }) => table.collection));
+      buffer.reset();
+    });
+  append("a", "b", "a");
+  assertEquals(full, []);
+  append("c", "d");
+  assertEquals(full, [["a", "b", "c"]]);
+  append("a", "b");
+  assertEquals([full.length, sealed(buffer).pages.length], [1, 3]);
 });
 
 Deno.test("a sealed buffer takes nothing until its reset", () => {

@@ -62,8 +62,8 @@ Deno.test("Dispatcher has no room when the split's worker has a backlog", () => 
   assertEquals(dispatcher.heldByteLength, 8 * BATCH_BYTES, "what the worker says it holds");
 });
 
-Deno.test("Dispatcher seals by age, by unit and when a worker asks for it", () => {
-  const { ports, dispatcher, seals, pass } = setup({ workers: 1 });
+Deno.test("Dispatcher seals by age and by unit", () => {
+  const { dispatcher, seals, pass } = setup({ workers: 1 });
   dispatcher.dispatch(1, fakeBatch("a/0", 0));
   pass(99);
   dispatcher.sealAged(100);
@@ -78,10 +78,6 @@ Deno.test("Dispatcher seals by age, by unit and when a worker asks for it", () =
   dispatcher.sealUnit(2);
   dispatcher.sealUnit(1);
   assertEquals(seals, ["age", "unit"]);
-  ports[0].answer();
-  dispatcher.dispatch(1, fakeBatch("a/0", 2));
-  ports[0].answer({ wantsSeal: true });
-  assertEquals(seals, ["age", "unit", "full"]);
 });
 
 Deno.test("Dispatcher reports a failed worker, a lost one, and one that answers out of order", () => {
@@ -134,16 +130,4 @@ Deno.test("Dispatcher has room for a block by what its worker has to do", () => 
   dispatcher.dispatch(1, fakeBatch("a/2", 0));
   ports[0].answer();
   assert(dispatcher.hasRoom("a/2"));
-});
-
-Deno.test("Dispatcher ends a block where the source says, not where a worker is full by then", () => {
-  const { ports, dispatcher, seals } = setup({ workers: 1, inBlocks: true, sealBatches: Infinity });
-  dispatcher.dispatch(1, fakeBatch("a/0", 0));
-  ports[0].answer({ wantsSeal: true });
-  dispatcher.dispatch(1, fakeBatch("a/0", 1));
-  dispatcher.sealBlock();
-  assertEquals(seals, ["block"]);
-  dispatcher.dispatch(1, fakeBatch("a/0", 2));
-  ports[0].onMessage({ type: "accepted", batchByteLength: 0, wantsSeal: true, bufferedByteLength: 2 ** 30 });
-  assertEquals(seals, ["block"]);
 });

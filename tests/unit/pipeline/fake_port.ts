@@ -51,17 +51,17 @@ export class FakePort implements WorkerPort {
   }
 
   /** Answers everything posted so far as a worker would. */
-  answer({ wantsSeal = false } = {}): void {
+  answer(): void {
     for (const message of this.posted.splice(0)) {
-      if (message.type === "batch") this.#accept(batchByteLength(message.batch), wantsSeal);
+      if (message.type === "batch") this.#accept(batchByteLength(message.batch));
       else if (message.type === "seal") this.#sealed(message);
     }
   }
 
-  #accept(byteLength: number, wantsSeal: boolean): void {
+  #accept(byteLength: number): void {
     this.#heldByteLength += byteLength;
     const bufferedByteLength = 2 * this.#heldByteLength;
-    this.onMessage({ type: "accepted", batchByteLength: byteLength, bufferedByteLength, wantsSeal });
+    this.onMessage({ type: "accepted", batchByteLength: byteLength, bufferedByteLength });
   }
 
   #sealed({ unit, seal }: Extract<ToWorker, { type: "seal" }>): void {
