@@ -1,4 +1,5 @@
 /** Typed config -> the parts of the collector, wired together. Nothing is opened or started here. */
+import { resolve } from "node:path";
 import { Collector, type CollectorLimits } from "./loop/collector.ts";
 import { compressionLevelOf, fileExtensionOf } from "./encode/options.ts";
 import { limitsOf, threadsOf, withMaxAge, workersOf } from "./loop/limits.ts";
@@ -15,7 +16,7 @@ import type { Machine } from "./runtime/machine.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import type { SchemaFeed } from "./schema/schema_feed.ts";
 import { SchemaStore } from "./schema/schema_store.ts";
-import type { Source, SourceContext, SourcePart } from "./source/source.ts";
+import type { Source, SourceContext, SourcePart, TargetFacts } from "./source/source.ts";
 import { commonTarget } from "./target/common_target.ts";
 import { DeadLetterWriter } from "./target/dead_letter_writer.ts";
 import { LazyTarget, sharedTarget } from "./target/deferred_target.ts";
@@ -56,16 +57,32 @@ export interface Assembled {
     readonly memoryByteLength: number;
     /** For people. */
     readonly deadLettersAt: string;
+    /** Whether no position is moved: the next run reads the same again. */
+    readonly trial: boolean;
   };
 }
 
 /** What the source is told. */
-export function sourceContextOf({ decode }: Config, runtime: Runtime): SourceContext {
+export function sourceContextOf(config: Config, runtime: Runtime): SourceContext {
+  const { decode } = config;
   const wanted = new Set<string>(decode.metadataColumns);
   return {
     runtime,
     wants: { keys: wanted.has("key") || needsKeys(decode), headers: wanted.has("headers") },
     maxRecordByteLength: decode.maxRecordByteLength,
+    target: targetFactsOf(config, runtime),
+  };
+}
+
+function targetFactsOf(config: Config, runtime: Runtime): TargetFacts {
+  const { component, config: own, name } = config.target;
+  const place = component.place?.(own);
+  const deadLetters = deadLetterDirectoryOf(config, component.create(own, { runtime }).kind);
+  const written = [place?.directory, deadLetters, config.replay.directory];
+  return {
+    place: place === undefined ? name : `${name} ${place.name}`,
+    directories: written.filter((directory) => directory != null).map((directory) => resolve(directory)),
+    trial: place?.trial ?? false,
   };
 }
 
@@ -81,6 +98,20 @@ function schemaFeedOf({ decode, schemas, source }: Config, runtime: Runtime): Sc
   if (decode.dataFormat === "JSON") return undefined;
   const files = decode.avroEncoding === "RAKAM" ? source.component.files?.(source.config, runtime) : null;
   return new SchemaStore(schemas, { decode, runtime, files });
+}
+
+/** The config's source, or a part of it. In a trial its positions stay where they are, and nothing is sent elsewhere. */
+function createSource(
+  config: Config,
+  create: (context: SourceContext) => Source,
+  runtime: Runtime,
+): Source {
+  const context = sourceContextOf(config, runtime);
+  const source = create(context);
+  if (!context.target?.trial) return source;
+  source.commit = () => Promise.resolve();
+  if (source.divert !== undefined) source.divert = () => Promise.resolve();
+  return source;
 }
 
 /** The directory that dead letters go to; null when they go to the target. */
@@ -138,7 +169,8 @@ export function assemble(
   const collector = parts === null
     ? createLoop(config, {
       ...{ limits, threads, runtime, target, written: substitutes.unitWritten },
-      source: substitutes.source ?? component.create(config.source.config, sourceContextOf(config, runtime)),
+      source: substitutes.source ??
+        createSource(config, (context) => component.create(config.source.config, context), runtime),
     })
     : createLoops(config, parts, { limits, threads, runtime, target });
   return {
@@ -146,6 +178,7 @@ export function assemble(
     facts: {
       workers: workersOf(config, machine),
       memoryByteLength: limits.memoryByteLength,
+      trial: substitutes.source === undefined && (config.target.component.place?.(config.target.config).trial ?? false),
       deadLettersAt: directory ?? `${DEAD_LETTER_PREFIX} of the ${config.target.name} target`,
     },
   };
@@ -182,7 +215,7 @@ function createLoops(config: Config, parts: readonly SourcePart[], whole: Omit<L
     return createLoop(config, {
       ...{ target, runtime, limits: limitsOfPart(whole.limits, part, parts.length) },
       threads: i === 0 ? whole.threads : { workers: Math.min(1, workers), writesInFlight: 1 },
-      source: part.create(sourceContextOf(config, runtime)),
+      source: createSource(config, (context) => part.create(context), runtime),
     });
   }));
 }

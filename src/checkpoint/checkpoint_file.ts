@@ -3,7 +3,7 @@
  * demo). One line a split, so that people can read it:
  *
  *     {
- *       "version": 1, "source": "file", "epoch": "7",
+ *       "version": 1, "source": "file", "epoch": "7", "target": "file /var/lib/collector/out",
  *       "splits": {
  *         "events.ndjson/5f2c81d09a3b": {"position":"1042","details":{"path":"/var/log/events.ndjson", ...}}
  *       }
@@ -24,7 +24,21 @@ export interface SplitCheckpoint {
 
 interface Contents {
   epoch: Epoch;
+  /** Where rows went; null in files of before this was kept. */
+  target: string | null;
   splits: Map<SplitId, SplitCheckpoint>;
+}
+
+/** What is to be opened. */
+export interface CheckpointOptions {
+  /** Null: in memory alone. */
+  readonly path: string | null;
+  /** Which source writes it: a file of another source is refused. */
+  readonly source: string;
+  /** Where rows go, for people; null when nothing is to be said of it. */
+  readonly target?: string;
+  /** The file is read, but neither locked nor written: positions that are committed are kept in memory alone. */
+  readonly trial?: boolean;
 }
 
 const VERSION = 1;
@@ -39,7 +53,10 @@ export class CheckpointFile {
   readonly epoch: Epoch;
   /** True when there was no checkpoint file before: this is the very first start. */
   readonly fresh: boolean;
+  /** Where rows went before, when that was elsewhere: what was read then doesn't come here. Null otherwise. */
+  readonly earlierTarget: string | null;
   readonly #source: string;
+  readonly #target: string | null;
   readonly #splits: Map<SplitId, SplitCheckpoint>;
   readonly #lock: FileLock | null;
   #closed = false;
@@ -49,26 +66,29 @@ export class CheckpointFile {
   #saving: Promise<void> | null = null;
 
   private constructor(
-    options: { path: string | null; source: string; lock: FileLock | null; fresh: boolean; contents: Contents },
+    { path, source, target, trial = false }: CheckpointOptions,
+    { lock, contents }: { lock: FileLock | null; contents: Contents | null },
   ) {
-    this.path = options.path;
-    this.#source = options.source;
-    this.#lock = options.lock;
-    this.fresh = options.fresh;
-    this.epoch = options.contents.epoch + 1n;
-    this.#splits = options.contents.splits;
+    this.path = trial ? null : path;
+    this.#source = source;
+    this.#lock = lock;
+    this.fresh = contents === null;
+    const { epoch, splits, target: earlier } = contents ?? emptyContents();
+    this.epoch = epoch + 1n;
+    this.#splits = splits;
+    this.#target = target ?? earlier;
+    this.earlierTarget = trial || earlier === null || earlier === this.#target ? null : earlier;
   }
 
   /**
    * Locks and reads the file (its directory is made), and starts a new epoch, durably.
    *
-   * @param source which source writes it: a file of another source is refused.
    * @throws FatalError when another process holds it, or it can't be read or written, or isn't a checkpoint file.
    */
-  static async open({ path, source }: { path: string | null; source: string }): Promise<CheckpointFile> {
-    if (path === null) {
-      return new CheckpointFile({ path, source, lock: null, fresh: true, contents: emptyContents() });
-    }
+  static async open(options: CheckpointOptions): Promise<CheckpointFile> {
+    const { path, source, trial = false } = options;
+    if (path === null) return new CheckpointFile(options, { lock: null, contents: null });
+    if (trial) return new CheckpointFile(options, { lock: null, contents: await readContents(path, source) });
     const lock = await lockFile(`${path}.lock`).catch((error) => {
       throw new FatalError(`can't open the checkpoint's lock ${path}.lock: ${error.message}`, { cause: error });
     });
@@ -78,14 +98,7 @@ export class CheckpointFile {
       );
     }
     try {
-      const contents = await readContents(path, source);
-      const file = new CheckpointFile({
-        path,
-        source,
-        lock,
-        fresh: contents === null,
-        contents: contents ?? emptyContents(),
-      });
+      const file = new CheckpointFile(options, { lock, contents: await readContents(path, source) });
       file.#changes++;
       await file.save();
       return file;
@@ -176,7 +189,9 @@ export class CheckpointFile {
   }
 
   #render(): string {
-    const head = `{\n  "version": ${VERSION}, "source": ${JSON.stringify(this.#source)}, "epoch": "${this.epoch}",\n`;
+    const target = this.#target === null ? "" : ` "target": ${JSON.stringify(this.#target)},`;
+    const source = JSON.stringify(this.#source);
+    const head = `{\n  "version": ${VERSION}, "source": ${source}, "epoch": "${this.epoch}",${target}\n`;
     const lines = Array.from(
       this.#splits,
       ([split, entry]) => `    ${JSON.stringify(split)}: ${JSON.stringify(entry)}`,
@@ -197,7 +212,7 @@ export async function readPositions(path: string, source: string): Promise<Map<S
 }
 
 function emptyContents(): Contents {
-  return { epoch: 0n, splits: new Map() };
+  return { epoch: 0n, target: null, splits: new Map() };
 }
 
 /** Null when there is no file yet. */
@@ -236,7 +251,7 @@ function parseContents(text: string, source: string): Contents {
     }
     splits.set(split, { position, details: entry.details as SplitDetails });
   }
-  return { epoch: BigInt(root.epoch), splits };
+  return { epoch: BigInt(root.epoch), target: typeof root.target === "string" ? root.target : null, splits };
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -29,7 +29,7 @@ async function run(args: Arguments, host: Host): Promise<ExitCode> {
   for (const { origin, key, message } of warnings) log.warn("config", { origin, key, problem: message });
   for (const note of notes) log.debug("config", { note });
   const assembled = assemble(config, { runtime, machine: host.machine, stdout: process.output });
-  const { workers, memoryByteLength } = assembled.facts;
+  const { workers, memoryByteLength, trial } = assembled.facts;
   log.info("collecting", {
     version: host.version,
     source: config.source.name,
@@ -37,6 +37,7 @@ async function run(args: Arguments, host: Host): Promise<ExitCode> {
     memory: formatBytes(memoryByteLength),
     workers,
   });
+  if (trial) log.info("a trial: no position is moved, and the next run reads the same again");
   const end = await collect(assembled, { process, runtime });
   return end === "closed" ? EXIT.outputClosed : end === "failed" ? EXIT.failed : EXIT.done;
 }

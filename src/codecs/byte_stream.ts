@@ -26,12 +26,12 @@ export interface ByteStream {
   close(): Promise<void>;
 }
 
-/** Fills `into` from where the file stands. Resolves to the bytes read: fewer at the file's end. */
-export async function readFully(file: Deno.FsFile, into: Uint8Array<ArrayBuffer>): Promise<number> {
+/** Fills `into` from where the file or stream stands. Resolves to the bytes read: fewer at its end. */
+export async function readFully(file: Input, into: Uint8Array<ArrayBuffer>): Promise<number> {
   let byteLength = 0;
   while (byteLength < into.length) {
     const came = await file.read(into.subarray(byteLength));
-    if (came === null) break;
+    if (!came) break;
     byteLength += came;
   }
   return byteLength;

@@ -74,7 +74,10 @@ class DemoSource implements Source {
   async open(handler: SourceHandler, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const { checkpoint, seed, splits, total } = this.#config;
-    const checkpoints = this.#checkpoints = await CheckpointFile.open({ path: checkpoint ?? null, source: "demo" });
+    const checkpoints = this.#checkpoints = await CheckpointFile.open({
+      ...{ path: checkpoint ?? null, source: "demo" },
+      ...{ target: this.#context.target?.place, trial: this.#context.target?.trial },
+    });
     const templates = makeTemplates(seed);
     const known = new Set<SplitId>();
     for (let i = 0; i < splits; i++) {

@@ -18,7 +18,7 @@ export const fileSource: SourceComponent<FileConfig> = {
   options: fileOptions,
   finite: true,
   create: (config, context) => new FileSource(config, context, INPUTS),
-  check: (config) => checkFiles(config),
+  check: (config, context) => checkFiles(config, context),
   ranges: (config, context) => new FileRanges(config, context, INPUTS),
   committed: ({ checkpoint }) => readPositions(checkpoint, "file"),
 };

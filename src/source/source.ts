@@ -93,6 +93,18 @@ export interface SourceContext {
   readonly wants: { readonly keys: boolean; readonly headers: boolean };
   /** A record's value may have at most this many bytes; a source may cut the rest off (row length maxRecordByteLength + 1). */
   readonly maxRecordByteLength: number;
+  /** Where rows go; absent when nothing is written. */
+  readonly target?: TargetFacts;
+}
+
+/** What a source may want to know of the target. */
+export interface TargetFacts {
+  /** For people, and to see that it has changed: "s3 s3://events/raw". Holds no secret. */
+  readonly place: string;
+  /** Local directories that this process writes to. */
+  readonly directories: readonly string[];
+  /** Whether this is a trial: what is read counts as unread, and nothing that says otherwise may be written. */
+  readonly trial: boolean;
 }
 
 /** A part of a source that has a loop of its own, beside those of the other parts, in one process. */

@@ -10,6 +10,12 @@ const options = {
     default: "flat",
     doc: "flat: one flat object a row, with $schema and $table. rakam: as in the original's files.",
   }),
+  commit: option.boolean("target.console.commit", {
+    default: "false",
+    doc:
+      "Whether rows that standard output has taken count as done. Otherwise it is a trial: no position of the source is " +
+      "moved, and the next run reads the same again.",
+  }),
 };
 
 export type ConsoleTargetConfig = ConfigOf<typeof options>;
@@ -97,5 +103,6 @@ export const consoleTarget: TargetComponent<ConsoleTargetConfig> = {
     "error.",
   options,
   create: (config, context) => new ConsoleTarget(config, context),
+  place: ({ commit }) => ({ name: "standard output", trial: !commit }),
   check: () => Promise.resolve([{ ok: true, what: "standard output", detail: "rows will be written there" }]),
 };

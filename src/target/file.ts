@@ -215,4 +215,5 @@ export const fileTarget: TargetComponent<FileTargetConfig> = {
   },
   create: (config, context) => new FileTarget(config, context),
   check: (config, context) => checkDirectory(resolve(config.directory), context),
+  place: ({ directory }) => ({ name: resolve(directory), directory: resolve(directory) }),
 };

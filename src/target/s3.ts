@@ -106,4 +106,5 @@ export const s3Target: TargetComponent<S3TargetConfig> = {
   validate: s3ConfigProblems,
   create: (config, { runtime }) => new S3Target(s3Settings(config), runtime, openSdkStore),
   check: (config, { runtime }, signal) => checkStore(s3Settings(config), runtime, openSdkStore, signal),
+  place: ({ bucket, prefix }) => ({ name: `s3://${bucket}/${prefix ?? ""}` }),
 };

@@ -124,4 +124,16 @@ export interface TargetComponent<Config> extends OptionGroup<Config> {
   create(config: Config, context: TargetContext): Target;
   /** Tries what a run would need (reachable, exists, may write) without leaving data behind. */
   check(config: Config, context: TargetContext, signal: AbortSignal): Promise<CheckResult[]>;
+  /** Where rows go; absent: nothing but the component's name says so, and no local directory is written to. */
+  place?(config: Config): TargetPlace;
+}
+
+/** Where a target's rows go. */
+export interface TargetPlace {
+  /** For people, and to see that it has changed: "s3://events/raw". Holds no secret. */
+  readonly name: string;
+  /** The local directory that is written to, if it is one. */
+  readonly directory?: string;
+  /** Whether rows only pass by, so that what was read counts as unread for the next run. */
+  readonly trial?: boolean;
 }

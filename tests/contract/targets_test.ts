@@ -76,7 +76,11 @@ objectTargetContract("prefixed", { start: prefixedBackend, oddKeys: ["_manifests
 function outputBackend(): Promise<PageBackend> {
   const output = new MemoryOutput(1000);
   return Promise.resolve({
-    create: () => consoleTarget.create({ rowFormat: "flat" }, { runtime: testRuntime(), stdout: output }) as PageTarget,
+    create: () =>
+      consoleTarget.create({ rowFormat: "flat", commit: false }, {
+        runtime: testRuntime(),
+        stdout: output,
+      }) as PageTarget,
     rows: () =>
       Promise.resolve(output.rows().map((row) => ({ table: `${row.$schema}/${row.$table}`, id: Number(row.id) }))),
     stall: () => output.stall(),

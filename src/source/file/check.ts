@@ -1,15 +1,20 @@
 import { formatBytes } from "../../runtime/format.ts";
 import { dirname } from "node:path";
 import type { CheckResult } from "../../runtime/check_result.ts";
-import type { FileConfig } from "./options.ts";
-import { type FoundFile, Paths } from "./paths.ts";
+import type { SourceContext } from "../source.ts";
+import { type FileConfig, pathsOf } from "./options.ts";
+import type { Paths } from "./paths.ts";
+import { type FoundFile, type Skipped, unreadable } from "./walk.ts";
 
 /** Files that are opened to see whether they can be read; a permission that misses one mostly misses all. */
 const TRIED_FILES = 1000;
 
+/** Links and own folders that are named; of more, only how many there are. */
+const MAX_NAMED = 3;
+
 /** Whether what `file.path` names is there and can be read, and the checkpoint file written. */
-export async function checkFiles(config: FileConfig): Promise<CheckResult[]> {
-  const paths = new Paths(config.path);
+export async function checkFiles(config: FileConfig, context: Pick<SourceContext, "target">): Promise<CheckResult[]> {
+  const paths = pathsOf(config, context);
   const results: CheckResult[] = [];
   if (paths.standardInput) results.push({ ok: true, what: "standard input", detail: "read until its end" });
   if (paths.sample) results.push({ ok: true, what: "sample events", detail: "come with the collector" });
@@ -21,23 +26,40 @@ export async function checkFiles(config: FileConfig): Promise<CheckResult[]> {
 async function checkReadable(paths: Paths, follow: boolean): Promise<CheckResult> {
   const what = "files to read";
   try {
-    const { files, missing } = await paths.find();
-    for (const file of files.slice(0, TRIED_FILES)) await tryToOpen(file);
+    const { files, missing, skipped } = await paths.find();
+    const left = [...skipped];
+    for (const file of files.slice(0, TRIED_FILES)) {
+      const problem = await tryToOpen(file);
+      if (problem !== null) left.push(problem);
+    }
     const plain = paths.plain(missing);
     if (plain.length > 0 && !follow) return { ok: false, what, detail: `there is no ${plain.join(", no ")}` };
     const byteLength = files.reduce((sum, { size }) => sum + size, 0);
-    const none = missing.length > 0 ? `; nothing matches ${missing.join(", ")} yet` : "";
-    return { ok: true, what, detail: `${files.length} with ${formatBytes(byteLength)}${none}` };
+    const parts = [`${files.length} with ${formatBytes(byteLength)}`];
+    // A run that ends would end with nothing read.
+    const nothing = missing.length > 0 && !follow;
+    if (missing.length > 0) parts.push(`nothing matches ${missing.join(", ")}${follow ? " yet" : ""}`);
+    const bad = left.filter(({ kind }) => kind === "wrong" || kind === "unreadable");
+    if (bad.length > 0) parts.push(`can't read ${named(bad)}`);
+    const others = left.filter(({ kind }) => kind === "own" || kind === "link");
+    if (others.length > 0) parts.push(`left out: ${named(others)}`);
+    return { ok: bad.length === 0 && !nothing, what, detail: parts.join("; ") };
   } catch (error) {
     return { ok: false, what, detail: (error as Error).message };
   }
 }
 
-async function tryToOpen({ path }: FoundFile): Promise<void> {
+function named(skipped: readonly Skipped[]): string {
+  const some = skipped.slice(0, MAX_NAMED).map(({ path, why }) => `${path} (${why})`);
+  return `${some.join(", ")}${skipped.length > MAX_NAMED ? ` and ${skipped.length - MAX_NAMED} more` : ""}`;
+}
+
+async function tryToOpen({ path }: FoundFile): Promise<Skipped | null> {
   try {
     (await Deno.open(path)).close();
+    return null;
   } catch (error) {
-    throw new Error(`can't read ${path}: ${(error as Error).message}`, { cause: error });
+    return unreadable(path, error);
   }
 }
 

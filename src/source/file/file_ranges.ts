@@ -15,8 +15,9 @@ import { fileFeed, sampleFeed } from "./feed.ts";
 import type { FileInputs } from "./file_source.ts";
 import { beginsWith, peek } from "./identity.ts";
 import { KnownFiles } from "./known_files.ts";
-import type { FileConfig } from "./options.ts";
-import { type FoundFile, Paths, SAMPLE } from "./paths.ts";
+import { type FileConfig, pathsOf } from "./options.ts";
+import { SAMPLE } from "./paths.ts";
+import type { FoundFile } from "./walk.ts";
 import { SplitReader } from "./split_reader.ts";
 import { TrackedFile } from "./tracked_file.ts";
 
@@ -44,9 +45,13 @@ export class FileRanges implements RangeSource {
     if (request.from !== null || request.to !== null) {
       throw new FatalError("files are replayed whole: leave the range out, and name the files with file.path");
     }
-    const paths = new Paths(this.#config.path);
+    const paths = pathsOf(this.#config, this.#context);
     if (paths.standardInput) throw new FatalError("standard input can't be replayed: it comes only once");
-    const { files, missing } = await paths.find();
+    const { files, missing, skipped } = await paths.find();
+    const left = skipped.filter(({ kind }) => kind === "wrong" || kind === "unreadable");
+    if (left.length > 0) {
+      throw new FatalError(`file.path: ${left.map(({ path, why }) => `${path}: ${why}`).join("; ")}`);
+    }
     const plain = paths.plain(missing);
     if (plain.length > 0) throw new FatalError(`file.path: there is no ${plain.join(", no ")}`);
     const splits = paths.sample ? [await this.#planSample()] : [];

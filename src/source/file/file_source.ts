@@ -19,16 +19,22 @@ import type { Source, SourceContext, SourceHandler } from "../source.ts";
 import type { Input } from "../../codecs/byte_stream.ts";
 import { inputFeed, sampleFeed } from "./feed.ts";
 import { FileCatalog } from "./file_catalog.ts";
-import { type FollowState, scanAndFeed } from "./follow.ts";
+import { type FollowState, lookAtGrowing, scanAndFeed } from "./follow.ts";
 import { type OpenSplit, OpenSplits } from "./open_splits.ts";
-import type { FileConfig } from "./options.ts";
-import { Paths, STANDARD_INPUT } from "./paths.ts";
+import { type FileConfig, pathsOf } from "./options.ts";
+import { type Paths, STANDARD_INPUT } from "./paths.ts";
 import { SplitFeeder } from "./split_feeder.ts";
 import { startAtEnd } from "./start_at_end.ts";
 import type { TrackedFile } from "./tracked_file.ts";
+import { isSystemError, type Skipped, unreadable } from "./walk.ts";
 
 /** Without follow the order of files is nobody's concern, and few at a time make few ranges in a flush. */
 const OPEN_WITHOUT_FOLLOW = 8;
+
+/** Paths in a message, of those that can't be read. */
+const MAX_NAMED = 5;
+/** With follow, files that grow are looked at this often. */
+const GROWTH_INTERVAL_MS = 100;
 
 /** What doesn't come from the file system. */
 export interface FileInputs {
@@ -38,9 +44,7 @@ export interface FileInputs {
 }
 
 /** What there is from `open` on. */
-interface Opened extends FollowState {
-  readonly checkpoints: CheckpointFile;
-}
+type Opened = FollowState;
 
 export class FileSource implements Source {
   readonly #config: FileConfig;
@@ -62,7 +66,7 @@ export class FileSource implements Source {
     this.#config = config;
     this.#context = context;
     this.#inputs = inputs;
-    this.#paths = new Paths(config.path);
+    this.#paths = pathsOf(config, context);
   }
 
   async open(handler: SourceHandler, signal: AbortSignal): Promise<void> {
@@ -74,8 +78,8 @@ export class FileSource implements Source {
       await opened.catalog.scan();
       await startAtEnd(opened.catalog.unread(), opened.checkpoints);
     }
-    const { missing } = await scanAndFeed(opened);
-    this.#reportMissing(missing);
+    const { missing, skipped } = await scanAndFeed(opened);
+    this.#reportMissing(missing, skipped);
     if (!opened.feeder.hasWork && !follow && (alreadyRead || missing.length === 0)) {
       const { checkpoint } = this.#config;
       this.#context.runtime.log.info("everything was read before; delete the checkpoint file to read it again", {
@@ -104,7 +108,7 @@ export class FileSource implements Source {
       } else if (opened.open.size > 0 || this.#following !== null) {
         await this.#changed.wait(signal);
       } else if (!opened.feeder.hasWork) {
-        if (this.#broken !== null) throw this.#broken;
+        this.#throwBroken(opened);
         return "end";
       }
     }
@@ -143,9 +147,18 @@ export class FileSource implements Source {
 
   async #openState(handler: SourceHandler): Promise<Opened> {
     const { follow, rotateWaitMs } = this.#config;
-    const { runtime, maxRecordByteLength } = this.#context;
+    const { runtime, maxRecordByteLength, target } = this.#context;
     const path = this.#paths.hasFiles || this.#paths.sample ? this.#config.checkpoint : null;
-    const checkpoints = await CheckpointFile.open({ path, source: "file" });
+    const { place, trial } = target ?? {};
+    const checkpoints = await CheckpointFile.open({ path, source: "file", target: place, trial });
+    if (checkpoints.earlierTarget !== null) {
+      runtime.log.warn(
+        "the target has changed: what was read for the earlier one doesn't come again; a file.checkpoint of its own has everything read anew",
+        {
+          ...{ checkpoint: this.#config.checkpoint, earlier: checkpoints.earlierTarget, target: place },
+        },
+      );
+    }
     const open = new OpenSplits();
     const catalog = new FileCatalog(this.#paths, checkpoints, { runtime, follow });
     const feeder = new SplitFeeder({
@@ -188,13 +201,15 @@ export class FileSource implements Source {
     return alreadyRead;
   }
 
-  #reportMissing(missing: readonly string[]): void {
-    const { log } = this.#context.runtime;
+  #reportMissing(missing: readonly string[], skipped: readonly Skipped[]): void {
+    const { follow } = this.#config;
+    const wrong = skipped.filter(({ kind }) => kind === "wrong").map(({ path, why }) => `${path}: ${why}`);
+    if (wrong.length > 0) throw new FatalError(`file.path: ${wrong.join("; ")}`);
     const plain = this.#paths.plain(missing);
-    if (plain.length > 0 && !this.#config.follow) {
-      throw new FatalError(`file.path: there is no ${plain.join(", no ")}`);
+    if (plain.length > 0 && !follow) throw new FatalError(`file.path: there is no ${plain.join(", no ")}`);
+    for (const path of missing) {
+      this.#context.runtime.log.warn(follow ? "no file matches yet" : "no file matches", { path });
     }
-    for (const path of missing) log.warn("no file matches yet", { path });
   }
 
   /** Reads once. Standard input may keep us waiting, so the others go on meanwhile. */
@@ -211,10 +226,12 @@ export class FileSource implements Source {
     withAbort(filling, this.#closing.signal).catch(() => {}).finally(() => this.#changed.notify());
   }
 
-  #deliver({ open }: Opened, next: OpenSplit, batch: RecordBatch): RecordBatch {
+  #deliver({ open, catalog }: Opened, next: OpenSplit, batch: RecordBatch): RecordBatch {
     const { file, reader, split } = next;
-    if (file !== null) file.delivered = reader.delivered;
-    else this.#deliveredOfInputs.set(split, reader.delivered);
+    if (file !== null) {
+      file.delivered = reader.delivered;
+      catalog.leftOut.read(file.path);
+    } else this.#deliveredOfInputs.set(split, reader.delivered);
     open.served(next, Number(batch.next) - Number(batch.start));
     return batch;
   }
@@ -224,6 +241,7 @@ export class FileSource implements Source {
     const { file, reader } = open;
     await feeder.release(open);
     if (file === null) return;
+    if (file.sizeAfterTruncation !== null) catalog.warnOfTruncation(file);
     file.end = { position: reader.delivered, size: file.size };
     if (this.#config.follow) catalog.markGone(file);
     else catalog.save(file);
@@ -231,17 +249,22 @@ export class FileSource implements Source {
 
   async #follow(opened: Opened): Promise<void> {
     const { signal } = this.#closing;
+    const { scanIntervalMs } = this.#config;
     const { clock, log } = this.#context.runtime;
-    while (!signal.aborted) {
+    for (let scannedAtMs = clock.monotonicMs(); !signal.aborted; this.#changed.notify()) {
       try {
-        await clock.sleep(this.#config.scanIntervalMs, signal);
-        await scanAndFeed(opened).catch((error) => log.warn("could not look for files; trying again", {}, error));
+        const waitMs = scannedAtMs + scanIntervalMs - clock.monotonicMs();
+        await clock.sleep(Math.max(0, Math.min(waitMs, GROWTH_INTERVAL_MS)), signal);
+        const full = clock.monotonicMs() - scannedAtMs >= scanIntervalMs;
+        if (full) scannedAtMs = clock.monotonicMs();
+        await (full ? scanAndFeed(opened) : lookAtGrowing(opened)).catch((error) =>
+          log.warn("could not look for files; trying again", {}, error)
+        );
         await this.#activate(opened);
       } catch (error) {
         if (!signal.aborted) this.#failure ??= error;
         return this.#changed.notify();
       }
-      this.#changed.notify();
     }
   }
 
@@ -254,10 +277,21 @@ export class FileSource implements Source {
 
   #reportBroken(split: SplitId, file: TrackedFile | null, error: unknown): void {
     const path = file?.path ?? split;
+    if (file !== null && isSystemError(error)) return this.#opened!.catalog.leftOut.note(unreadable(path, error));
     const broken = new FatalError(`${path} can't be read to its end: ${(error as Error).message}`, { cause: error });
     if (file !== null) file.brokenAtSize = file.size;
     if (this.#config.follow) {
       this.#context.runtime.log.error("a file can't be read any further", { split, path }, error);
     } else this.#broken ??= broken;
+  }
+
+  /** Everything else was read: what could not be read is said now. */
+  #throwBroken({ catalog }: Opened): void {
+    if (this.#broken !== null) throw this.#broken;
+    const left = catalog.leftOut.all.filter(({ kind }) => kind === "unreadable");
+    if (left.length === 0) return;
+    const some = left.slice(0, MAX_NAMED).map(({ path, why }) => `${path} (${why})`).join(", ");
+    const more = left.length > MAX_NAMED ? ` and ${left.length - MAX_NAMED} more` : "";
+    throw new FatalError(`can't read ${some}${more}; everything else was read`);
   }
 }

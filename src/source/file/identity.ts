@@ -2,7 +2,7 @@ import { toHex } from "../../runtime/hex.ts";
 import { basename } from "node:path";
 import type { SplitId } from "../../records/position.ts";
 import { readFully } from "../../codecs/byte_stream.ts";
-import { type FoundFile, foundFile } from "./paths.ts";
+import { type FoundFile, foundFile } from "./walk.ts";
 
 /** How many bytes at a file's beginning tell its contents from others'. */
 export const HEAD_BYTE_LENGTH = 256;

@@ -14,6 +14,8 @@ export interface OpenSplit {
   deliveredByteLength: number;
   /** The file's size when the last scan saw it. */
   seenSize: number;
+  /** Looks between two scans that have found nothing since something came. */
+  idleLooks: number;
 }
 
 /** A file that others wait for gives its place up after this many bytes. */
@@ -65,6 +67,7 @@ export class OpenSplits {
   /** It had its turn: the others come first now. */
   served(open: OpenSplit, byteLength: number): void {
     open.deliveredByteLength += byteLength;
+    open.idleLooks = 0;
     open.detachedAtMs = null; // the wait for more lines begins anew
     this.#splits.delete(open.split);
     this.#splits.set(open.split, open);

@@ -1,3 +1,6 @@
+import { resolve } from "node:path";
+import type { SourceContext } from "../source.ts";
+import { Paths } from "./paths.ts";
 import { type ConfigOf, option } from "../../config/option.ts";
 
 export const fileOptions = {
@@ -7,6 +10,19 @@ export const fileOptions = {
       "Files to read, one JSON record a line or Avro object container files: paths and globs (*, ?, [a-z], {a,b}, and ** for any directories), " +
       '"-" for standard input, "sample:" for the sample events that come with the collector. Compressed files (gzip, ' +
       "zstd) are recognised by their contents. Names that begin with a dot need a glob that says so.",
+  }),
+  exclude: option.list("file.exclude", {
+    whenUnset: "nothing",
+    doc:
+      "Files that the globs of file.path leave out: globs of paths, or of names alone where they have no / (*.tmp). What " +
+      "the collector writes itself is left out anyway.",
+  }),
+  followLinks: option.boolean("file.follow-links", {
+    default: "false",
+    doc:
+      "Whether symbolic links that globs find are followed, to files and to directories (as in /var/log/containers): " +
+      "whoever may write to a watched folder can make this process read any file by them. Links to nowhere and circles " +
+      "are left out, with a warning. A path without a glob may be a link in any case.",
   }),
   follow: option.boolean("file.follow", {
     default: "false",
@@ -29,7 +45,10 @@ export const fileOptions = {
   scanIntervalMs: option.duration("file.scan-interval", {
     default: "1s",
     min: 10,
-    doc: "How often to look, with file.follow, for lines that were appended and for files that appeared or went.",
+    doc:
+      "How often to look, with file.follow, for lines that were appended and for files that appeared or went. Files " +
+      "that grow are looked at ten times a second: what is cut away by then (copytruncate) can't be kept, while rotation " +
+      "by renaming loses nothing.",
   }),
   rotateWaitMs: option.duration("file.rotate-wait", {
     default: "5s",
@@ -45,3 +64,17 @@ export const fileOptions = {
 };
 
 export type FileConfig = ConfigOf<typeof fileOptions>;
+
+/** What `file.path` names, without what is left out. */
+export function pathsOf(
+  { path, exclude, followLinks, checkpoint }: FileConfig,
+  { target }: Pick<SourceContext, "target">,
+): Paths {
+  const own = resolve(checkpoint);
+  return new Paths(path, {
+    exclude,
+    followLinks,
+    ownDirectories: target?.directories,
+    ownFiles: [own, `${own}.lock`, `${own}.tmp`],
+  });
+}

@@ -1,6 +1,7 @@
-import { dirname, join, resolve } from "node:path";
+import { basename, resolve } from "node:path";
 import picomatch from "picomatch";
 import { FatalError } from "../../runtime/errors.ts";
+import { type FoundFile, foundFile, isMissing, type Skipped, unreadable, walk, type WalkRules } from "./walk.ts";
 
 /** The items of `file.path` that aren't files. */
 export const STANDARD_INPUT = "-";
@@ -8,21 +9,8 @@ export const SAMPLE = "sample:";
 
 /** More files than this at a time are refused: the glob is then surely wrong. */
 export const MAX_FILES = 100_000;
-/** Directory entries looked at in one search. */
-const MAX_ENTRIES = 5_000_000;
-const STATS_AT_A_TIME = 32;
-
-/** A regular file, as it was when it was looked at. */
-export interface FoundFile {
-  /** Absolute. */
-  readonly path: string;
-  readonly device: number;
-  readonly inode: number;
-  /** When it was made, epoch ms; null where the file system doesn't know. */
-  readonly birthMs: number | null;
-  readonly size: number;
-  readonly mtimeMs: number;
-}
+/** Looks at files that are under way together. */
+export const STATS_AT_A_TIME = 32;
 
 interface Pattern {
   readonly text: string;
@@ -32,17 +20,42 @@ interface Pattern {
   readonly glob: { readonly base: string; readonly maxDepth: number; matches(path: string): boolean } | null;
 }
 
+/** What `find` found. */
+export interface Found {
+  readonly files: FoundFile[];
+  /** Items that nothing is there for. */
+  readonly missing: string[];
+  /** What was asked for and isn't read, each path once. */
+  readonly skipped: Skipped[];
+}
+
+export interface PathsOptions {
+  /** The value of `file.exclude`: globs of absolute paths, or of names where they have no "/". */
+  readonly exclude?: readonly string[];
+  /** Whether links that globs find are followed; plain paths may always be links. */
+  readonly followLinks?: boolean;
+  /** Directories that this collector writes to; globs leave them out. */
+  readonly ownDirectories?: readonly string[];
+  /** Files that it writes, as absolute paths; globs leave them out. */
+  readonly ownFiles?: readonly string[];
+}
+
 /** What `file.path` names: standard input, the sample events, files. */
 export class Paths {
   readonly standardInput: boolean;
   readonly sample: boolean;
   readonly #patterns: readonly Pattern[];
+  readonly #options: PathsOptions;
 
   /** @param items the value of `file.path`, one path or glob each. */
-  constructor(items: readonly string[]) {
+  constructor(items: readonly string[], options: PathsOptions = {}) {
+    const { exclude = [], ownFiles = [] } = options;
     this.standardInput = items.includes(STANDARD_INPUT);
     this.sample = items.includes(SAMPLE);
-    this.#patterns = items.filter((item) => item !== STANDARD_INPUT && item !== SAMPLE).map(parsePattern);
+    const excluded = [...exclude.map(excluder), (path: string) => ownFiles.includes(path)];
+    this.#patterns = items.filter((item) => item !== STANDARD_INPUT && item !== SAMPLE)
+      .map((item) => parsePattern(item, (path) => excluded.some((matches) => matches(path))));
+    this.#options = options;
   }
 
   get hasFiles(): boolean {
@@ -55,24 +68,31 @@ export class Paths {
   }
 
   /**
-   * The files that exist now, oldest modification first, each once (by device and inode).
+   * The files that exist now, oldest modification first, each once (by device and inode). What can't be read costs the
+   * others nothing.
    *
-   * @throws FatalError for a path that can't be read, or isn't a regular file, or too many files.
+   * @throws FatalError for too many files.
    */
-  async find(): Promise<{ files: FoundFile[]; missing: string[] }> {
+  async find(): Promise<Found> {
     const byInode = new Map<string, FoundFile>();
+    const skipped = new Map<string, Skipped>();
     const missing: string[] = [];
+    const { followLinks = false } = this.#options;
+    const own = await realPaths(this.#options.ownDirectories ?? []);
     for (const pattern of this.#patterns) {
-      const found = await findPattern(pattern);
-      if (found.length === 0) missing.push(pattern.text);
-      for (const file of found) {
+      const found = pattern.glob === null
+        ? await statPlain(pattern)
+        : await findGlob(pattern.literal, pattern.glob, { followLinks, own });
+      if (found.files.length === 0 && found.skipped.every(({ kind }) => kind === "own")) missing.push(pattern.text);
+      for (const skip of found.skipped) skipped.set(skip.path, skip);
+      for (const file of found.files) {
         const key = `${file.device}:${file.inode}`;
         if (!byInode.has(key)) byInode.set(key, file);
       }
       if (byInode.size > MAX_FILES) throw new FatalError(`file.path names more than ${MAX_FILES} files: narrow it`);
     }
-    const files = [...byInode.values()];
-    return { files: files.sort((a, b) => a.mtimeMs - b.mtimeMs || (a.path < b.path ? -1 : 1)), missing };
+    const files = [...byInode.values()].sort((a, b) => a.mtimeMs - b.mtimeMs || (a.path < b.path ? -1 : 1));
+    return { files, missing, skipped: [...skipped.values()] };
   }
 
   /** The plain paths (not globs) among `texts`, which `find` reported as missing. */
@@ -81,139 +101,95 @@ export class Paths {
   }
 }
 
-function parsePattern(text: string): Pattern {
+function parsePattern(text: string, isExcluded: (path: string) => boolean): Pattern {
   const { base, isGlob, glob } = picomatch.scan(text);
   const literal = resolve(text);
   if (!isGlob) return { text, literal, glob: null };
   const root = resolve(base);
   const below = root === "/" ? "/" : `${root}/`;
-  const matchesBelow = picomatch(glob);
-  const matches = (path: string) => path.startsWith(below) && matchesBelow(path.slice(below.length));
+  const matchesBelow = globMatcher(glob);
+  const matches = (path: string) =>
+    path.startsWith(below) && matchesBelow(path.slice(below.length)) && !isExcluded(path);
   const maxDepth = glob.includes("**") ? Infinity : glob.split("/").length;
   return { text, literal, glob: { base: root, maxDepth, matches } };
 }
 
-/** True when there is nothing under a path, or one of its directories is a file. */
-function isMissing(error: unknown): boolean {
-  return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory;
+/** A glob begins a name with a dot of its own: ".*", "x/.*", "{.a,b}". */
+const EXPLICIT_DOT = /(?:^|[/{,(|!])\\?\.(?!\.?(?:\/|$))/;
+const DOT_NAME = /(?:^|\/)\./;
+
+/** As shells have it: "[!a]" is anything but an a, and no bracket or star matches a dot that a name begins with. */
+function globMatcher(glob: string): (path: string) => boolean {
+  const matches = picomatch(glob, { posix: true });
+  return EXPLICIT_DOT.test(glob) ? matches : (path) => matches(path) && !DOT_NAME.test(path);
 }
 
-async function findPattern({ text, literal, glob }: Pattern): Promise<FoundFile[]> {
-  if (glob === null) return await statPlain(text, literal);
-  const exact = await statFile(literal);
+/** Whether a path is one that an item of `file.exclude` means. Names with dots are no exception there. */
+function excluder(text: string): (path: string) => boolean {
+  const options = { posix: true, dot: true };
+  if (!text.includes("/")) {
+    const matches = picomatch(text, options);
+    return (path) => matches(basename(path));
+  }
+  const { base, isGlob, glob } = picomatch.scan(text);
+  if (!isGlob) return (path) => path === resolve(text) || path.startsWith(`${resolve(text)}/`);
+  const root = resolve(base), below = root === "/" ? "/" : `${root}/`;
+  const matches = picomatch(glob, options);
+  return (path) => path.startsWith(below) && matches(path.slice(below.length));
+}
+
+/** Those that exist, without symbolic links. */
+async function realPaths(directories: readonly string[]): Promise<string[]> {
+  const real = await Promise.all(directories.map((path) => Deno.realPath(path).catch(() => null)));
+  return real.filter((path) => path !== null);
+}
+
+type Part = Pick<Found, "files" | "skipped">;
+
+async function findGlob(
+  literal: string,
+  { base, ...glob }: NonNullable<Pattern["glob"]>,
+  rules: Pick<WalkRules, "followLinks" | "own">,
+): Promise<Part> {
+  const exact = await statFile(literal).catch(() => null);
   const files: FoundFile[] = exact === null ? [] : [exact];
-  const paths = await walk(glob.base, glob.maxDepth, glob.matches);
+  const { paths, skipped } = await walk(base, { ...glob, ...rules });
   for (let i = 0; i < paths.length; i += STATS_AT_A_TIME) {
-    const some = await Promise.all(paths.slice(i, i + STATS_AT_A_TIME).map(statFile));
-    for (const file of some) if (file !== null) files.push(file);
+    const some = paths.slice(i, i + STATS_AT_A_TIME).map((path) =>
+      statFile(path).catch((error) => unreadable(path, error))
+    );
+    for (const file of await Promise.all(some)) {
+      if (file !== null && "kind" in file) skipped.push(file);
+      else if (file !== null) files.push(file);
+    }
   }
-  return files;
+  return { files, skipped };
 }
 
-async function statPlain(text: string, path: string): Promise<FoundFile[]> {
-  let info: Deno.FileInfo;
+async function statPlain({ text, literal }: Pattern): Promise<Part> {
   try {
-    info = await Deno.stat(path);
+    const info = await Deno.stat(literal);
+    if (info.isFile) return { files: [foundFile(literal, info)], skipped: [] };
+    const why = info.isDirectory
+      ? `it is a directory: write ${text.replace(/\/$/, "")}/*`
+      : `it isn't a regular file: feed it to standard input ("-")`;
+    return { files: [], skipped: [{ path: literal, why, kind: "wrong" }] };
   } catch (error) {
-    if (isMissing(error)) return [];
-    throw new FatalError(`file.path: can't read ${text}: ${(error as Error).message}`, { cause: error });
+    return { files: [], skipped: isMissing(error) ? [] : [unreadable(literal, error)] };
   }
-  if (info.isDirectory) throw new FatalError(`file.path: ${text} is a directory: write ${text.replace(/\/$/, "")}/*`);
-  if (!info.isFile) throw new FatalError(`file.path: ${text} isn't a regular file: feed it to standard input ("-")`);
-  return [foundFile(path, info)];
 }
 
-/** Null unless `path` is a regular file (or a link to one) now. */
+/**
+ * Null unless `path` is a regular file (or a link to one) now.
+ *
+ * @throws what the system says when it can't be looked at.
+ */
 export async function statFile(path: string): Promise<FoundFile | null> {
   try {
     const info = await Deno.stat(path);
     return info.isFile ? foundFile(path, info) : null;
   } catch (error) {
     if (isMissing(error)) return null;
-    throw new FatalError(`file.path: can't read ${path}: ${(error as Error).message}`, { cause: error });
-  }
-}
-
-/** `info` as it was found under `path`. */
-export function foundFile(path: string, info: Deno.FileInfo): FoundFile {
-  return {
-    path,
-    device: info.dev,
-    inode: info.ino ?? 0,
-    birthMs: info.birthtime?.getTime() ?? null,
-    size: info.size,
-    mtimeMs: info.mtime?.getTime() ?? 0,
-  };
-}
-
-/**
- * Paths below `root`, at most `maxDepth` names deep, that match. Links to directories are followed unless the depth is
- * unlimited, where they could form a circle. Directories that vanish meanwhile are skipped.
- */
-async function walk(root: string, maxDepth: number, matches: (path: string) => boolean): Promise<string[]> {
-  const found: string[] = [];
-  const open: { path: string; depth: number }[] = [{ path: root, depth: 1 }];
-  let entries = 0;
-  for (let directory = open.pop(); directory !== undefined; directory = open.pop()) {
-    const { path, depth } = directory;
-    for (const entry of await listDirectory(path)) {
-      const child = path === "/" ? `/${entry.name}` : `${path}/${entry.name}`;
-      if (++entries > MAX_ENTRIES) throw new FatalError(`file.path: more than ${MAX_ENTRIES} names below ${root}`);
-      if (!entry.isDirectory && matches(child)) found.push(child);
-      const enter = entry.isDirectory || (entry.isSymlink && maxDepth !== Infinity && await isDirectory(child));
-      if (enter && depth < maxDepth) open.push({ path: child, depth: depth + 1 });
-    }
-  }
-  return found;
-}
-
-async function listDirectory(path: string): Promise<Deno.DirEntry[]> {
-  const entries: Deno.DirEntry[] = [];
-  try {
-    for await (const entry of Deno.readDir(path)) entries.push(entry);
-  } catch (error) {
-    if (isMissing(error)) return entries;
-    throw new FatalError(`file.path: can't list ${path}: ${(error as Error).message}`, { cause: error });
-  }
-  return entries;
-}
-
-async function isDirectory(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isDirectory;
-  } catch (error) {
-    if (isMissing(error)) return false;
     throw error;
   }
-}
-
-/**
- * Where files went that are no longer under their paths: to another name in the same directory, as in a rotation. Good
- * for one search: each directory is listed once.
- */
-export class RenamedFiles {
-  readonly #byDirectory = new Map<string, Map<string, FoundFile>>();
-
-  /** The file under its new name; null when its directory doesn't have it. */
-  async find({ path, device, inode }: Pick<FoundFile, "path" | "device" | "inode">): Promise<FoundFile | null> {
-    const directory = dirname(path);
-    let files = this.#byDirectory.get(directory);
-    if (files === undefined) {
-      files = await filesByInode(directory);
-      this.#byDirectory.set(directory, files);
-    }
-    return files.get(`${device}:${inode}`) ?? null;
-  }
-}
-
-async function filesByInode(directory: string): Promise<Map<string, FoundFile>> {
-  const byInode = new Map<string, FoundFile>();
-  const names = (await listDirectory(directory)).filter(({ isFile }) => isFile).map(({ name }) => name);
-  for (let i = 0; i < names.length; i += STATS_AT_A_TIME) {
-    const paths = names.slice(i, i + STATS_AT_A_TIME).map((name) => join(directory, name));
-    for (const file of await Promise.all(paths.map(statFile))) {
-      if (file !== null) byInode.set(`${file.device}:${file.inode}`, file);
-    }
-  }
-  return byInode;
 }

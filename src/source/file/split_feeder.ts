@@ -83,6 +83,7 @@ export class SplitFeeder {
   /** Closes an open split whose place another needs; what it has left is read when its turn comes again. */
   async release(open: OpenSplit): Promise<void> {
     this.#options.open.remove(open);
+    if (open.file !== null) open.file.open = false;
     await open.reader.close();
   }
 
@@ -160,6 +161,7 @@ export class SplitFeeder {
       throw error;
     }
     if (file?.gone) return await reader.close(); // replaced meanwhile: what took its place is read instead
+    if (file !== null) file.open = true;
     this.#options.open.add({
       split,
       reader,
@@ -167,6 +169,7 @@ export class SplitFeeder {
       detachedAtMs: null,
       deliveredByteLength: 0,
       seenSize: file?.size ?? 0,
+      idleLooks: 0,
     });
   }
 

@@ -235,3 +235,36 @@ Deno.test("CheckpointFile is its owner's alone, its directory as usual", async (
     assertEquals(await Promise.all([path, `${path}.lock`, join(path, "..")].map(modeOf)), ["600", "600", usual]);
   });
 });
+
+Deno.test("CheckpointFile in a trial is read, and neither locked nor written", () =>
+  inDirectory(async (path, directory) => {
+    const trial = () => CheckpointFile.open({ path, source: "file", trial: true, target: "console" });
+    const none = await trial();
+    none.add("a/1", { position: "0", details: {} });
+    await none.commit("a/1", none.epoch, "9");
+    await none.close();
+    assertEquals((await Array.fromAsync(Deno.readDir(directory))).length, 0);
+    await using(path, async (file) => {
+      file.add("a/1", { position: "5", details: {} });
+      await file.save();
+      const text = await Deno.readTextFile(path);
+      const beside = await trial(); // while another has the lock
+      assertEquals([beside.fresh, beside.get("a/1")?.position, beside.earlierTarget], [false, "5", null]);
+      await beside.commit("a/1", beside.epoch, "9");
+      await beside.close();
+      assertEquals(await Deno.readTextFile(path), text);
+    });
+  }));
+
+Deno.test("CheckpointFile remembers where rows went", () =>
+  inDirectory(async (path) => {
+    const openFor = async (target?: string) => {
+      const file = await CheckpointFile.open({ path, source: "file", target });
+      await file.close();
+      return file.earlierTarget;
+    };
+    const targets = [undefined, "file /a", "file /a", undefined, "s3 s3://b/", "s3 s3://b/"];
+    const told: (string | null)[] = [];
+    for (const target of targets) told.push(await openFor(target));
+    assertEquals(told, [null, null, null, null, "file /a", null]);
+  }));

@@ -12,7 +12,8 @@ async function run(options: FakeHostOptions, prepare: (host: FakeHost) => void =
   return { code, stdout: host.output.text(), stderr: host.errors };
 }
 
-const CONSOLE = ["--set", "stream.source=file", "--set", "file.path=missing/*.ndjson", "--set", "target=console"];
+const NO_FOLDER = ["--set", "file.checkpoint=/proc/no/such/folder"];
+const CONSOLE = ["--set", "stream.source=file", "--set", "file.path=sample:", "--set", "target=console"];
 
 Deno.test("main() prints help and version on standard output", async () => {
   for (const args of [["--help"], ["run", "--help"], ["check", "-h"], ["verify", "--help"]]) {
@@ -134,9 +135,13 @@ Deno.test("run shows rows, a summary and no status line on a terminal, all in on
       "pipeline.workers": "0",
     };
     const args = Object.entries(sets).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
+    const trial = await run({ args, isTerminal: true });
+    assertEquals([trial.code, JSON.parse(trial.stdout).id], [0, 1]);
+    assertStringIncludes(trial.stderr, "a trial: no position is moved");
+    args.push("--set", "target.console.commit=true");
     const { code, stdout, stderr } = await run({ args, isTerminal: true, environment: { NO_COLOR: "1" } });
     assertEquals(code, 0, stderr);
-    assertEquals(JSON.parse(stdout).id, 1);
+    assertEquals(JSON.parse(stdout).id, 1, "a trial leaves everything unread");
     assertMatch(stderr, /^\d\d:\d\d:\d\d\.\d{3} INFO {2}collecting {2}version=1\.2\.3 source=file target=console /);
     assertMatch(stderr, /INFO {2}done\n {2}records +2, 60 B\n {2}rows +1, 1 of them written\n/);
     assertStringIncludes(stderr, `dead letters  1 (1 malformed-json) in ${join(scratch, "dead")}\n`);
@@ -146,7 +151,7 @@ Deno.test("run shows rows, a summary and no status line on a terminal, all in on
   }));
 
 Deno.test("run ends the process by an error that nobody caught", async () => {
-  const host = new FakeHost({ args: [...CONSOLE, "--set", "file.checkpoint=/proc/no/such/folder"] });
+  const host = new FakeHost({ args: [...CONSOLE, "--set", "target.console.commit=true", ...NO_FOLDER] });
   assertEquals(await main(host), 1);
   host.errors = "";
   assertEquals(assertThrows(() => host.leave(new Error("out of the blue")), ExitCalled).code, 1);

@@ -12,7 +12,7 @@ const NEVER = new AbortController().signal;
 const UNIT: FlushUnit = { name: "u", ranges: [] };
 
 function create(stdout: MemoryOutput, rowFormat: "flat" | "rakam" = "flat"): PageTarget {
-  return consoleTarget.create({ rowFormat }, { runtime: testRuntime(), stdout }) as PageTarget;
+  return consoleTarget.create({ rowFormat, commit: false }, { runtime: testRuntime(), stdout }) as PageTarget;
 }
 
 async function insert(target: PageTarget, page: Page): Promise<void> {

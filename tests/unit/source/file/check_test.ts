@@ -1,23 +1,32 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { fileSource } from "../../../../src/source/file.ts";
 import { checkFiles } from "../../../../src/source/file/check.ts";
 import type { FileConfig } from "../../../../src/source/file/options.ts";
 import { defaultConfig } from "../../../support/default_config.ts";
 
-async function check(fields: Partial<FileConfig>, files: Readonly<Record<string, string>> = {}) {
+async function check(
+  fields: Partial<FileConfig>,
+  files: Readonly<Record<string, string>> = {},
+  ownDirectories: readonly string[] = [],
+) {
   const root = await Deno.makeTempDir({ prefix: "check-" });
   try {
-    for (const [name, text] of Object.entries(files)) await Deno.writeTextFile(join(root, name), text);
+    for (const [name, text] of Object.entries(files)) {
+      await Deno.mkdir(dirname(join(root, name)), { recursive: true });
+      await Deno.writeTextFile(join(root, name), text);
+    }
     const path = (fields.path ?? []).map((item) => item === "-" || item === "sample:" ? item : join(root, item));
     const config = defaultConfig(fileSource.options, {
       checkpoint: join(root, "new", "deep", "checkpoint.json"),
       ...fields,
       path,
     });
-    const results = await checkFiles(config);
+    const before = (await Array.fromAsync(Deno.readDir(root))).map(({ name }) => name).sort();
+    const directories = ownDirectories.map((name) => join(root, name));
+    const results = await checkFiles(config, { target: { place: "a target", directories, trial: false } });
     const left = (await Array.fromAsync(Deno.readDir(root))).map(({ name }) => name).sort();
-    assertEquals(left, Object.keys(files).sort(), "check left something behind");
+    assertEquals(left, before, "check left something behind");
     return results;
   } finally {
     await Deno.remove(root, { recursive: true });
@@ -31,10 +40,12 @@ Deno.test("checkFiles() counts files and bytes, and tries the checkpoint file", 
   assertStringIncludes(results[1].detail, "first start");
 });
 
-Deno.test("checkFiles() says what is missing, which is no error for a glob or with file.follow", async () => {
-  const [plain] = await check({ path: ["missing.log"] });
-  assert(!plain.ok && plain.detail.includes("missing.log"));
-  for (const config of [{ path: ["*.log"] }, { path: ["missing.log"], follow: true }]) {
+Deno.test("checkFiles() says what is missing, which is no error with file.follow only", async () => {
+  for (const path of ["missing.log", "*.log"]) {
+    const [found] = await check({ path: [path] });
+    assert(!found.ok && found.detail.includes(path), found.detail);
+  }
+  for (const config of [{ path: ["*.log"], follow: true }, { path: ["missing.log"], follow: true }]) {
     const [found] = await check(config);
     assert(found.ok && found.detail.includes("yet"), found.detail);
   }
@@ -48,4 +59,12 @@ Deno.test("checkFiles() refuses directories and a checkpoint file that can't be 
 
 Deno.test("checkFiles() needs no checkpoint file for standard input alone", async () => {
   assertEquals((await check({ path: ["-"] })).map(({ what }) => what), ["standard input"]);
+});
+
+Deno.test("checkFiles() says which folders of its own the collector leaves out", async () => {
+  const files = { "in/a.log": "12345", "out/p/b.log": "12345", "out/_manifests/c.log": "12345" };
+  const [found] = await check({ path: ["**"] }, files, ["out"]);
+  assert(found.ok, found.detail);
+  assertStringIncludes(found.detail, "1 with 5 B; left out: ");
+  assertStringIncludes(found.detail, "/out (this collector writes it)");
 });

@@ -163,7 +163,7 @@ test("reads no further in contents that were replaced", async (world) => {
   run.limit = { maxBytes: 1000, maxRows: 10 };
   await run.until(10);
   await world.write("a.log", block(500_000, 525_000));
-  while (!world.logged.some((line) => line.startsWith("warn a file was truncated"))) {
+  while (!world.logged.some((line) => line.startsWith("debug a file was truncated"))) {
     if (world.clock.sleeping > 0) world.clock.advance(1000);
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
@@ -337,4 +337,109 @@ test("forgets files that are gone when there are very many of them, but no other
   assert(kept.some((split) => split.startsWith("stays.log/")));
   assertLess(kept.findIndex((split) => split.startsWith("gone-49.log/")), 0);
   assertNotEquals(kept.findIndex((split) => split.startsWith("gone-50.log/")), -1);
+});
+
+/** The levels and messages that were logged, without those of one level. */
+function warnings({ logged }: FileWorld): string[] {
+  return logged.filter((line) => line.startsWith("warn"));
+}
+
+test("leaves out what can't be read, says so once, and takes it up when it can", async (world) => {
+  // Opening it works, reading it gives EIO, also for root.
+  await Deno.symlink("/proc/self/mem", world.path("bad.log"));
+  await world.write("good.txt", block(0, 1));
+  const run = await world.open({ ...FOLLOW, path: ["bad.log", "*.txt"] });
+  await run.until(1);
+  await world.append("good.txt", block(1, 2));
+  await run.until(2);
+  await run.quiet(70);
+  assertEquals(warnings(world), ["warn can't be read; it is left out, and tried again each minute"]);
+  await world.remove("bad.log");
+  await world.write("bad.log", block(10, 11));
+  assertEquals(await run.until(3), [...lines(0, 2), ...lines(10, 11)]);
+  assertEquals(world.logged.filter((line) => line === "info a file can be read again").length, 1);
+});
+
+test("reads what is appended to a growing file without waiting for a scan, and sees it cut away", async (world) => {
+  await world.write("a.log", block(0, 2));
+  const run = await world.open({ ...FOLLOW, scanIntervalMs: 1e9 });
+  await run.until(2);
+  await world.append("a.log", block(2, 4));
+  await run.until(4);
+  await Deno.truncate(world.path("a.log"));
+  await world.append("a.log", block(10, 11));
+  assertEquals(await run.until(5), [...lines(0, 4), ...lines(10, 11)]);
+  assertEquals(warnings(world), ["warn a file was truncated or rewritten: reading it from its beginning"]);
+  assertEquals(world.fields.at(-1)!.missedBytes, 0);
+});
+
+test("says how much of a file was cut away unread", async (world) => {
+  const all = block(0, 20_000);
+  await world.write("a.log", all);
+  const run = await world.open(FOLLOW);
+  run.limit = { maxBytes: 100, maxRows: 1000 };
+  await run.until(10);
+  await Deno.truncate(world.path("a.log"));
+  await run.drain();
+  const readBytes = block(0, run.rows.length).length, lastSize = all.length;
+  assertLess(readBytes, lastSize);
+  const { split: _, path, ...sizes } = world.fields.find(({ missedBytes }) => missedBytes !== undefined)!;
+  assertEquals(path, world.path("a.log"));
+  assertEquals(sizes, { lastSize, readBytes, missedBytes: lastSize - readBytes, newSize: 0 });
+});
+
+test("tells at the next start only of files that were not read to their end, and once", async (world) => {
+  await world.write("read.log", block(0, 3));
+  await world.write("unread.log", block(0, 9));
+  const run = await world.open(FOLLOW);
+  run.limit = { maxBytes: 40, maxRows: 3 };
+  await run.until(6);
+  await stop(run);
+  await world.remove("read.log");
+  await world.remove("unread.log");
+  for (let start = 0; start < 2; start++) {
+    const again = await world.open(FOLLOW);
+    await again.quiet();
+    await stop(again);
+    assertEquals(warnings(world).length, 1 + 1 + start); // and that nothing matches
+  }
+  assertEquals(world.fields.find(({ missedBytes }) => missedBytes !== undefined)?.path, world.path("unread.log"));
+});
+
+for (const packing of ["at once", "while it is there"]) {
+  test(`goes on in a rotated file that comes back packed ${packing}`, async (world) => {
+    await world.write("app.log", block(0, 50));
+    const run = await world.open({ ...FOLLOW, path: ["app.log*"] });
+    await run.until(50);
+    await world.rename("app.log", "app.log.1");
+    if (packing === "while it is there") {
+      await run.quiet();
+      const packed = gzipSync(block(0, 60));
+      for (const end of [0, 1, 20, packed.length]) {
+        await world.write("app.log.1.gz", packed.subarray(0, end)); // as it grows
+        await run.quiet(2);
+      }
+    } else await world.write("app.log.1.gz", gzipSync(block(0, 60)));
+    await world.remove("app.log.1");
+    assertEquals(await run.until(60), lines(0, 60));
+    assertEquals(new Set(run.rows.map(({ split }) => split)).size, 1);
+    await world.write("app.log.2.gz", gzipSync(block(60, 70)));
+    assertEquals(await run.until(70), lines(0, 70));
+    assertEquals(new Set(run.rows.map(({ split }) => split)).size, 2);
+    await stop(run);
+    const again = await world.open({ ...FOLLOW, path: ["app.log*"] });
+    await again.quiet();
+  });
+}
+
+test("knows a packed file of few bytes by all of them", async (world) => {
+  await world.write("a.log", block(0, 2));
+  const run = await world.open({ ...FOLLOW, path: ["*"] });
+  await run.until(2);
+  await world.remove("a.log");
+  await run.quiet(12);
+  await world.write("a.log.1.gz", gzipSync(block(0, 2)));
+  await world.write("a.log.2.gz", gzipSync(block(0, 3)));
+  assertEquals(await run.until(5), [...lines(0, 2), ...lines(0, 3)]);
+  await run.quiet();
 });

@@ -221,7 +221,7 @@ test("says what is wrong with file.path", async (world) => {
 
 test("ends at once when a glob matches nothing", async (world) => {
   assertEquals(await world.collect({ path: ["*.nothing"] }), []);
-  assert(world.logged.includes("warn no file matches yet"));
+  assert(world.logged.includes("warn no file matches"));
 });
 
 test("reads literally named files with characters of globs in them", async (world) => {
@@ -301,4 +301,24 @@ test("reads the sample events like a file", async (world) => {
   assertEquals(new Set(events.map(({ project }) => project)), new Set(["game", "shop"]));
   assertEquals(await world.collect({ path: ["sample:"] }), []);
   assert(world.logged.some((line) => line.includes("everything was read before")));
+});
+
+test("reads all that can be read before it fails for what can't", async (world) => {
+  await Deno.symlink("self.log", world.path("self.log"));
+  await Deno.symlink("/proc/self/mem", world.path("bad.log"));
+  await world.write("a.txt", block(0, 2));
+  const run = await world.open({ path: ["self.log", "bad.log", "*.txt"] });
+  const error = await assertRejects(() => run.toEnd(), FatalError, "everything else was read");
+  for (const name of ["self.log", "bad.log"]) assertStringIncludes(error.message, world.path(name));
+  assertEquals(run.texts, lines(0, 2));
+});
+
+test("knows a rotated file that comes back packed from an earlier run", async (world) => {
+  await world.write("app.log", block(0, 50));
+  await world.collect({ path: ["app*"] });
+  await world.remove("app.log");
+  await world.write("app-2026-11-28.log.zst", zstdCompressSync(block(0, 60)));
+  const rows = await world.collect({ path: ["app*"] });
+  assertEquals(rows.map(({ text }) => text), lines(50, 60));
+  assertEquals(await world.collect({ path: ["app*"] }), []);
 });

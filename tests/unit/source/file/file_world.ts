@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { assert } from "@std/assert";
 import { FatalError } from "../../../../src/runtime/errors.ts";
-import type { Logger } from "../../../../src/runtime/log.ts";
+import type { LogFields, Logger } from "../../../../src/runtime/log.ts";
 import { fileSource } from "../../../../src/source/file.ts";
 import type { Input } from "../../../../src/codecs/byte_stream.ts";
 import { FileSource } from "../../../../src/source/file/file_source.ts";
@@ -41,6 +41,8 @@ export class FileWorld implements AsyncDisposable {
   readonly clock = new ManualClock();
   /** "level message" of everything that was logged. */
   readonly logged: string[] = [];
+  /** The fields of each. */
+  readonly fields: LogFields[] = [];
   readonly #directory: string;
   readonly #runs: FileRun[] = [];
   #runCount = 0;
@@ -123,7 +125,10 @@ export class FileWorld implements AsyncDisposable {
   }
 
   #logger(): Logger {
-    const to = (level: string) => (message: string) => void this.logged.push(`${level} ${message}`);
+    const to = (level: string) => (message: string, fields: LogFields = {}) => {
+      this.logged.push(`${level} ${message}`);
+      this.fields.push(fields);
+    };
     return { debug: to("debug"), info: to("info"), warn: to("warn"), error: to("error") };
   }
 }

@@ -1,7 +1,7 @@
 import { dirname, join, relative } from "node:path";
-import { assert, assertEquals, assertFalse, assertRejects } from "@std/assert";
-import { FatalError } from "../../../../src/runtime/errors.ts";
-import { Paths, RenamedFiles, statFile } from "../../../../src/source/file/paths.ts";
+import { assert, assertEquals, assertFalse, assertStringIncludes } from "@std/assert";
+import { Paths, type PathsOptions, statFile } from "../../../../src/source/file/paths.ts";
+import { RenamedFiles } from "../../../../src/source/file/renamed_files.ts";
 import { inScratchDirectory } from "../../../support/scratch.ts";
 
 /** A directory with these files, each holding its own name. */
@@ -79,27 +79,86 @@ Deno.test("Paths finds files below a directory that itself looks like a glob", (
     assertEquals(files.map(({ path }) => relative(root, path)), ["[x] {y} (z)*/a.log"]);
   }));
 
-Deno.test("Paths follows links to files, and to directories unless they could go in circles", () =>
-  inTree(["real/a.log"], async (root) => {
+Deno.test("Paths follows links only where that is allowed, never in circles or to nowhere, and says so", () =>
+  inTree(["real/a.log", "real/deep/d.log"], async (root) => {
     await Deno.symlink(join(root, "real"), join(root, "linked"));
     await Deno.symlink(root, join(root, "real", "circle"));
+    await Deno.symlink(join(root, "linked"), join(root, "real", "deep", "up"));
     await Deno.symlink(join(root, "real", "a.log"), join(root, "b.log"));
     await Deno.symlink(join(root, "nowhere"), join(root, "broken.log"));
-    for (const pattern of ["linked/*.log", "link*/*.log", "**/a.log", "b.log", "*.log"]) {
-      const { files } = await new Paths([`${root}/${pattern}`]).find();
-      assertEquals(files.length, 1, pattern);
-    }
+    await Deno.symlink("self.log", join(root, "self.log"));
+    const find = async (pattern: string, followLinks: boolean) => {
+      const { files, skipped } = await new Paths([`${root}/${pattern}`], { followLinks }).find();
+      return [files.length, skipped.map(({ path, kind }) => `${kind} ${relative(root, path)}`).sort()];
+    };
+    assertEquals(await find("**", true), [2, [
+      "link broken.log",
+      "link linked/circle",
+      "link linked/deep/up",
+      "link real/circle",
+      "link real/deep/up",
+      "link self.log",
+    ]]);
+    assertEquals(await find("link*/*.log", true), [1, []]);
+    assertEquals(await find("*.log", true), [1, ["link broken.log", "link self.log"]]);
+    assertEquals(await find("*.log", false), [0, ["link b.log", "link broken.log", "link self.log"]]);
+    assertEquals(await find("link*/*.log", false), [0, []]);
+    for (const named of ["b.log", "linked/*.log"]) assertEquals(await find(named, false), [1, []], named);
+    assertEquals(await find("self.log", false), [0, ["unreadable self.log"]]);
     assertEquals((await new Paths([`${root}/broken.log`]).find()).missing.length, 1);
+  }));
+
+const OPTION_CASES: readonly (readonly [glob: string, options: PathsOptions, found: string[]])[] = [
+  ["[!a]*", {}, ["(odd) [name]{1}.log", "b.log", "b.txt"]],
+  ["[^a]*", {}, ["(odd) [name]{1}.log", "b.log", "b.txt"]],
+  ["{.hidden,[!b]}*", {}, [".hidden.log", "(odd) [name]{1}.log", "a.log"]],
+  ["**", { exclude: ["*.log"] }, ["b.txt", "x/y/d.log.gz"]],
+  ["**", { exclude: ["?.*", ".*"] }, ["(odd) [name]{1}.log"]],
+  ["**", { exclude: ["ROOT/x/**", "ROOT/z", "ROOT/b.*"] }, ["(odd) [name]{1}.log", "a.log"]],
+  ["**", { ownDirectories: ["ROOT/x", "ROOT/missing"] }, ["(odd) [name]{1}.log", "a.log", "b.log", "b.txt", "z/e.log"]],
+  ["**", { ownDirectories: ["ROOT"] }, ["(odd) [name]{1}.log", "a.log", "b.log", "b.txt"]],
+  ["x/**", { ownDirectories: ["ROOT/x"] }, ["x/c.log"]],
+  ["x/y/*", { ownDirectories: ["ROOT/x"] }, ["x/y/d.log", "x/y/d.log.gz"]],
+  ["[ab].*", { ownFiles: ["ROOT/a.log"] }, ["b.log", "b.txt"]],
+];
+
+for (const [glob, options, expected] of OPTION_CASES) {
+  Deno.test(`Paths finds ${glob} with ${JSON.stringify(options)}`, () =>
+    inTree(TREE, async (root) => {
+      const rooted = Object.fromEntries(
+        Object.entries(options).map(([name, list]) => [name, list.map((path: string) => path.replace("ROOT", root))]),
+      );
+      const { files } = await new Paths([`${root}/${glob}`], rooted).find();
+      assertEquals(files.map(({ path }) => relative(root, path)).sort(), expected.toSorted());
+    }));
+}
+
+Deno.test("Paths says that a name isn't UTF-8", () =>
+  inTree(["a.log"], async (root) => {
+    const script = `printf x > "$1/$(printf 'caf\\351.log')"`;
+    const { success } = await new Deno.Command("sh", { args: ["-c", script, "sh", root] }).output();
+    assert(success);
+    const { files, skipped } = await new Paths([`${root}/*.log`]).find();
+    assertEquals([files.length, skipped.map(({ kind, why }) => `${kind}: ${why}`)], [1, [
+      "unreadable: its name isn't UTF-8: rename it",
+    ]]);
   }));
 
 Deno.test("Paths tells files from what isn't one", async () => {
   const paths = new Paths(["-", "sample:"]);
   assertEquals([paths.standardInput, paths.sample, paths.hasFiles], [true, true, false]);
-  assertEquals(await paths.find(), { files: [], missing: [] });
+  assertEquals(await paths.find(), { files: [], missing: [], skipped: [] });
   await inTree(["d/a"], async (root) => {
-    await assertRejects(() => new Paths([`${root}/d`]).find(), FatalError, `write ${root}/d/*`);
-    await assertRejects(() => new Paths([`${root}/d/`]).find(), FatalError, `write ${root}/d/*`);
-    await assertRejects(() => new Paths(["/dev/null"]).find(), FatalError, "regular file");
+    for (
+      const [path, why] of [[`${root}/d`, `write ${root}/d/*`], [`${root}/d/`, `write ${root}/d/*`], [
+        "/dev/null",
+        "regular file",
+      ]]
+    ) {
+      const { skipped: [skip], missing } = await new Paths([path]).find();
+      assertEquals([skip.kind, missing], ["wrong", []]);
+      assertStringIncludes(skip.why, why);
+    }
   });
 });
 
