@@ -5,6 +5,7 @@
  */
 import { decompressSnappy } from "../codecs/snappy.ts";
 import { decompressZstd } from "../codecs/zstd.ts";
+import { Buffer } from "node:buffer";
 import { crc32, inflateRawSync } from "node:zlib";
 import { decompressBzip2 } from "../codecs/bzip2.ts";
 import { decompressXz } from "../codecs/xz.ts";
@@ -13,6 +14,8 @@ export const CONTAINER_MAGIC: Uint8Array = Uint8Array.of(0x4f, 0x62, 0x6a, 0x01)
 export const SYNC_BYTE_LENGTH = 16;
 /** The header, which holds the schema. */
 export const MAX_HEADER_BYTE_LENGTH = 16 * 1024 * 1024;
+/** Bytes after a damaged block in which the next sync marker is looked for. */
+const MAX_DAMAGE_BYTE_LENGTH = 64 * 1024 * 1024;
 /** A block's contents, packed or not. */
 export const MAX_BLOCK_BYTE_LENGTH = 256 * 1024 * 1024;
 
@@ -157,6 +160,33 @@ export function readBlock(bytes: Uint8Array, at: number, sync: Uint8Array | null
     throw new ContainerError("a block doesn't end with the file's sync marker");
   }
   return { count: count.value, start, end, next };
+}
+
+/**
+ * Reads the block that begins at `at`; where that isn't one, all up to the next sync marker, for whoever can make rows of a
+ * part of it. The count is 0 then.
+ *
+ * @param isFinal whether nothing comes after the bytes.
+ * @returns null when more bytes are needed.
+ * @throws ContainerError when no sync marker follows.
+ */
+export function readBlockOrDamage(
+  bytes: Uint8Array,
+  at: number,
+  { sync, isFinal }: { readonly sync: Uint8Array; readonly isFinal: boolean },
+): Block | null {
+  let damage: ContainerError | null = null;
+  try {
+    const block = readBlock(bytes, at, sync);
+    if (block !== null || !isFinal) return block;
+  } catch (error) {
+    if (!(error instanceof ContainerError)) throw error;
+    damage = error;
+  }
+  const end = at + Buffer.from(bytes.buffer, bytes.byteOffset + at, bytes.length - at).indexOf(sync);
+  if (end >= at) return { count: 0, start: at, end, next: end + SYNC_BYTE_LENGTH };
+  if (damage !== null && (isFinal || bytes.length - at > MAX_DAMAGE_BYTE_LENGTH)) throw damage;
+  return null;
 }
 
 /**

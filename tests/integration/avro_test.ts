@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { DecodeConfig } from "../../src/decode/options.ts";
+import { StreamBuffer } from "../../src/decode/stream_buffer.ts";
 import { FatalError } from "../../src/runtime/errors.ts";
 import { type SchemaConfig, schemaSection } from "../../src/schema/options.ts";
 import { SchemaStore } from "../../src/schema/schema_store.ts";
@@ -18,7 +19,7 @@ import { FakeRegistry } from "../support/schema_registry.ts";
 import { inScratchDirectory } from "../support/scratch.ts";
 import { testRuntime } from "../support/stored_object.ts";
 import { encodeDatums } from "../unit/decode/avro/avro_harness.ts";
-import { configOf } from "../unit/decode/harness.ts";
+import { batchOf, configOf, sealed } from "../unit/decode/harness.ts";
 
 /** Pauses between tries take no time. */
 const runtime = testRuntime({ clock: new PatientClock(), random: { next: () => 0, hex: () => "0" } });
@@ -71,6 +72,47 @@ Deno.test("a damaged block of a container file is a dead letter, and the blocks 
     assert(rows.length > 0 && rows.length < 100, `${rows.length} rows`);
     assertEquals(deadLetters.map((line) => JSON.parse(line).code), ["malformed-avro"]);
   }));
+
+/** Six blocks of five records: n is 0 to 29. */
+function sixBlocks(): { bytes: Uint8Array<ArrayBuffer>; blocks: number[] } {
+  const text = (value: string) => [2 * value.length, ...new TextEncoder().encode(value)];
+  const sync = Array.from("0123456789abcdef", (character) => character.charCodeAt(0));
+  const bytes = [0x4f, 0x62, 0x6a, 1, 2, ...text("avro.schema")];
+  const schema = '{"type":"record","name":"E","fields":[{"name":"n","type":"int"}]}';
+  bytes.push(2 * schema.length & 0x7f | 0x80, schema.length >> 6, ...text(schema).slice(1), 0, ...sync);
+  const blocks: number[] = [];
+  for (let first = 0; first < 30; first += 5) {
+    blocks.push(bytes.length);
+    bytes.push(10, 10, ...Array.from({ length: 5 }, (_, i) => 2 * (first + i)), ...sync);
+  }
+  return { bytes: Uint8Array.from(bytes), blocks };
+}
+
+const DAMAGE: [what: string, at: number, value: number, lost: number][] = [
+  ["sync marker", 10, 0, 0],
+  ["size that is too large", 1, 60, 5],
+  ["size that is too small", 1, 6, 2],
+  ["size beyond all bounds", 1, 0xff, 5],
+  ["count below zero", 0, 9, 5],
+];
+for (const [what, at, value, lost] of DAMAGE) {
+  Deno.test(`a container file with a damaged ${what} goes on at the next sync marker`, () =>
+    inScratchDirectory(async (directory) => {
+      const { bytes, blocks } = sixBlocks();
+      bytes[blocks[2] + at] = value;
+      await Deno.writeFile(join(directory, "a.avro"), bytes);
+      const { rows, deadLetters, counts } = await collectFiles(directory);
+      const numbers = rows.map((row) => Number(/"n":(\d+)/.exec(row)![1]));
+      assertEquals(numbers.filter((n) => n < 10 || n >= 20).length, 20);
+      assertEquals([30 - numbers.length, new Set(numbers).size], [lost, numbers.length]);
+      assertEquals(deadLetters.map((line) => JSON.parse(line).code), ["malformed-avro"]);
+      assertEquals(counts.reduce((sum, { deadLetters }) => sum + deadLetters, 0), 1);
+      const buffer = new StreamBuffer(configOf());
+      buffer.append(batchOf([bytes]));
+      const inRecord = sealed(buffer);
+      assertEquals([inRecord.pages[0].positionCount, inRecord.deadLetters.length], [numbers.length, 1]);
+    }));
+}
 
 const CLICK = { type: "record", name: "Click", fields: [{ name: "n", type: "int" }] };
 const PRICE = { type: "record", name: "Price", fields: [{ name: "amount", type: "double" }] };

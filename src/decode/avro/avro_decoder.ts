@@ -8,7 +8,15 @@ import { MAX_EMPTY_ITEMS } from "../../avro/avro_reader.ts";
 import { AvroRowDecoder } from "./avro_row_decoder.ts";
 import { AvroTable } from "./avro_table.ts";
 import { type AvroDestination, AvroTables, type FoundNames } from "./avro_tables.ts";
-import { ContainerError, isContainer, readBlock, readHeader, unpackBlock } from "../../avro/container.ts";
+import {
+  ContainerError,
+  isContainer,
+  readBlock,
+  readBlockOrDamage,
+  readHeader,
+  SYNC_BYTE_LENGTH,
+  unpackBlock,
+} from "../../avro/container.ts";
 import { type Contained, type InnerBatch, innerBatch } from "./contained.ts";
 import { fileReference } from "../../records/bulk_parts.ts";
 import { CONFLUENT_HEADER_BYTE_LENGTH, SINGLE_OBJECT_HEADER_BYTE_LENGTH } from "../../avro/framing.ts";
@@ -90,7 +98,10 @@ export class AvroDecoder extends AvroRowDecoder implements RecordDecoder {
 
   unpack(start: number, end: number, index: number): Iterable<RecordBatch> | null {
     const batch = this.#batch!;
-    if (batch.blockCodec !== undefined) return this.#unpackBlock(batch, index);
+    if (batch.blockCodec !== undefined) {
+      const place = { index, before: 0, schema: batch.writerSchema!, codec: batch.blockCodec };
+      return this.#unpackBlocks(batch, batch.bytes.subarray(start, end), place);
+    }
     const { avroEncoding } = this.config;
     if (avroEncoding === "RAKAM" && batch.writerSchema === undefined && this.bytes[start] === TAG_FILE) {
       return this.#unpackFile(batch, index);
@@ -119,25 +130,50 @@ export class AvroDecoder extends AvroRowDecoder implements RecordDecoder {
     const bytes = batch.bytes.subarray(batch.offsets[index], batch.offsets[index + 1]);
     const header = this.#orReject(() => readHeader(bytes));
     if (header === null) return this.reject("malformed-avro", "the record ends in the header of a container file");
-    let at = header.byteLength, before = 0;
-    while (at < bytes.length) {
-      const block = this.#orReject(() => readBlock(bytes, at, header.sync));
+    const { sync, schema, codec } = header;
+    let before = 0, problem: Problem | null = null;
+    for (let at = header.byteLength; at < bytes.length;) {
+      const block = this.#orReject(() => readBlockOrDamage(bytes, at, { sync, isFinal: true }));
       if (block === null) return this.reject("malformed-avro", "the record ends in a block of a container file");
-      const contents = this.#unpack(bytes.subarray(block.start, block.end), header.codec);
-      yield* this.#datums(batch, { index, before, schema: header.schema, contents, count: block.count });
-      before += block.count;
+      try {
+        const packed = bytes.subarray(at, block.end);
+        for (const datums of this.#unpackBlocks(batch, packed, { index, before, schema, codec })) {
+          before += datums.rowCount;
+          yield datums;
+        }
+      } catch (error) {
+        if (!(error instanceof Rejection)) throw error;
+        problem ??= { code: error.code, reason: error.reason };
+      }
       at = block.next;
     }
+    if (problem !== null) this.reject(problem.code, problem.reason);
   }
 
-  /** The records of a block of a container file. */
-  *#unpackBlock(batch: RecordBatch, index: number): Iterable<RecordBatch> {
+  /** The records of a block of a container file. Where the sync marker behind it is damaged, other blocks follow. */
+  *#unpackBlocks(
+    batch: RecordBatch,
+    bytes: Uint8Array,
+    { codec, ...place }: Pick<Contained, "index" | "before" | "schema"> & { readonly codec: string },
+  ): Iterable<RecordBatch> {
     this.table = null;
-    const bytes = batch.bytes.subarray(batch.offsets[index], batch.offsets[index + 1]);
-    const block = this.#orReject(() => readBlock(bytes, 0, null));
-    if (block === null) return this.reject("malformed-avro", "the record is only a part of a block");
-    const contents = this.#unpack(bytes.subarray(block.start, block.end), batch.blockCodec!);
-    yield* this.#datums(batch, { index, before: 0, schema: batch.writerSchema!, contents, count: block.count });
+    let { before } = place;
+    for (let at = 0;;) {
+      const block = this.#orReject(() => readBlock(bytes, at, null));
+      if (block === null) return this.reject("malformed-avro", "it is no whole block: its count or size is damaged");
+      const { count, start, end } = block;
+      const contents = this.#unpack(bytes.subarray(start, end), codec);
+      yield* this.#datums(batch, { ...place, before, contents, count });
+      before += count;
+      if (end === bytes.length && at === 0) return;
+      if (end >= bytes.length - SYNC_BYTE_LENGTH) {
+        return this.reject(
+          "malformed-avro",
+          `the sync marker before byte ${at} is damaged; the records around it are rows`,
+        );
+      }
+      at = end + SYNC_BYTE_LENGTH;
+    }
   }
 
   /** The records of the file that a record names: the project, then blocks of a table's rows. */

@@ -1,8 +1,9 @@
 /**
  * The blocks of an Avro object container file, one record each: [count, size, contents], without the sync marker behind it.
+ * What is damaged is one record up to the next sync marker.
  * They are unpacked and taken apart by the pipeline's workers; a position is always that of a block.
  */
-import { type Block, ContainerError, type ContainerHeader, readBlock } from "../../avro/container.ts";
+import { type Block, ContainerError, type ContainerHeader, readBlockOrDamage } from "../../avro/container.ts";
 import type { PollLimit } from "../../records/record_batch.ts";
 import type { Lines } from "./lines.ts";
 import type { RecordBuffer } from "./record_buffer.ts";
@@ -53,8 +54,9 @@ export class ContainerBuffer implements RecordBuffer {
 
   check(isFinal: boolean): boolean {
     if (this.#tail === this.#head) return false;
-    if (this.#problem === null && this.#readBlock(this.#bytes.subarray(0, this.#tail), this.#head) !== null) {
-      return true;
+    if (this.#problem === null) {
+      const bytes = this.#bytes.subarray(0, this.#tail);
+      if (this.#readBlock(bytes, this.#head, isFinal) !== null) return true;
     }
     if (this.#problem !== null) throw this.#problem;
     if (isFinal) throw new ContainerError("it ends in the middle of a block: it is truncated");
@@ -62,19 +64,19 @@ export class ContainerBuffer implements RecordBuffer {
   }
 
   /** The header alone comes first, without records: so an empty file is done with, too. */
-  take(limit: PollLimit): Lines | null {
+  take(limit: PollLimit, isFinal: boolean): Lines | null {
     if (this.#delivered < this.#headerByteLength) return this.#cover([], this.#headerByteLength);
-    const blocks = this.#wholeBlocks(limit);
+    const blocks = this.#wholeBlocks(limit, isFinal);
     if (blocks.length === 0) return null;
     return this.#cover(blocks, this.#position + blocks[blocks.length - 1].next - this.#head);
   }
 
-  #wholeBlocks({ maxBytes, maxRows }: PollLimit): Block[] {
+  #wholeBlocks({ maxBytes, maxRows }: PollLimit, isFinal: boolean): Block[] {
     const bytes = this.#bytes.subarray(0, this.#tail);
     const blocks: Block[] = [];
     let at = this.#head;
     while (this.#problem === null && at < this.#tail && blocks.length < Math.max(1, maxRows)) {
-      const block = this.#readBlock(bytes, at);
+      const block = this.#readBlock(bytes, at, isFinal);
       if (block === null || (blocks.length > 0 && block.next - this.#head > maxBytes)) break;
       blocks.push(block);
       at = block.next;
@@ -83,9 +85,9 @@ export class ContainerBuffer implements RecordBuffer {
   }
 
   /** What is before a damaged block is delivered; `check` tells of it then. */
-  #readBlock(bytes: Uint8Array, at: number): Block | null {
+  #readBlock(bytes: Uint8Array, at: number, isFinal: boolean): Block | null {
     try {
-      return readBlock(bytes, at, this.#sync);
+      return readBlockOrDamage(bytes, at, { sync: this.#sync, isFinal });
     } catch (error) {
       if (!(error instanceof ContainerError)) throw error;
       this.#problem = error;
