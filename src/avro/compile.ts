@@ -63,6 +63,7 @@ class Compiler {
 
   #union({ branches }: UnionSchema, reader: Schema | null): Op {
     const compiled = branches.map((branch) => this.compile(branch, reader));
+    if (compiled.every(({ code }) => code === ops.INCOMPATIBLE)) return compiled[0];
     const nullIndex = branches.findIndex(({ type }) => type === "null");
     if (branches.length === 2 && nullIndex >= 0 && compiled[nullIndex].code === ops.NULL) {
       const inner = compiled[1 - nullIndex];
@@ -101,7 +102,7 @@ class Compiler {
     return fields.map(({ name, schema }, target) => stepOf(name, this.compile(schema, null), target));
   }
 
-  /** What is wrong, when a field has no value to take. */
+  /** What is wrong, when a field has no value that it could take. */
   #resolvedSteps(writer: RecordSchema, reader: RecordSchema): Step[] | string {
     const taken = new Set<FieldSchema>();
     const steps = writer.fields.map((field) => {
@@ -111,6 +112,8 @@ class Compiler {
       taken.add(found);
       return stepOf(found.name, this.compile(field.schema, found.schema), target);
     });
+    const broken = steps.find(({ op }) => op.code === ops.INCOMPATIBLE);
+    if (broken !== undefined) return broken.op.name;
     for (const [target, field] of reader.fields.entries()) {
       if (taken.has(field)) continue;
       if (field.default === undefined) {

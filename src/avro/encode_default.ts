@@ -9,6 +9,24 @@ export function encodeDefault(schema: Schema, value: unknown, where: string): Ui
   return out.bytes.slice(0, out.length);
 }
 
+/**
+ * Tries the defaults of all fields, those that no record may ever need, too.
+ *
+ * @throws SchemaError
+ */
+export function checkDefaults(schema: Schema, seen: Set<Schema> = new Set()): void {
+  if (seen.has(schema)) return;
+  seen.add(schema);
+  if (schema.type === "array") return checkDefaults(schema.items, seen);
+  if (schema.type === "map") return checkDefaults(schema.values, seen);
+  if (schema.type === "union") return schema.branches.forEach((branch) => checkDefaults(branch, seen));
+  if (schema.type !== "record") return;
+  for (const { name, schema: type, default: value } of schema.fields) {
+    if (value !== undefined) encodeDefault(type, value, `${schema.name}.${name}`);
+    checkDefaults(type, seen);
+  }
+}
+
 function encode(out: ByteWriter, schema: Schema, value: unknown, where: string): void {
   const check = (isRight: boolean): void => {
     if (!isRight) throw new SchemaError(`the default of ${where} is not a value of the type ${schema.type}`);
@@ -20,9 +38,12 @@ function encode(out: ByteWriter, schema: Schema, value: unknown, where: string):
       check(typeof value === "boolean");
       return out.byte(value === true ? 1 : 0);
     case "int":
-    case "long":
-      check(Number.isSafeInteger(value));
-      return writeLong(out, BigInt(value as number));
+    case "long": {
+      check(typeof value === "bigint" || Number.isSafeInteger(value));
+      const whole = BigInt(value as number | bigint);
+      check(whole === BigInt.asIntN(schema.type === "int" ? 32 : 64, whole));
+      return writeLong(out, whole);
+    }
     case "float":
     case "double":
       return encodeFloat(out, schema.type, numberOf(value, check));
@@ -104,8 +125,8 @@ function encodeFloat(out: ByteWriter, type: "float" | "double", value: number): 
 
 function numberOf(value: unknown, check: (isRight: boolean) => void): number {
   if (value === "NaN" || value === "Infinity" || value === "-Infinity") return Number(value);
-  check(typeof value === "number");
-  return value as number;
+  check(typeof value === "number" || typeof value === "bigint");
+  return Number(value);
 }
 
 /** Bytes are written as the characters U+0000 to U+00FF. */

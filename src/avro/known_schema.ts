@@ -17,6 +17,12 @@ export interface SchemaFailure {
   readonly reason: string;
 }
 
+/** A schema of JSON records ("JSON Schema"): of the registry's framing, JSON stands behind the id. */
+export const JSON_SCHEMA = "json";
+
+/** What a registry has under an id. */
+export type RegisteredSchema = SchemaText | SchemaFailure | typeof JSON_SCHEMA;
+
 /** By what records name a schema. */
 export type SchemaKey =
   /** The registry's id. */
@@ -28,7 +34,7 @@ export type SchemaKey =
 
 export interface KnownSchema {
   readonly key: SchemaKey;
-  readonly schema: SchemaText | SchemaFailure;
+  readonly schema: RegisteredSchema;
 }
 
 export interface SchemaUpdate {

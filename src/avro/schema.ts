@@ -73,7 +73,7 @@ export interface FieldSchema {
   readonly name: string;
   readonly aliases: readonly string[];
   readonly schema: Schema;
-  /** As in the JSON; undefined when there is none. */
+  /** As in the JSON, whole numbers beyond 2^53 as bigints; undefined when there is none. */
   readonly default: unknown;
 }
 
@@ -145,12 +145,18 @@ function jsonOf(text: string): unknown {
     throw new SchemaError(`the schema has more than ${MAX_SCHEMA_BYTE_LENGTH} characters`);
   }
   try {
-    return JSON.parse(text);
+    return JSON.parse(text, exactInteger);
   } catch (error) {
     // A bare name is how registries give primitive types; anything else isn't JSON.
     if (PRIMITIVES.has(text.trim())) return text.trim();
     throw new SchemaError(`the schema is not JSON: ${(error as Error).message}`);
   }
+}
+
+/** A whole number beyond 2^53, such as the default of a long, as a bigint: the number itself is another one. */
+function exactInteger(_key: string, value: unknown, context?: { readonly source?: string }): unknown {
+  const source = context?.source ?? "";
+  return typeof value === "number" && !Number.isSafeInteger(value) && /^-?\d+$/.test(source) ? BigInt(source) : value;
 }
 
 class SchemaParser {
@@ -310,6 +316,6 @@ function decimalOf({ precision, scale = 0 }: JsonObject, base: string, size: num
 }
 
 function shown(json: unknown): string {
-  const text = JSON.stringify(json) ?? "nothing";
+  const text = JSON.stringify(json, (_key, value) => typeof value === "bigint" ? String(value) : value) ?? "nothing";
   return text.length <= 60 ? text : `${text.slice(0, 57)}...`;
 }

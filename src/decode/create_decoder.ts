@@ -7,12 +7,7 @@ import type { RecordDecoder } from "./record_decoder.ts";
 
 /** The decoder for `source.data-format`. */
 export function createDecoder(config: DecodeConfig, tables: TableSet): RecordDecoder {
-  switch (config.dataFormat) {
-    case "AVRO":
-      return new AvroDecoder(config, tables);
-    case "JSON":
-      return new JsonDecoder(config, tables);
-    case "AUTO":
-      return new AutoDecoder(new JsonDecoder(config, tables), new AvroDecoder(config, tables));
-  }
+  const json = new JsonDecoder(config, tables);
+  if (config.dataFormat === "JSON") return json;
+  return new AutoDecoder(json, new AvroDecoder(config, tables), { onlyAvro: config.dataFormat === "AVRO" });
 }

@@ -4,7 +4,7 @@ import { FatalError, isAbort, RetriableError } from "../runtime/errors.ts";
 import { retry, RETRY_UNTIL_STOPPED } from "../runtime/retry.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { withTimeLimit } from "../runtime/time_limit.ts";
-import type { SchemaFailure, SchemaText } from "../avro/known_schema.ts";
+import { JSON_SCHEMA, type RegisteredSchema, type SchemaFailure, type SchemaText } from "../avro/known_schema.ts";
 
 /** Answers with more bytes are not read. */
 const MAX_ANSWER_BYTE_LENGTH = 8 * 1024 * 1024;
@@ -71,13 +71,18 @@ export class RegistryClient {
    *
    * @throws FatalError when it refuses to answer; the signal's reason.
    */
-  async byId(id: number, signal: AbortSignal): Promise<SchemaText | SchemaFailure> {
+  async byId(id: number, signal: AbortSignal): Promise<RegisteredSchema> {
     const missing = `the registry has no schema with the id ${id}`;
     if (id < 0) return { code: "unknown-schema", reason: missing };
-    return await this.#orFailure(missing, async () => {
+    return await this.#orFailure(missing, async (): Promise<RegisteredSchema> => {
       const answer = answerOf(await this.#get(`schemas/ids/${id}`, MAX_ANSWER_BYTE_LENGTH, signal));
-      if (answer.schemaType !== "AVRO") {
-        return { code: "bad-schema", reason: `the schema with the id ${id} is not Avro, but ${answer.schemaType}` };
+      const { schemaType } = answer;
+      if (schemaType === "JSON") return JSON_SCHEMA;
+      if (schemaType !== "AVRO") {
+        return {
+          code: "bad-schema",
+          reason: `the schema with the id ${id} is not Avro, but ${schemaType}`,
+        };
       }
       return await this.#withReferences(answer, signal);
     });
@@ -111,15 +116,12 @@ export class RegistryClient {
     const schemas: SchemaText[] = [];
     for (const answer of list.map(answerOf).filter(({ schemaType }) => schemaType === "AVRO")) {
       const found = await this.#orFailure("", () => this.#withReferences(answer, signal));
-      if ("json" in found) schemas.push(found);
+      if (!("code" in found)) schemas.push(found);
     }
     return schemas;
   }
 
-  async #orFailure(
-    missing: string,
-    find: () => Promise<SchemaText | SchemaFailure>,
-  ): Promise<SchemaText | SchemaFailure> {
+  async #orFailure<T>(missing: string, find: () => Promise<T>): Promise<T | SchemaFailure> {
     try {
       return await find();
     } catch (error) {

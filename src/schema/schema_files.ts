@@ -1,5 +1,6 @@
 import { compileSchema } from "../avro/compile.ts";
-import { parseSchema, SchemaError } from "../avro/schema.ts";
+import { checkDefaults } from "../avro/encode_default.ts";
+import { parseSchema, type Schema, SchemaError } from "../avro/schema.ts";
 import { FatalError } from "../runtime/errors.ts";
 import { fingerprintOf } from "../avro/fingerprint.ts";
 import type { KnownSchema, SchemaText } from "../avro/known_schema.ts";
@@ -9,11 +10,28 @@ const MAX_FILES = 10_000;
 /** Directories inside directories. */
 const MAX_DEPTH = 8;
 
-/** @throws FatalError naming the key and the file. */
-export async function readSchemaFile(key: string, path: string): Promise<SchemaText> {
+/**
+ * Reads the schema of a writer.
+ *
+ * @param reader what its records are seen through; null for the schema itself.
+ * @throws FatalError naming the key and the file, also when no record could be read.
+ */
+export function readSchemaFile(key: string, path: string, reader: Schema | null): Promise<SchemaText> {
+  return readChecked(key, path, (schema) => compileSchema(schema, reader));
+}
+
+/** @throws FatalError naming the key and the file, also when a default is not of its field's type. */
+export function readReaderSchema(key: string, path: string): Promise<SchemaText> {
+  return readChecked(key, path, (schema) => {
+    compileSchema(schema, null);
+    checkDefaults(schema);
+  });
+}
+
+async function readChecked(key: string, path: string, check: (schema: Schema) => void): Promise<SchemaText> {
   try {
     const json = await Deno.readTextFile(path);
-    compileSchema(parseSchema(json), null);
+    check(parseSchema(json));
     return { json, references: [] };
   } catch (error) {
     if (error instanceof SchemaError) throw new FatalError(`${key}: ${path}: ${error.message}`, { cause: error });
@@ -26,11 +44,15 @@ export async function readSchemaFile(key: string, path: string): Promise<SchemaT
  *
  * @throws FatalError naming the key and the file.
  */
-export async function readSchemaDirectory(key: string, directory: string): Promise<KnownSchema[]> {
+export async function readSchemaDirectory(
+  key: string,
+  directory: string,
+  reader: Schema | null,
+): Promise<KnownSchema[]> {
   const schemas: KnownSchema[] = [];
   const paths = await listFiles(key, directory, []);
   for (const path of paths.sort((a, b) => a.join("/") < b.join("/") ? -1 : 1)) {
-    const schema = await readSchemaFile(key, `${directory}/${path.join("/")}`);
+    const schema = await readSchemaFile(key, `${directory}/${path.join("/")}`, reader);
     schemas.push({ key: { by: "fingerprint", fingerprint: fingerprintOf(parseSchema(schema.json)) }, schema });
     if (path.length !== 2) continue;
     const [project, file] = path;

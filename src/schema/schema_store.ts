@@ -10,10 +10,10 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { RecordBatch } from "../records/record_batch.ts";
 import { bulkParts, type FileStore, namesFiles } from "../records/bulk_parts.ts";
 import { fingerprintOf } from "../avro/fingerprint.ts";
-import type { KnownSchema, SchemaFailure, SchemaText, SchemaUpdate } from "../avro/known_schema.ts";
+import type { KnownSchema, RegisteredSchema, SchemaFailure, SchemaText, SchemaUpdate } from "../avro/known_schema.ts";
 import type { SchemaConfig } from "./options.ts";
 import { RegistryClient } from "./registry_client.ts";
-import { readSchemaDirectory, readSchemaFile } from "./schema_files.ts";
+import { readReaderSchema, readSchemaDirectory, readSchemaFile } from "./schema_files.ts";
 import type { SchemaFeed } from "./schema_feed.ts";
 
 /** Ids that are remembered; with more, remembering starts again, here and in the workers. */
@@ -54,19 +54,20 @@ export class SchemaStore implements SchemaFeed {
   async open(): Promise<SchemaUpdate> {
     this.#mustHaveSchemas();
     const { schemaFile, schemaDirectory, readerSchemaFile, registryUrls } = this.#config;
+    if (readerSchemaFile !== undefined) {
+      this.#reader = await readReaderSchema("source.avro.reader-schema", readerSchemaFile);
+    }
+    const reader = this.#reader === null ? null : parseSchema(this.#reader.json);
     const schemas: KnownSchema[] = [];
     if (schemaDirectory !== undefined) {
-      schemas.push(...await readSchemaDirectory("source.avro.schema-directory", schemaDirectory));
+      schemas.push(...await readSchemaDirectory("source.avro.schema-directory", schemaDirectory, reader));
     }
     if (schemaFile !== undefined) {
-      const schema = await readSchemaFile("source.avro.schema", schemaFile);
+      const schema = await readSchemaFile("source.avro.schema", schemaFile, reader);
       schemas.push({ key: { by: "table", project: null, collection: null }, schema });
       schemas.push({ key: { by: "fingerprint", fingerprint: fingerprintOf(parseSchema(schema.json)) }, schema });
     }
     for (const { key } of schemas) if (key.by === "fingerprint") this.#fingerprints.add(key.fingerprint);
-    if (readerSchemaFile !== undefined) {
-      this.#reader = await readSchemaFile("source.avro.reader-schema", readerSchemaFile);
-    }
     if (registryUrls !== undefined) this.#registry = await openRegistry(this.#config, this.#runtime);
     return this.#update(schemas, false);
   }
@@ -142,15 +143,15 @@ export class SchemaStore implements SchemaFeed {
 
   async #lookUp(registry: RegistryClient, ids: readonly number[], signal: AbortSignal): Promise<KnownSchema[]> {
     const found = await this.#ask(registry, ids, signal);
-    const missing = ids.filter((id) => "code" in found.get(id)!);
+    const missing = ids.filter((id) => isFailure(found.get(id)!));
     if (missing.length > 0) {
       await this.#runtime.clock.sleep(SECOND_LOOK_MS, signal);
       for (const [id, schema] of await this.#ask(registry, missing, signal)) found.set(id, schema);
     }
     const untilMs = this.#runtime.clock.monotonicMs() + MISSING_MS;
     return [...found].map(([id, schema]) => {
-      this.#ids.set(id, "code" in schema ? untilMs : Infinity);
-      if ("code" in schema) {
+      this.#ids.set(id, isFailure(schema) ? untilMs : Infinity);
+      if (isFailure(schema)) {
         this.#runtime.log.warn("a schema can't be used: its records become dead letters", {
           id,
           reason: schema.reason,
@@ -164,8 +165,8 @@ export class SchemaStore implements SchemaFeed {
     registry: RegistryClient,
     ids: readonly number[],
     signal: AbortSignal,
-  ): Promise<Map<number, SchemaText | SchemaFailure>> {
-    const found = new Map<number, SchemaText | SchemaFailure>();
+  ): Promise<Map<number, RegisteredSchema>> {
+    const found = new Map<number, RegisteredSchema>();
     for (let first = 0; first < ids.length; first += LOOKUPS_AT_A_TIME) {
       await Promise.all(
         ids.slice(first, first + LOOKUPS_AT_A_TIME).map(async (id) => {
@@ -200,6 +201,10 @@ export class SchemaStore implements SchemaFeed {
     this.#listedAtMs = this.#runtime.clock.monotonicMs();
     return schemas;
   }
+}
+
+function isFailure(schema: RegisteredSchema): schema is SchemaFailure {
+  return typeof schema === "object" && "code" in schema;
 }
 
 /**

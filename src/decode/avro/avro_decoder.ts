@@ -96,6 +96,14 @@ export class AvroDecoder extends AvroRowDecoder implements RecordDecoder {
     return bytes[start] === 0xc3 && bytes[start + 1] === 0x01 && end - start >= SINGLE_OBJECT_HEADER_BYTE_LENGTH;
   }
 
+  /** Whether the record is JSON behind the id of its schema. */
+  isFramedJson(start: number, end: number): boolean {
+    const { avroEncoding } = this.config;
+    return this.bytes[start] === 0 && end - start >= CONFLUENT_HEADER_BYTE_LENGTH &&
+      (avroEncoding === "AUTO" || avroEncoding === "CONFLUENT") && this.#batch!.writerSchema === undefined &&
+      this.#schemas.isJson(this.view.getInt32(start + 1));
+  }
+
   unpack(start: number, end: number, index: number): Iterable<RecordBatch> | null {
     const batch = this.#batch!;
     if (batch.blockCodec !== undefined) {

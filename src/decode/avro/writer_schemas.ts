@@ -1,4 +1,4 @@
-import type { SchemaFailure, SchemaText, SchemaUpdate } from "../../avro/known_schema.ts";
+import { JSON_SCHEMA, type SchemaFailure, type SchemaText, type SchemaUpdate } from "../../avro/known_schema.ts";
 import { compileSchema } from "../../avro/compile.ts";
 import type { Op } from "../../avro/op.ts";
 import { parseSchema, type Schema, SchemaError } from "../../avro/schema.ts";
@@ -60,6 +60,8 @@ export class WriterSchemas {
   /** Whether there are schemas for tables by name. */
   hasTables = false;
   readonly #byId = new Map<number, WriterSchema>();
+  /** Ids of schemas that say how JSON looks. */
+  readonly #jsonIds = new Set<number>();
   readonly #byFingerprint = new Map<bigint, WriterSchema>();
   readonly #byTable = new Map<string, WriterSchema>();
   readonly #containers = new Map<string, WriterSchema>();
@@ -73,7 +75,7 @@ export class WriterSchemas {
   update({ forget, hasRegistry, reader, schemas }: SchemaUpdate): void {
     if (forget) {
       this.#byId.clear();
-      this.#lastId = -1;
+      this.#jsonIds.clear();
     }
     this.hasRegistry = hasRegistry;
     if (reader !== null && reader.json !== this.#readerText) {
@@ -81,6 +83,10 @@ export class WriterSchemas {
       this.#reader = parseSchema(reader.json, reader.references);
     }
     for (const { key, schema } of schemas) {
+      if (schema === JSON_SCHEMA) {
+        if (key.by === "id") this.#jsonIds.add(key.id);
+        continue;
+      }
       const writer = new WriterSchema(schema, this.#reader);
       if (key.by === "id") this.#byId.set(key.id, writer);
       else if (key.by === "fingerprint") this.#byFingerprint.set(key.fingerprint, writer);
@@ -91,6 +97,10 @@ export class WriterSchemas {
       }
     }
     this.#lastId = -1;
+  }
+
+  isJson(id: number): boolean {
+    return this.#jsonIds.has(id);
   }
 
   byId(id: number): WriterSchema | undefined {

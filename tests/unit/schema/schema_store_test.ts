@@ -84,6 +84,22 @@ Deno.test("records of the registry's wire format wait for their schemas, which a
 });
 
 const FAULTS: RegistryFault[] = ["error", "throttle", "reset", "garbage"];
+for (const dataFormat of ["AVRO", "AUTO"] as const) {
+  Deno.test(`${dataFormat}: behind the id of a JSON schema stands JSON`, async () => {
+    await using registry = new FakeRegistry();
+    registry.add(3, { type: "object" }, { schemaType: "JSON" });
+    registry.add(4, 'syntax = "proto3";', { schemaType: "PROTOBUF" });
+    registry.add(7, schema("a"));
+    const { store, feed } = await worldOf({ registryUrls: [registry.url] }, { dataFormat, jsonLayout: "PLAIN" });
+    const json = (text: string) => framed(3, new TextEncoder().encode(text));
+    const docs = [json('{"a":1}'), framed(7, datum("a", 2)), json('{"a":3,"b":"x"}'), json("{"), framed(4, json(""))];
+    const { pages, deadLetters } = await feed(docs);
+    assertEquals(linesOf(pages), ['{"a":1}', '{"a":2}', '{"a":3,"b":"x"}']);
+    assertEquals(deadLetters.map(({ code }) => code), ["malformed-json", "bad-schema"]);
+    store.close();
+  });
+}
+
 Deno.test("a registry that fails is asked until it answers: no record is lost", async () => {
   await using registry = new FakeRegistry();
   registry.add(1, schema("a"));
@@ -238,6 +254,39 @@ Deno.test("check says which registry doesn't answer, and which file can't be use
   ]);
   assertEquals(await check({ schemaFile: "/nowhere/x.avsc" }, "JSON"), []);
 });
+
+Deno.test("what is wrong with a reader's schema, or with a writer's seen through it, is said at the start", () =>
+  inScratchDirectory(async (directory) => {
+    const record = (name: string, ...fields: unknown[]) => ({ type: "record", name, fields });
+    const longs = { name: "n", type: { type: "long" }, default: 9007199254740993 };
+    const reader = (field: unknown) => record("E", { name: "in", type: ["null", record("I", field)], default: null });
+    const wrong = "the default of I.n is not a value of the type";
+    for (
+      const [readerSchema, writer, message] of [
+        [reader(longs), reader(longs), null],
+        [reader({ name: "n", type: "int", default: 2 ** 31 }), reader(longs), `reader.avsc: ${wrong} int`],
+        [reader({ name: "n", type: "bytes", default: "\u0100" }), reader(longs), `reader.avsc: ${wrong} bytes`],
+        [
+          record("E", { name: "in", type: record("I", { name: "n", type: "int" }) }),
+          record("E", { name: "in", type: record("I", { name: "n", type: "string" }) }),
+          "E.avsc: the writer's string can't be read as the reader's int",
+        ],
+        [
+          record("E", { name: "n", type: "int" }),
+          record("E", { name: "n", type: ["null", "string"] }),
+          "E.avsc: the wr",
+        ],
+        [record("E", { name: "n", type: "int" }), record("E", { name: "n", type: ["null", "int"] }), null],
+      ] as const
+    ) {
+      await Deno.mkdir(`${directory}/p`, { recursive: true });
+      await Deno.writeTextFile(`${directory}/reader.avsc`, JSON.stringify(readerSchema));
+      await Deno.writeTextFile(`${directory}/p/E.avsc`, JSON.stringify(writer));
+      const config = { readerSchemaFile: `${directory}/reader.avsc`, schemaDirectory: `${directory}/p` };
+      if (message === null) (await worldOf(config)).store.close();
+      else await assertRejects(() => worldOf(config), FatalError, message);
+    }
+  }));
 
 Deno.test("a registry's certificate is checked against the authorities of the config", () =>
   inScratchDirectory(async (directory) => {
