@@ -188,7 +188,7 @@ export class StreamBuffer {
     for (; index < rowCount; index++) {
       if (untilFull && this.#isFull) break;
       const start = offsets[index], end = offsets[index + 1];
-      if (start === end) {
+      if (start === end && batch.writerSchema === undefined) { // a container's record may take no bytes
         drop(this.#countsOf(split), "empty");
       } else if (end - start > this.#config.maxRecordByteLength && batch.blockCodec === undefined) {
         const limit = this.#config.maxRecordByteLength;

@@ -96,12 +96,9 @@ export class AvroTextWriter extends AvroReader {
       case ops.LOCAL_TIMESTAMP:
         this.readWords();
         return out.text(instantText(this.wordsToBigint(), op.scale));
-      case ops.TIME: {
-        const start = this.at;
+      case ops.TIME:
         this.readWords();
-        const text = timeText(this.wordsToNumber(), op.scale);
-        return text === null ? this.fail("a time of day", start) : out.text(text);
-      }
+        return out.text(timeText(this.wordsToBigint(), op.scale));
       case ops.DECIMAL:
         return this.#writeDecimal(this.readLength("a decimal"), op.scale);
       case ops.FIXED_DECIMAL:

@@ -46,12 +46,11 @@ export function instantText(value: bigint, digits: number): string {
   }`;
 }
 
-/** "13:45:00.000"; null when it is no time of day. */
-export function timeText(value: number, digits: number): string | null {
-  const unitsASecond = 10 ** digits;
-  if (!(value >= 0 && value < SECONDS_A_DAY * unitsASecond)) return null;
-  const seconds = Math.floor(value / unitsASecond);
-  return clockText(seconds, value - seconds * unitsASecond, digits);
+/** "13:45:00.000"; what is outside of a day goes on in the same form, with a sign or more hours: "-00:00:01.000". */
+export function timeText(value: bigint, digits: number): string {
+  if (value < 0n) return `-${timeText(-value, digits)}`;
+  const unitsASecond = 10n ** BigInt(digits);
+  return clockText(Number(value / unitsASecond), Number(value % unitsASecond), digits);
 }
 
 function clockText(seconds: number, fraction: number, digits: number): string {

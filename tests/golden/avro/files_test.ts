@@ -2,8 +2,10 @@
 import { assertEquals } from "@std/assert";
 import { CODECS, isContainer, readBlock, readHeader } from "../../../src/avro/container.ts";
 import { canonicalForm, fingerprintOf } from "../../../src/avro/fingerprint.ts";
+import type { SchemaText } from "../../../src/avro/known_schema.ts";
 import { parseSchema } from "../../../src/avro/schema.ts";
 import { StreamBuffer } from "../../../src/decode/stream_buffer.ts";
+import { linesOf } from "../../unit/decode/avro/avro_harness.ts";
 import { type Exact, fieldsKept, parseExact } from "../../unit/decode/exact_json.ts";
 import { batchOf, configOf, type Decoded, exactRows, sealed, typesOf } from "../../unit/decode/harness.ts";
 
@@ -14,7 +16,7 @@ const expected = Deno.readTextFileSync(here("fastavro.expected.ndjson")).trimEnd
 );
 
 /** The file's blocks as the file source gives them. */
-function decodeBlocks(bytes: Uint8Array): Decoded {
+function decodeBlocks(bytes: Uint8Array, reader: SchemaText | null = null): Decoded {
   const header = readHeader(bytes)!;
   const blocks: Uint8Array[] = [];
   for (let at = header.byteLength; at < bytes.length;) {
@@ -23,6 +25,7 @@ function decodeBlocks(bytes: Uint8Array): Decoded {
     at = block.next;
   }
   const buffer = new StreamBuffer(configOf({ dataFormat: "AVRO" }));
+  buffer.update({ forget: false, hasRegistry: false, reader, schemas: [] });
   buffer.append(batchOf(blocks, { writerSchema: header.schema, blockCodec: header.codec }));
   return sealed(buffer);
 }
@@ -53,6 +56,33 @@ for (const writer of ["java", "fastavro"]) {
     });
   }
 }
+
+Deno.test("a time of day outside of a day goes on in the same form", () => {
+  const { pages, deadLetters } = decodeBlocks(Deno.readFileSync(here("time_of_day.avro")));
+  assertEquals([linesOf(pages), deadLetters], [
+    [
+      '{"t":"5608:53:20.000000","m":"00:00:00.001","id":1}',
+      '{"t":"00:00:00.000001","m":"-00:00:00.001","id":2}',
+      '{"t":"00:00:00.000001","m":"24:00:00.000","id":3}',
+      '{"t":"00:00:00.000001","m":"00:00:00.001","id":4}',
+    ],
+    [],
+  ]);
+});
+
+Deno.test("records that take no bytes are rows", () => {
+  const { pages, deadLetters } = decodeBlocks(Deno.readFileSync(here("zero_byte_datums.avro")));
+  assertEquals([linesOf(pages), deadLetters], [Array(100).fill("{}"), []]);
+});
+
+Deno.test("the default of a long is exact up to 64 bits", () => {
+  const reader = { json: Deno.readTextFileSync(here("long_default.avsc")), references: [] };
+  const { pages, deadLetters } = decodeBlocks(Deno.readFileSync(here("long_default.avro")), reader);
+  assertEquals([linesOf(pages), deadLetters], [
+    ['{"i":1,"until":9223372036854775807}', '{"i":2,"until":9223372036854775807}'],
+    [],
+  ]);
+});
 
 Deno.test("a file's schema decides the column types", () => {
   const { pages } = decodeBlocks(Deno.readFileSync(here("java.null.avro")));
