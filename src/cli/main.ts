@@ -1,4 +1,7 @@
-/** The command line: arguments -> a command -> an exit code. */
+/**
+ * The command line: arguments -> a command -> an exit code. Each command is a file here, and a line of commands.ts; what a
+ * command does stands in other rooms, this one has its flags and its words for people.
+ */
 import { redactUrls } from "../config/secrets.ts";
 import { type ErrorReport, reportError } from "../runtime/error_report.ts";
 import { ConfigError } from "../runtime/errors.ts";

@@ -6,6 +6,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
+import { PAGES } from "../../src/help/pages.ts";
+import { terminalText } from "../../src/help/terminal_text.ts";
 import { SeededRandom } from "../../src/runtime/random.ts";
 import { compiledBinary } from "../support/binary.ts";
 import { CollectorProcess, runCollector, settings } from "../support/collector.ts";
@@ -270,5 +272,18 @@ Deno.test({
       assertEquals(code, 0, stderr);
       const counts = countIds(await filesBelow(join(directory, "out")));
       assertComplete(counts, ROWS_PER_ROUND);
+    }),
+});
+
+Deno.test({
+  name: "binary has all pages of the help in it",
+  ignore,
+  fn: () =>
+    inScratchDirectory(async (cwd) => {
+      for (const [topic, page] of Object.entries(PAGES)) {
+        const { code, stdout, stderr } = await runCollector(["help", topic], { cwd, program: binary });
+        assertEquals([code, stderr], [0, ""]);
+        assert(stdout.endsWith(terminalText(page, { columns: 80, colors: false })), topic);
+      }
     }),
 });

@@ -4,6 +4,7 @@ import { main } from "../../../src/cli/main.ts";
 import { Terminal } from "../../../src/cli/terminal.ts";
 import { progressLine, showProgress } from "../../../src/cli/verify_progress.ts";
 import { formatReport } from "../../../src/cli/verify_report.ts";
+import { PAGES } from "../../../src/help/pages.ts";
 import type { Finding } from "../../../src/verify/findings.ts";
 import type { VerifyReport } from "../../../src/verify/report.ts";
 import { newProgress } from "../../../src/verify/progress.ts";
@@ -179,4 +180,48 @@ Deno.test("progress is shown on a terminal, and taken away at the end", async ()
     await showing;
     assertEquals(host.errors, isTerminal ? "\r\x1b[2Klooking at manifests: 7 manifests\r\x1b[2K" : "");
   }
+});
+
+/** The report that the help shows, as numbers. */
+function helpReport(): VerifyReport {
+  const none = { gaps: 0, overlaps: 0, dropped: 0, pendingGaps: 0, minTimestamp: null, maxTimestamp: null };
+  const split = (split: string, next: string, records: number, others: object) => ({
+    ...{ ...none, split, covered: [{ start: "0", next }], coveredCount: 1, records, rows: records, deadLetters: 0 },
+    ...{ units: 1, committed: "1828895", beyond: false, ...others },
+  });
+  const totals = { records: 0, rows: 0, deadLetters: 0, dropped: 0 };
+  const key = "orders-0_000001048546_c70ec9295f1f4c72";
+  const lost = "orders/1 is committed at 1828895, and manifests cover it up to 1048546 only: what is between them is " +
+    "missing and will not be read again";
+  return {
+    outcome: "incomplete",
+    depth: "listing",
+    committed: "compared",
+    manifests: 3,
+    objects: { objects: 10, byteLength: 256_000, good: 9 },
+    deadLetterObjects: { objects: 1, byteLength: 412, good: 1 },
+    unlisted: { objects: 0, byteLength: 0 },
+    otherPrefixes: [],
+    totals: { records: 51_520, rows: 51_518, deadLetters: 2, dropped: 0 },
+    redriven: { ...totals, ranges: 0 },
+    replays: { reports: 0, unusable: 0, uncovered: 0 },
+    splitCount: 2,
+    splits: [
+      split("orders/1", "1048546", 11_518, { beyond: true }),
+      split("orders/0", "1828895", 40_002, { units: 2, rows: 40_000, deadLetters: 2 }),
+    ],
+    counts: { "committed-beyond": 1, "missing-object": 1 },
+    findings: [
+      { kind: "committed-beyond", message: lost },
+      {
+        kind: "missing-object",
+        message: `shop/${key}-0000.ndjson.gz: missing, _manifests/orders/${key}.json lists it`,
+      },
+    ],
+  };
+}
+
+Deno.test("the help's example of a report is what verify prints", () => {
+  const [, example] = /```text\n(.*?)```/s.exec(PAGES.verify)!;
+  assertEquals(formatReport(helpReport()), example);
 });
