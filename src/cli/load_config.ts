@@ -51,19 +51,19 @@ export async function loadConfig(args: Arguments, host: Host): Promise<Loaded> {
     if (!overridden) throw new NoConfigError();
   }
   const file = name === undefined ? null : await readConfigFile(name, host);
-  const loaded = resolveConfig({ registry: REGISTRY, file, sets, environment });
-  checkAgainstMachine(loaded, host);
-  return loaded;
+  const problemsOf = (config: Partial<Loaded["config"]>) => machineProblems(config, host);
+  return resolveConfig({ registry: REGISTRY, file, sets, environment, problemsOf });
 }
 
-/** What is right by itself may still be more than this machine has. @throws ConfigError that says where it stands. */
-function checkAgainstMachine({ config, listing }: Loaded, host: Host): void {
+/** What is right by itself may still be more than this machine has. */
+function machineProblems({ source, pipeline, objects, process }: Partial<Loaded["config"]>, host: Host) {
+  if (pipeline === undefined || objects === undefined || process === undefined) return [];
   try {
-    limitsOf(config, host.machine);
+    limitsOf({ source, pipeline, objects, process }, host.machine);
+    return [];
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    const originOf = (key: string) => listing.find((entry) => entry.key === key && entry.origin !== "default")?.origin;
-    throw new ConfigError(error.problems.map((problem) => ({ ...problem, origin: originOf(problem.key) })));
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
   }
 }
 

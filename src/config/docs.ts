@@ -91,12 +91,14 @@ function introduction(): string[] {
     ),
     "#",
     ...comment(
-      "Durations are a number and a unit: 30ms, 15s, 5m, 1.5h, 2d. Sizes are in powers of 1024: 512B, 64kB, 256MB, 1GB.",
+      "Durations are numbers and units: 30ms, 15s, 5m, 1m30s, 1.5h, 2d. Sizes are in powers of 1024: 512B, 64kB, 256MB, " +
+        "1GB, 10MiB.",
     ),
     "#",
     ...comment(
       "${ENV:NAME} in a value stands for an environment variable, ${ENV:NAME:default} is the default when there is no " +
-        "such variable, and $${ENV:NAME} is the text ${ENV:NAME} itself.",
+        "such variable. ${FILE:/run/secrets/name} is what that file holds, without its line end; a name without a slash is a " +
+        "file in systemd's $CREDENTIALS_DIRECTORY. $${ENV:NAME} is the text ${ENV:NAME} itself.",
     ),
     "#",
     "# A value may come from several places; the first that has one counts:",

@@ -1,6 +1,7 @@
 /**
  * Environment variables in the config, in two ways: as overrides (COLLECTOR_KAFKA_TOPIC=events sets kafka.topic) and
- * inside the values of the file (`${ENV:NAME}`, `${ENV:NAME:default}`).
+ * inside the values of the file (`${ENV:NAME}`, `${ENV:NAME:default}`); beside these, files with secrets (`${FILE:PATH}`), as
+ * systemd's credentials, Docker and Kubernetes make them.
  */
 
 /** The process' environment as a plain object; only main.ts reads the real one. */
@@ -48,28 +49,61 @@ export interface Interpolated {
   readonly problems: readonly string[];
 }
 
-const REFERENCE = /(\$?)\$\{ENV:([^}:]*)(?::([^}]*))?(\}?)/g;
+const REFERENCE = /(\$?)\$\{(?:FILE:([^}]*)|ENV:([^}:]*)(?::([^}]*))?)(\}?)/g;
+/** Larger files are surely no values. */
+const MAX_FILE_BYTES = 64 * 1024;
 
 /**
- * Replaces `${ENV:NAME}` by the variable's value, `${ENV:NAME:default}` by the default when the variable is missing or
- * empty. `$${ENV:NAME}` stands for the text itself. What the variable holds is not looked into again.
+ * Replaces `${ENV:NAME}` by the variable's value, `${ENV:NAME:default}` by the default when the variable is missing or empty,
+ * and `${FILE:PATH}` by what the file holds, without the line end behind it; a PATH without "/" is a file of systemd's
+ * $CREDENTIALS_DIRECTORY. `$${ENV:NAME}` stands for the text itself. What comes in is not looked into again.
  */
 export function interpolate(value: string, environment: Environment): Interpolated {
   const problems: string[] = [];
   const text = value.replace(
     REFERENCE,
-    (all, escape: string, name: string, fallback: string | undefined, end: string) => {
+    (all, escape: string, path: string | undefined, name: string, fallback: string | undefined, end: string) => {
       if (escape !== "") return all.slice(1);
-      if (end === "") problems.push(`"\${ENV:${name}" has no closing }`);
-      else if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) problems.push(`"${name}" is no name of an environment variable`);
-      else {
-        const found = environment[name];
-        if (found !== undefined && (found !== "" || fallback === undefined)) return found;
-        if (fallback !== undefined) return fallback;
-        problems.push(`environment variable ${name} is not set: set it, or write \${ENV:${name}:default}`);
+      try {
+        if (end === "") {
+          throw new RangeError(`"\${${path === undefined ? `ENV:${name}` : `FILE:${path}`}" has no closing }`);
+        }
+        return path !== undefined ? fileValue(path, environment) : variableValue(name, fallback, environment);
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
+        problems.push(error.message);
+        return "";
       }
-      return "";
     },
   );
   return { text, problems };
+}
+
+/** @throws RangeError with what is wrong. */
+function variableValue(name: string, fallback: string | undefined, environment: Environment): string {
+  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) throw new RangeError(`"${name}" is no name of an environment variable`);
+  const found = environment[name];
+  if (found !== undefined && (found !== "" || fallback === undefined)) return found;
+  if (fallback !== undefined) return fallback;
+  throw new RangeError(`environment variable ${name} is not set: set it, or write \${ENV:${name}:default}`);
+}
+
+/** @throws RangeError with what is wrong. */
+function fileValue(path: string, { CREDENTIALS_DIRECTORY: credentials }: Environment): string {
+  const place = credentials !== undefined && !path.includes("/") ? `${credentials}/${path}` : path;
+  let bytes: Uint8Array;
+  try {
+    if (Deno.statSync(place).size > MAX_FILE_BYTES) throw new RangeError(`${place} is too large for a value`);
+    bytes = Deno.readFileSync(place);
+  } catch (error) {
+    if (error instanceof RangeError) throw error;
+    throw new RangeError(`can't read \${FILE:${path}}: ${(error as Error).message}`);
+  }
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes).replace(/\r?\n$/, "");
+    if (text !== "") return text;
+  } catch {
+    throw new RangeError(`${place} is not UTF-8`);
+  }
+  throw new RangeError(`${place} is empty`);
 }

@@ -3,7 +3,7 @@
 import type { ConfigProblem } from "../runtime/errors.ts";
 import { type Environment, OVERRIDE_PREFIXES, overridesOf } from "./environment.ts";
 import { parseProperties } from "./properties.ts";
-import { decodeConfigText } from "./text.ts";
+import { decodeConfigText, otherFormat } from "./text.ts";
 
 /** The places that values come from, the strongest last. */
 export type Layer = "file" | (typeof OVERRIDE_PREFIXES)[number] | "--set";
@@ -14,6 +14,8 @@ export interface Given {
   /** Trimmed, not yet interpolated. */
   readonly text: string;
   readonly layer: Layer;
+  /** See PropertyEntry. */
+  readonly lostEscapes?: readonly string[];
   /** For people: "collector.properties:12", "environment COLLECTOR_TARGET", "--set". */
   readonly origin: string;
 }
@@ -38,6 +40,8 @@ export interface AllGiven {
   readonly values: readonly Given[];
   readonly problems: readonly ConfigProblem[];
   readonly warnings: readonly ConfigProblem[];
+  /** True when the file is something else altogether: nothing more can be said of it. */
+  readonly unreadable?: boolean;
 }
 
 /** As java.lang.String.trim, which the original applied to every value: control characters go, a no-break space stays. */
@@ -58,6 +62,7 @@ export function gatherGiven({ file, sets, environment }: ConfigInput): AllGiven 
     values: [...fromFile.values, ...fromEnvironment, ...fromSets.values],
     problems: [...fromFile.problems, ...fromSets.problems],
     warnings: fromFile.warnings,
+    unreadable: fromFile.unreadable,
   };
 }
 
@@ -66,7 +71,18 @@ function readFileValues({ name, contents }: ConfigFile): AllGiven {
   const decoded = typeof contents === "string" ? { text: contents.replace(/^\uFEFF/, "") } : decodeConfigText(contents);
   if ("problem" in decoded) {
     const { line, message } = decoded.problem;
-    return { values: [], problems: [{ origin: at(line), key: "encoding", message }], warnings: [] };
+    return { values: [], problems: [{ origin: at(line), key: "encoding", message }], warnings: [], unreadable: true };
+  }
+  const other = otherFormat(decoded.text);
+  if (other !== null) {
+    const message =
+      `this looks like ${other.name}: a config is a properties file, each line key=value (stream.source=kafka)`;
+    return {
+      values: [],
+      problems: [{ origin: at(other.line), key: "syntax", message }],
+      warnings: [],
+      unreadable: true,
+    };
   }
   const { entries, problems } = parseProperties(decoded.text);
   const lines = new Map<string, number>();
@@ -83,7 +99,10 @@ function readFileValues({ name, contents }: ConfigFile): AllGiven {
     lines.set(key, line);
   }
   return {
-    values: entries.map(({ key, value, line }) => ({ key, text: trimValue(value), layer: "file", origin: at(line) })),
+    values: entries.map(({ key, value, line, lostEscapes }) => ({
+      ...{ key, text: trimValue(value), layer: "file", origin: at(line) },
+      ...(lostEscapes && { lostEscapes }),
+    })),
     problems: problems.map(({ line, message }) => ({ origin: at(line), key: "syntax", message })),
     warnings,
   };

@@ -1,6 +1,7 @@
 /** Which keys are known, which have no effect, and what the unknown ones were meant to be. */
 
 import { variableOfKey } from "./environment.ts";
+import { counterpartOf } from "./foreign.ts";
 import type { Given } from "./given.ts";
 import { legacyKey } from "./legacy.ts";
 import type { Reading } from "./read.ts";
@@ -65,12 +66,11 @@ export function classifyKeys(
 
 function noteUnknown({ key, layer, origin }: Given, known: ReadonlySet<string>, reading: Reading): void {
   if (layer === "file" || layer === "--set") {
-    const meant = nearest(key, known);
-    reading.problems.push({
-      origin,
-      key,
-      message: `unknown key${meant === undefined ? "" : `; did you mean ${meant}?`}`,
-    });
+    const exact = counterpartOf(key, { nested: false });
+    const near = exact === undefined ? nearest(key, known) : undefined;
+    const other = exact ?? (near === undefined ? counterpartOf(key, { nested: true }) : undefined);
+    const hint = near !== undefined ? `; did you mean ${near}?` : other !== undefined ? `; here it is ${other}` : "";
+    reading.problems.push({ origin, key, message: `unknown key${hint}` });
     return;
   }
   // Variables belong to the machine: only what is nearly a key of ours is a mistake; the rest may be somebody else's.

@@ -24,6 +24,8 @@ export interface Option<T> {
   readonly required: boolean;
   /** Never printed. */
   readonly secret: boolean;
+  /** Whether a doubtful text (quotes, a comment behind it, a placeholder) is refused, since it names a place or a secret. */
+  readonly exact: boolean;
   /** Set when the key should no longer be used: what to use instead. */
   readonly deprecated: string | undefined;
   /** The allowed values of an enumeration, in their own letter case. */
@@ -38,10 +40,19 @@ export type OptionSpecs<Config> = { readonly [Field in keyof Config]: Option<Con
 /** The typed config that a set of options yields. */
 export type ConfigOf<Specs> = { readonly [Field in keyof Specs]: Specs[Field] extends Option<infer T> ? T : never };
 
+const TEXT = "text";
+const TEXTS = "comma-separated list";
+
+/** Whether anything may be written there. */
+export function isFreeText({ typeName }: Pick<Option<unknown>, "typeName">): boolean {
+  return typeName === TEXT || typeName === TEXTS;
+}
+
 interface Common {
   readonly doc: string;
   readonly whenUnset?: string;
   readonly secret?: boolean;
+  readonly exact?: boolean;
   readonly deprecated?: string;
 }
 /** No default: the value is undefined when the key isn't set. */
@@ -75,6 +86,7 @@ function build<T, S extends Settings<string>>(key: string, kind: Kind<T>, settin
     whenUnset: settings.whenUnset,
     required: settings.required ?? false,
     secret: settings.secret ?? false,
+    exact: settings.exact ?? settings.secret ?? false,
     deprecated: settings.deprecated,
     values: kind.values,
     parse: kind.parse as (text: string) => Value<T, S>,
@@ -160,7 +172,7 @@ export const option = {
       settings.check?.(text);
       return text;
     };
-    return build(key, { typeName: "text", parse }, settings);
+    return build(key, { typeName: TEXT, parse }, settings);
   },
 
   boolean<S extends Settings<"true" | "false">>(key: string, settings: S): Option<Value<boolean, S>> {
@@ -230,7 +242,7 @@ export const option = {
       if (wrong.length > 0) throw new RangeError(wrong.join("; "));
       return items;
     };
-    return build(key, { typeName: "comma-separated list", parse }, settings);
+    return build(key, { typeName: TEXTS, parse }, settings);
   },
 
   /** A list whose items are each one of `values`, in any letter case; they come out as written in `values`. */

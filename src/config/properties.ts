@@ -16,6 +16,8 @@
 export interface PropertyEntry {
   readonly key: string;
   readonly value: string;
+  /** Escapes of the value that mean nothing: "\\w" of C:\work, where Java and we drop the backslash. */
+  readonly lostEscapes?: readonly string[];
   /** 1 for the first line; where the key starts when the value goes on over several lines. */
   readonly line: number;
 }
@@ -49,7 +51,13 @@ export function parseProperties(text: string): Properties {
     const { key, value } = splitLine(line);
     const malformed = findMalformedEscape(line);
     if (malformed === undefined) {
-      entries.push({ key: unescape(key), value: unescape(value), line: lineNumber });
+      const lostEscapes = lostIn(value);
+      entries.push({
+        key: unescape(key),
+        value: unescape(value),
+        ...(lostEscapes.length > 0 && { lostEscapes }),
+        line: lineNumber,
+      });
     } else {
       const message = `malformed escape "${malformed}": write \\u and four hex digits, or \\\\ for a backslash`;
       problems.push({ line: lineNumber, message });
@@ -97,6 +105,13 @@ function findMalformedEscape(line: string): string | undefined {
     if (match[2] === "u") return line.slice(match.index, match.index + 6);
   }
   return undefined;
+}
+
+/** Those of characters that need one somewhere, as Java writes them itself, are none. */
+function lostIn(value: string): string[] {
+  return [...value.matchAll(ESCAPE)].filter(([, hex, character]) =>
+    hex === undefined && !Object.hasOwn(CONTROL, character) && !"\\:=#! \t\f\"'$".includes(character)
+  ).map(([escape]) => escape);
 }
 
 function unescape(text: string): string {

@@ -3,7 +3,8 @@
 import type { ConfigProblem } from "../runtime/errors.ts";
 import { type Environment, interpolate, variableOfKey } from "./environment.ts";
 import type { Given } from "./given.ts";
-import type { Option } from "./option.ts";
+import { doubtsOf } from "./doubtful.ts";
+import { isFreeText, type Option } from "./option.ts";
 import { redact } from "./secrets.ts";
 
 /** One line of the effective config. */
@@ -30,8 +31,16 @@ export interface Reading {
 /** What stands for a value that could not be read; the problem has been noted. */
 const INVALID = Symbol("invalid");
 
+/** What came of a group of options. */
+export interface ReadOptions {
+  /** The typed values, but for those that are wrong or missing. */
+  readonly config: Record<string, unknown>;
+  /** The fields of the others; they are noted in `reading.problems`. */
+  readonly invalid: readonly string[];
+}
+
 /**
- * The typed config of a group of options; undefined when a value is wrong or missing (noted in `reading.problems`).
+ * Reads a group of options.
  *
  * @param neededBy says whose required keys these are: "stream.source=kafka".
  */
@@ -39,15 +48,15 @@ export function readOptions(
   specs: Readonly<Record<string, Option<unknown>>>,
   { section, neededBy }: { section: string; neededBy: string },
   reading: Reading,
-): Record<string, unknown> | undefined {
+): ReadOptions {
   const config: Record<string, unknown> = {};
-  let valid = true;
+  const invalid: string[] = [];
   for (const [field, option] of Object.entries(specs)) {
     const value = readOption(option, { section, neededBy }, reading);
-    if (value === INVALID) valid = false;
+    if (value === INVALID) invalid.push(field);
     else config[field] = value;
   }
-  return valid ? config : undefined;
+  return { config, invalid };
 }
 
 function readOption<T>(
@@ -80,7 +89,15 @@ function readOption<T>(
   }
   const { value, used } = parseGiven(option, text, given, reading);
   list(used, given.origin);
-  return value;
+  return value !== INVALID && isFreeText(option) && isDoubtful(option, given, reading) ? INVALID : value;
+}
+
+/** Notes what is doubtful in a text. True when it can't be taken as it is. */
+function isDoubtful({ secret, exact }: Option<unknown>, given: Given, { problems, warnings }: Reading): boolean {
+  const { origin, key } = given;
+  const doubts = doubtsOf(given, { shown: !secret });
+  for (const { message, certain } of doubts) (exact && certain ? problems : warnings).push({ origin, key, message });
+  return exact && doubts.some(({ certain }) => certain);
 }
 
 /** The text with its `${ENV:...}` replaced; undefined when one is wrong. */

@@ -18,6 +18,7 @@ import {
   type Selected,
 } from "./section.ts";
 import { readSelection } from "./selection.ts";
+import { problemsTogether } from "./together.ts";
 
 /** The typed config: a field a section, and the components that it names. */
 export type CollectorConfig<Sections, Source, Target> = SectionConfigs<Sections> & {
@@ -46,10 +47,15 @@ export function resolveConfig<
   Source extends OptionGroup<object>,
   Target extends OptionGroup<object>,
 >(
-  input: ConfigInput & { readonly registry: Registry<Sections, Source, Target> },
+  input: ConfigInput & {
+    readonly registry: Registry<Sections, Source, Target>;
+    /** What else is wrong with the parts that are right by themselves; those that aren't are absent. */
+    problemsOf?(config: Partial<CollectorConfig<Sections, Source, Target>>): readonly ConfigProblem[];
+  },
 ): Resolution<Sections, Source, Target> {
   const { registry } = input;
   const all = gatherGiven(input);
+  if (all.unreadable) throw new ConfigError(all.problems);
   const given = new Map(all.values.map((value) => [value.key, value]));
   const reading: Reading = {
     given,
@@ -67,6 +73,7 @@ export function resolveConfig<
   for (const [name, section] of Object.entries(registry.sections)) {
     config[name] = readValidated(section, { section: section.title, neededBy: "the collector" }, reading);
   }
+  addProblems(input.problemsOf?.(config as Partial<CollectorConfig<Sections, Source, Target>>) ?? [], reading);
   if (reading.problems.length > 0) throw new ConfigError(sortByOrigin(reading.problems, input));
   return {
     config: config as unknown as CollectorConfig<Sections, Source, Target>,
@@ -81,12 +88,14 @@ function readValidated(
   where: { section: string; neededBy: string },
   reading: Reading,
 ): object | undefined {
-  const config = readOptions(optionsOf(group), where, reading);
-  if (config === undefined) return undefined;
-  for (const problem of group.validate?.(config) ?? []) {
-    reading.problems.push({ ...problem, origin: reading.given.get(problem.key)?.origin });
-  }
-  return config;
+  const specs = optionsOf(group);
+  const read = readOptions(specs, where, reading);
+  addProblems(problemsTogether(group, specs, read), reading);
+  return read.invalid.length > 0 ? undefined : read.config;
+}
+
+function addProblems(problems: readonly ConfigProblem[], { given, problems: known }: Reading): void {
+  for (const problem of problems) known.push({ ...problem, origin: given.get(problem.key)?.origin });
 }
 
 function readComponent<Component extends OptionGroup<object>>(

@@ -6,7 +6,10 @@ export interface OptionGroup<Config> {
   /** One or two sentences for the docs. */
   readonly doc: string;
   readonly options: OptionSpecs<Config>;
-  /** Looks at several values together. Only called when each value is right by itself. Origins are filled in by the caller. */
+  /**
+   * Looks at several values together. Called several times where some are wrong by themselves, with values that these might
+   * have had: what it says each time counts. Origins are filled in by the caller.
+   */
   validate?(config: Config): readonly ConfigProblem[];
 }
 

@@ -23,16 +23,13 @@ export function selectionOptions(registry: Registry<unknown>): { source: Option<
 
 /** What `stream.source` and `target` say; undefined when that is wrong or missing. */
 export interface Selection {
-  readonly source: string | undefined;
-  readonly target: string | undefined;
+  readonly source?: string;
+  readonly target?: string;
 }
 
 /** Reads the two keys. */
 export function readSelection(registry: Registry<unknown>, reading: Reading): Selection {
   const { source, target } = selectionOptions(registry);
   const where = { section: SELECTION_TITLE, neededBy: "the collector" };
-  return {
-    source: readOptions({ source }, where, reading)?.source as string | undefined,
-    target: readOptions({ target }, where, reading)?.target as string | undefined,
-  };
+  return readOptions({ source, target }, where, reading).config as unknown as Selection;
 }

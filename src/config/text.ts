@@ -38,3 +38,23 @@ function firstInvalidLine(bytes: Uint8Array): number {
   }
   return line;
 }
+
+/** What lines of other formats look like, which no properties file has. */
+const OTHER_FORMATS: readonly (readonly [name: string, pattern: RegExp])[] = [
+  ["JSON", /^\s*[{[]\s*("|$)/],
+  ["YAML", /^---[ \t]*$/m],
+  // A key without a value, then something that is indented: a mapping or a list.
+  ["YAML", /^[A-Za-z_][\w.-]*:\s*(#.*)?\n(\s*(#.*)?\n)*[ ]+(-\s|[A-Za-z_"'][^=\n]*:(\s|$))/m],
+  ["TOML or INI", /^\[\[?[\w."' -]+\]\]?\s*(#.*)?$/m],
+  ["XML", /^\s*<[?!\w]/],
+];
+
+/** The format that a text is in, when it is surely no properties file, and the line (from 1) by which one sees it. */
+export function otherFormat(text: string): { name: string; line: number } | null {
+  const unix = text.replaceAll("\r\n", "\n");
+  for (const [name, pattern] of OTHER_FORMATS) {
+    const match = pattern.exec(unix);
+    if (match !== null) return { name, line: unix.slice(0, match.index + match[0].search(/\S/)).split("\n").length };
+  }
+  return null;
+}

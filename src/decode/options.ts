@@ -35,11 +35,13 @@ export const decodeOptions = {
   }),
   ...avroDecodeOptions,
   project: option.string("source.project", {
+    exact: true,
     default: "default",
     check: checkName,
     doc: "The project of PLAIN records. In lower case, as all projects are.",
   }),
   collection: option.string("source.collection", {
+    exact: true,
     check: checkName,
     whenUnset: "the name of the topic, the stream or the file without its extensions",
     doc: "The collection of PLAIN records.",

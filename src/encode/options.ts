@@ -4,6 +4,7 @@ import { type KeyTemplate, parseKeyTemplate } from "./key_template.ts";
 import { type Compression, COMPRESSION_LEVELS, COMPRESSIONS } from "./compression.ts";
 
 const keyTemplateText = option.string("target.key-template", {
+  exact: true,
   default: "{project}",
   doc:
     "The folder of an object, from {project}, {table}, {date} (2026-11-01), {hour} (00 to 23), {year}, {month} and {day}; " +

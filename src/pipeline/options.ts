@@ -80,6 +80,7 @@ const objectOptions = {
       "covers, and its objects with rows, bytes, checksums and event times.",
   }),
   deadLetterDirectory: option.string("dead-letter.directory", {
+    exact: true,
     whenUnset: "_dead-letters/ in the target",
     doc: "A local directory for records that can't be decoded, in place of the target.",
   }),

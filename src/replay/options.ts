@@ -3,6 +3,7 @@ import type { Section } from "../config/section.ts";
 
 const replayOptions = {
   directory: option.string("replay.directory", {
+    exact: true,
     default: "./out/_jobs",
     doc: "The directory where replays keep their locks and how far they got, a folder a job.",
   }),

@@ -4,22 +4,26 @@ import type { ConfigProblem } from "../runtime/errors.ts";
 
 const schemaOptions = {
   schemaFile: option.string("source.avro.schema", {
+    exact: true,
     whenUnset: "none",
     doc: "The schema (an .avsc file) of BARE and RAKAM records whose table has none in source.avro.schema-directory.",
   }),
   schemaDirectory: option.string("source.avro.schema-directory", {
+    exact: true,
     whenUnset: "none",
     doc:
       "A directory of schemas: <project>/<collection>.avsc for the BARE and RAKAM records of a table, and any .avsc " +
       "file below it for SINGLE_OBJECT records, which are found by its fingerprint. Read once, at the start.",
   }),
   readerSchemaFile: option.string("source.avro.reader-schema", {
+    exact: true,
     whenUnset: "records are read with their writers' own",
     doc:
       "A schema (an .avsc file) to see all Avro records through: its fields, their aliases and defaults decide the " +
       "columns, whatever the writers' schemas have.",
   }),
   registryUrls: option.list("schema.registry.url", {
+    exact: true,
     whenUnset: "no registry",
     check: checkUrl,
     doc:
@@ -41,6 +45,7 @@ const schemaOptions = {
     doc: "A bearer token for the registry.",
   }),
   registryCaFile: option.string("schema.registry.ca-file", {
+    exact: true,
     whenUnset: "the system's",
     doc: "A PEM file with the authorities that the registry's certificate is checked against.",
   }),

@@ -37,6 +37,7 @@ const demoOptions = {
     doc: "In how many independent streams the events come, as they would from partitions.",
   }),
   checkpoint: option.string("demo.checkpoint", {
+    exact: true,
     whenUnset: "Every run begins with the first event.",
     doc: "A file that says how far each split was stored, so that the next run goes on there.",
   }),

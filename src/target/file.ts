@@ -209,6 +209,7 @@ export const fileTarget: TargetComponent<FileTargetConfig> = {
   doc: "Writes files below a directory. Each appears whole, under its final name, once it is on the disk.",
   options: {
     directory: option.string("target.file.directory", {
+      exact: true,
       default: "./out",
       doc: "The directory that files are written below. It is created when it is missing. Keep it on one file system.",
     }),

@@ -1,5 +1,6 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertGreaterOrEqual } from "@std/assert";
 import { exampleProperties, keysPage } from "../../src/config/docs.ts";
+import { FOREIGN_KEYS } from "../../src/config/foreign.ts";
 import { legacyKey } from "../../src/config/legacy.ts";
 import type { Option } from "../../src/config/option.ts";
 import { resolveConfig } from "../../src/config/resolve.ts";
@@ -77,4 +78,13 @@ Deno.test("the defaults that config.example.properties shows are the defaults", 
     resolveConfig({ registry: REGISTRY, file: { name: "example", contents }, sets: [], environment: {} }).config;
   const plain = (config: object) => JSON.stringify(config);
   assertEquals(plain(resolve(given)), plain(resolve(exampleProperties(REGISTRY, EXAMPLE_VALUES))));
+});
+
+Deno.test("the counterparts of other programs' keys are keys of ours, and theirs are none", () => {
+  const ours = new Set([...allOptions().map(({ key }) => key), "stream.source", "target"]);
+  for (const [theirs, text] of Object.entries(FOREIGN_KEYS)) {
+    for (const key of text.replace(/ \(.*\)$/, "").split(", ")) assert(ours.has(key), `${theirs}: ${key}`);
+    assert(!ours.has(theirs), theirs);
+  }
+  assertGreaterOrEqual(Object.keys(FOREIGN_KEYS).length, 60);
 });

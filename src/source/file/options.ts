@@ -5,6 +5,7 @@ import { type ConfigOf, option } from "../../config/option.ts";
 
 export const fileOptions = {
   path: option.list("file.path", {
+    exact: true,
     required: true,
     doc:
       "Files to read, one JSON record a line or Avro object container files: paths and globs (*, ?, [a-z], {a,b}, and ** for any directories), " +
@@ -12,6 +13,7 @@ export const fileOptions = {
       "zstd) are recognised by their contents. Names that begin with a dot need a glob that says so.",
   }),
   exclude: option.list("file.exclude", {
+    exact: true,
     whenUnset: "nothing",
     doc:
       "Files that the globs of file.path leave out: globs of paths, or of names alone where they have no / (*.tmp). What " +
@@ -32,6 +34,7 @@ export const fileOptions = {
       "a record too. Files are told apart by device and inode, so rotation by renaming and by truncating is understood.",
   }),
   checkpoint: option.string("file.checkpoint", {
+    exact: true,
     default: "./out/_checkpoint.json",
     doc: "The file that says how far every file was read and stored. Each collector needs its own; delete it to read " +
       "everything again. Standard input can't be read again, so nothing is kept for it.",

@@ -27,11 +27,13 @@ function checkExtension(text: string): void {
 
 export const kafkaOptions = {
   nodes: option.list("kafka.nodes", {
+    exact: true,
     required: true,
     check: checkNode,
     doc: "Brokers to ask for the cluster, each host or host:port. The default port is 9092.",
   }),
   topic: option.string("kafka.topic", {
+    exact: true,
     required: true,
     check: parseTopics,
     doc:
@@ -146,14 +148,17 @@ export const kafkaOptions = {
     { default: "PLAINTEXT", doc: "Whether connections are encrypted (SSL), and whether there is a login (SASL)." },
   ),
   sslCa: option.string("kafka.ssl.ca", {
+    exact: true,
     whenUnset: "the certificate authorities of the system",
     doc: "A PEM file with the certificates that the brokers' are signed by.",
   }),
   sslCertificate: option.string("kafka.ssl.certificate", {
+    exact: true,
     whenUnset: "no client certificate",
     doc: "A PEM file with our certificate (and those between it and the authority).",
   }),
   sslKey: option.string("kafka.ssl.key", {
+    exact: true,
     whenUnset: "no client certificate",
     doc: "A PEM file with the key of our certificate.",
   }),
@@ -181,6 +186,7 @@ export const kafkaOptions = {
     doc: "The password of PLAIN and SCRAM.",
   }),
   oauthTokenFile: option.string("kafka.sasl.oauthbearer.token.file", {
+    exact: true,
     whenUnset: "the token endpoint is asked",
     doc: "A file that holds the bearer token; read again for each login.",
   }),
@@ -213,6 +219,7 @@ export const kafkaOptions = {
     doc: "The region of the cluster, for AWS_MSK_IAM. The credentials are the machine's own.",
   }),
   historicalTopic: option.string("kafka.historical-data-topic", {
+    exact: true,
     whenUnset: "all records are treated alike",
     check: checkTopicName,
     doc: "The topic to which records go whose event day is out of date (outdated.day.index).",

@@ -4,6 +4,7 @@ import { type ConfigOf, option } from "../../config/option.ts";
 
 export const kinesisOptions = {
   stream: option.string("kinesis.stream", {
+    exact: true,
     required: true,
     doc: "The stream to read: its name, or its ARN when it belongs to another account.",
   }),
@@ -35,6 +36,7 @@ export const kinesisOptions = {
     doc: "Most bytes that are read ahead, over all shards.",
   }),
   leaseTable: option.string("kinesis.consumer-dynamodb-table", {
+    exact: true,
     default: "rakam-kinesis-worker",
     doc: "The DynamoDB table in which collectors and KCL workers share the shards and keep their checkpoints; also " +
       "the application's name. It is created when it isn't there.",
@@ -157,6 +159,7 @@ export const kinesisOptions = {
     doc: "The external id that the role's trust policy asks for.",
   }),
   bulkBucket: option.string("aws.s3-bulk-bucket", {
+    exact: true,
     whenUnset: "such records can't be read",
     doc: "The bucket of the bulk files that records of type 3 name.",
   }),

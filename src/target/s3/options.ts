@@ -31,6 +31,7 @@ const ACLS = [
 /** The keys of the s3 target. */
 export const s3Options = {
   bucket: option.string("target.aws.s3-bucket", {
+    exact: true,
     required: true,
     doc: "The bucket that objects are stored in. It must exist.",
   }),
@@ -39,6 +40,7 @@ export const s3Options = {
     doc: "The bucket's region, as in eu-west-1.",
   }),
   endpoint: option.string("target.aws.s3-endpoint", {
+    exact: true,
     doc: "Address of another store that speaks S3, as in http://minio:9000. Without a scheme, https is used.",
   }),
   pathStyle: option.boolean("target.aws.s3-path-style", {
@@ -46,6 +48,7 @@ export const s3Options = {
     doc: "Whether the bucket stands in the path of a request's address instead of its host name.",
   }),
   prefix: option.string("target.aws.s3-prefix", {
+    exact: true,
     doc: "Stands before the keys of all objects, manifests and dead letters, as in collector/live.",
   }),
   accessKey: option.string("target.access-key", {

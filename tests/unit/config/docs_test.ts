@@ -26,6 +26,9 @@ tape.reel=C:\\\\r
 #tape.password=
 
 # For the test.
+#tape.file=
+
+# For the test.
 # Whole number, at most 9999. Never printed.
 #tape.pin=
 

@@ -1,6 +1,8 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { join } from "node:path";
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { resolveConfig } from "../../../src/config/resolve.ts";
 import { ConfigError, type ConfigProblem } from "../../../src/runtime/errors.ts";
+import { inScratchDirectory } from "../../support/scratch.ts";
 import { testRegistry } from "./test_registry.ts";
 
 interface Input {
@@ -32,6 +34,7 @@ Deno.test("resolveConfig() gives typed values and defaults", () => {
     reel: "r1",
     speed: "fast",
     password: undefined,
+    file: undefined,
     pin: undefined,
     from: 0,
     to: 9,
@@ -187,6 +190,7 @@ Deno.test("resolveConfig() understands quotes around what is no text, with a war
     reel: "'r'",
     speed: "fast",
     password: undefined,
+    file: undefined,
     pin: undefined,
     from: 0,
     to: 9,
@@ -194,6 +198,7 @@ Deno.test("resolveConfig() understands quotes around what is no text, with a war
   assertEquals(lines(warnings), [
     "c.properties:1: stream.source: quotes are not part of the value: write stream.source=tape",
     "c.properties:2: target: quotes are not part of the value: write target=Paper",
+    "c.properties:3: tape.reel: the quotes are part of the value: write r",
     "c.properties:4: flow.max-age: quotes are not part of the value: write flow.max-age=2s",
     "c.properties:5: tape.speed: quotes are not part of the value: write tape.speed=fast",
   ]);
@@ -256,6 +261,7 @@ Deno.test("resolveConfig() lists what is in effect, where it came from, secrets 
     "tape.reel=r1 (c.properties:3)",
     "tape.speed=FAST (environment RAKAM_TAPE_SPEED)",
     "tape.password=*** (c.properties:4)",
+    "tape.file=undefined (default)",
     "tape.pin=undefined (default)",
     "tape.from=0 (default)",
     "tape.to=9 (default)",
@@ -265,5 +271,102 @@ Deno.test("resolveConfig() lists what is in effect, where it came from, secrets 
     "flow.size=2kB (c.properties:5)",
     "flow.fast=false (--set)",
     "flow.tags=a,b (default)",
+  ]);
+});
+
+const ERASE = "\\\\ for a backslash";
+
+/** What is written for a text, and what is said of it; "!" for what is refused where a place or a secret is meant. */
+const DOUBTS: readonly (readonly [written: string, said: string, secretly?: string])[] = [
+  ["shop # my shop", "!what stands behind # is part of the value: a comment has a line of its own"],
+  ["shop #mine", "!what stands behind # is part of the value: a comment has a line of its own"],
+  ["shop // mine", "!what stands behind // is part of the value: a comment has a line of its own"],
+  ['"shop"', "!the quotes are part of the value: write shop", "it without them"],
+  ["'a b'", "!the quotes are part of the value: write a b", "it without them"],
+  ["${BUCKET}", "!${BUCKET} is not replaced: write ${ENV:BUCKET}, or $${BUCKET} for the text itself"],
+  ["a-${env:X}", "!${env:X} is not replaced: write ${ENV:X}, or $${env:X} for the text itself"],
+  ["${X:-y}", "!${X:-y} is not replaced: write ${ENV:X}, or $${X:-y} for the text itself"],
+  [
+    "${file:/etc/a.properties:key}",
+    "!${file:/etc/a.properties:key} is not replaced: write ${FILE:/etc/a.properties}, or $${file:/etc/a.properties:key} for " +
+    "the text itself",
+  ],
+  ["$HOME", "!$HOME is not replaced: write ${ENV:HOME}", "$NAME"],
+  ["~/in", "!~ is not replaced: write the whole path"],
+  ["C:\\tmp", "!it holds a control character: \\t, \\n, \\r and \\f stand for those; write " + ERASE],
+  ["C:\\work", `!\\w means w alone: write ${ERASE}`, "an escape means the character alone"],
+  ["a\\.b", `\\. means . alone: write ${ERASE}`, "an escape means the character alone"],
+  ["a#b", ""],
+  ["http://x/y", ""],
+  ["pa$$word\\:\\ \\=\\#\\\\", ""],
+  ["$${ENV:X}", ""],
+];
+
+for (const [written, said, secretly] of DOUBTS) {
+  Deno.test(`resolveConfig() says of ${written}: ${said}`, () => {
+    const message = said.replace(/^!/, "");
+    const refused = said.startsWith("!");
+    const { warnings } = resolve(`${MINIMAL}paper.url=${written}`);
+    assertEquals(warnings.map(({ message }) => message), message === "" ? [] : [message]);
+    for (const [key, part] of [["tape.file", message], ["tape.password", secretly ?? message]]) {
+      const text = `${MINIMAL}${key}=${written}`;
+      const found = refused ? problemsOf(text) : resolve(text).warnings.map(({ message }) => message);
+      assertEquals(found.length, message === "" ? 0 : 1, key);
+      if (part !== "") assertStringIncludes(found[0], part);
+    }
+  });
+}
+
+Deno.test("resolveConfig() takes values from files, as systemd, Docker and Kubernetes mount them", () =>
+  inScratchDirectory(async (directory) => {
+    await Deno.writeTextFile(join(directory, "password"), "a b\\c\n");
+    await Deno.writeTextFile(join(directory, "empty"), "\n");
+    const environment = { CREDENTIALS_DIRECTORY: directory };
+    const password = (value: string) =>
+      resolve(`${MINIMAL}tape.password=${value}`, { environment }).config.source.config;
+    for (const reference of [`\${FILE:${directory}/password}`, "${FILE:password}"]) {
+      assertEquals((password(reference) as { password: string }).password, "a b\\c");
+    }
+    for (const name of ["missing", "empty", "."]) {
+      assertThrows(() => password(`\${FILE:${directory}/${name}}`), ConfigError, `c.properties:4: tape.password: `);
+    }
+  }));
+
+Deno.test("resolveConfig() says nothing of keys when the file is something else altogether", () => {
+  const utf16 = new Uint8Array([0xff, 0xfe, 0x61, 0]);
+  for (
+    const [text, line, said] of [
+      [utf16, 1, "encoding: the file is UTF-16"],
+      ["# mine\nstream:\n  source: kafka\n", 2, "syntax: this looks like YAML"],
+      ["---\ntarget: s3\n", 1, "syntax: this looks like YAML"],
+      ["input:\n  - a\n", 1, "syntax: this looks like YAML"],
+      ['{\n  "target": "s3"\n}\n', 1, "syntax: this looks like JSON"],
+      ['\n[sinks.s3]\ntype = "aws_s3"\n', 2, "syntax: this looks like TOML or INI"],
+    ] as const
+  ) {
+    const [problem, ...more] = problemsOf(text);
+    assertEquals(more, []);
+    assertStringIncludes(problem, `c.properties:${line}: ${said}`);
+  }
+  assertEquals(problemsOf("stream.source: tape\n  target: paper\ntape.reel:\n").length, 1, "these are properties");
+});
+
+Deno.test("resolveConfig() says problems between keys together with the others, as far as they are sure", () => {
+  assertEquals(
+    problemsOf("target=paper\ntape.speed=x\nstream.source=tape\ntape.from=20\ntape.reel=r\nflow.fast=true\n"),
+    [
+      'c.properties:2: tape.speed: must be one of slow, fast (got "x")',
+      "c.properties:4: tape.from: must not be beyond tape.to (9)",
+      "c.properties:6: flow.fast: needs flow.size",
+    ],
+  );
+  assertEquals(problemsOf(`${MINIMAL}tape.from=20\ntape.to=x\nflow.fast=true\nflow.size=x\n`).length, 2);
+});
+
+Deno.test("resolveConfig() knows the keys of other programs", () => {
+  assertEquals(problemsOf(`${MINIMAL}bootstrap.servers=a\nsinks.archive.batch.max_bytes=1\nmiddleware=1\n`), [
+    "c.properties:4: bootstrap.servers: unknown key; here it is kafka.nodes",
+    "c.properties:5: sinks.archive.batch.max_bytes: unknown key; here it is middleware.max-flush-size",
+    "c.properties:6: middleware: unknown key",
   ]);
 });

@@ -14,6 +14,7 @@ interface TapeConfig {
   readonly reel: string;
   readonly speed: "slow" | "fast";
   readonly password: string | undefined;
+  readonly file: string | undefined;
   readonly pin: number | undefined;
   readonly from: number;
   readonly to: number;
@@ -23,6 +24,7 @@ const tapeOptions: OptionSpecs<TapeConfig> = {
   reel: option.string("tape.reel", { doc, required: true }),
   speed: option.enumeration("tape.speed", ["slow", "fast"], { doc, default: "slow" }),
   password: option.string("tape.password", { doc, secret: true }),
+  file: option.string("tape.file", { doc, exact: true }),
   pin: option.integer("tape.pin", { doc, secret: true, max: 9999 }),
   from: option.integer("tape.from", { doc, default: "0" }),
   to: option.integer("tape.to", { doc, default: "9", deprecated: "use tape.length" }),

@@ -12,6 +12,10 @@ const DURATIONS: readonly (readonly [string, number])[] = [
   ["  1\ts ", 1000],
   ["500us", 0.5],
   ["1000000ns", 1],
+  ["1m30s", 90_000],
+  ["1h 30m", 5_400_000],
+  ["1.5min", 90_000],
+  ["2 hours", 7_200_000],
 ];
 
 const SIZES: readonly (readonly [string, number])[] = [
@@ -24,6 +28,10 @@ const SIZES: readonly (readonly [string, number])[] = [
   ["2 TB", 2_199_023_255_552],
   ["1PB", 1_125_899_906_842_624],
   ["0.3kB", 307],
+  ["10MiB", 10_485_760],
+  ["2G", 2_147_483_648],
+  ["64k", 65_536],
+  ["64KB", 65_536],
 ];
 
 Deno.test("parseDurationMs() reads a number and a unit", () => {
@@ -43,17 +51,21 @@ Deno.test("parseDurationMs() and parseByteSize() say what to write when the text
     ["-1s", "not a duration: write a number and a unit, as in 15s"],
     [".5s", "not a duration: write a number and a unit, as in 15s"],
     ["1e3s", "not a duration: write a number and a unit, as in 15s"],
-    ["1h30m", "not a duration: write a number and a unit, as in 15s"],
+    ["30m1h", "not a duration: write a number and a unit, as in 15s"],
+    ["1m30", "not a duration: write a number and a unit, as in 15s"],
+    ["1s1s", "not a duration: write a number and a unit, as in 15s"],
     ["15S", `unknown unit "S": use one of ${units}; did you mean s?`],
-    ["15sec", `unknown unit "sec": use one of ${units}`],
+    ["15G", `unknown unit "G": use one of ${units}`],
     ["1constructor", `unknown unit "constructor": use one of ${units}`],
   ];
   for (const [text, message] of invalid) assertThrows(() => parseDurationMs(text), RangeError, message);
   assertThrows(
-    () => parseByteSize("64KB"),
+    () => parseByteSize("64mb"),
     RangeError,
-    'unknown unit "KB": use one of B, kB, MB, GB, TB, PB; did you mean kB?',
+    'unknown unit "mb": use one of B, kB, MB, GB, TB, PB; did you mean MB?',
   );
+  assertThrows(() => parseByteSize("64m"), RangeError, 'unknown unit "m"');
+  assertThrows(() => parseByteSize("1GB 5MB"), RangeError, "not a size: write a number and a unit, as in 64MB");
   assertThrows(() => parseByteSize("64"), RangeError, "not a size: write a number and a unit, as in 64MB");
 });
 
