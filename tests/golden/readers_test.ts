@@ -10,6 +10,7 @@ import {
   ROWS_A_PAGE,
   samplePages,
 } from "./files.ts";
+import { testWith } from "../support/programs.ts";
 import { inScratchDirectory } from "../support/scratch.ts";
 
 const pages = goldenPages();
@@ -39,20 +40,6 @@ async function run(command: string, ...args: string[]): Promise<string> {
     .output();
   assert(success, `${command} failed: ${new TextDecoder().decode(stderr)}`);
   return utf8.decode(stdout);
-}
-
-function isInstalled(command: string, ...args: string[]): boolean {
-  try {
-    return new Deno.Command(command, { args, stdout: "null", stderr: "null" }).outputSync().success;
-  } catch {
-    return false;
-  }
-}
-
-/** A test with a program that the machine may lack: its name then says so. */
-function testWith(program: string, versionArgs: string[], name: string, fn: () => Promise<void>): void {
-  const ignore = !isInstalled(program, ...versionArgs);
-  Deno.test({ name: ignore ? `${name} (NOT RUN: ${program} is not installed)` : name, ignore, fn });
 }
 
 /** Equal, without printing megabytes when they aren't. */
