@@ -76,13 +76,14 @@ class TerminalText {
     return [...head.map((line) => this.#styled(line, BOLD)), rule, ...isWrapped ? spaced(body) : body.flat()];
   }
 
-  /** The first cell of each row as its title, the others below it with their columns' names. */
-  #stacked([names, ...rows]: readonly (readonly string[])[], columns: number): string[] {
+  /** The first cell of each row as its title, the others below it with their columns' names; of two columns, names come first. */
+  #stacked(texts: readonly (readonly string[])[], columns: number): string[] {
+    const [names, ...rows] = texts, isPair = names.length === 2;
     const width = Math.max(...names.slice(1).map(columnsOf));
-    return spaced(rows.map(([title, ...cells]) => {
+    return spaced((isPair ? texts : rows).map(([title, ...cells]) => {
       const lines = cells.flatMap((cell, i) => {
         if (cell === "") return [];
-        const name = names.length === 2 ? "" : names[i + 1].padEnd(width + GAP.length);
+        const name = isPair ? "" : names[i + 1].padEnd(width + GAP.length);
         return hanging(INDENT + name, wrap(cell, columns - INDENT.length - name.length));
       });
       return [...wrap(title, columns).map((line) => this.#styled(line, BOLD)), ...lines];

@@ -93,6 +93,13 @@ Deno.test("terminalText() fits tables to the width: as they are, wrapped, or cel
   );
 });
 
+Deno.test("terminalText() has the names of two columns first where they don't fit side by side", () => {
+  assertEquals(
+    plain("| it says | what to do |\n|---|---|\n| too little memory is left for it | allow it more than that |\n"),
+    "  it says\n    what to do\n\n  too little memory is left for it\n    allow it more than that\n",
+  );
+});
+
 Deno.test("terminalText() gives each word its attributes, so that no line leaves them open", () => {
   assertEquals(
     terminalText("# T\n\n**two words** `x`", { columns: 40, colors: true }),
