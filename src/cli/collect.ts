@@ -54,6 +54,7 @@ export function openProcessLog(config: ProcessConfig, terminal: Terminal, host: 
   return openLog({
     level: config.logLevel,
     format: isPretty(config, terminal) ? "pretty" : "json",
+    dates: !terminal.isTerminal,
     colors: terminal.isTerminal && wantsColors(host.environment),
     write: (line) => terminal.write(line),
     clean: redactUrls,

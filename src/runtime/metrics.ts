@@ -12,6 +12,14 @@ export interface MetricSample {
   readonly value: number;
 }
 
+/** The last failure that was worth a line. */
+export interface LastError {
+  /** Monotonic ms. */
+  readonly atMs: number;
+  /** What failed and why, in one line. */
+  readonly message: string;
+}
+
 function seriesKey(name: string, labels: Labels): string {
   let key = name;
   for (const label of Object.keys(labels).sort()) key += `|${label}=${labels[label]}`;
@@ -22,6 +30,16 @@ function seriesKey(name: string, labels: Labels): string {
 export class Metrics {
   #series = new Map<string, { name: string; kind: "counter" | "gauge"; labels: Labels; value: number }>();
   #gaugeLabels: Labels = {};
+  #last: { error: LastError | null } = { error: null };
+
+  /** What fails now and is tried again, for the status line; null when nothing does. */
+  get lastError(): LastError | null {
+    return this.#last.error;
+  }
+
+  set lastError(error: LastError | null) {
+    this.#last.error = error;
+  }
 
   /**
    * The same series, for one of several parts that set the same gauges: those have these labels too, so that none hides
@@ -30,6 +48,7 @@ export class Metrics {
   withGaugeLabels(labels: Labels): Metrics {
     const view = new Metrics();
     view.#series = this.#series;
+    view.#last = this.#last;
     view.#gaugeLabels = { ...this.#gaugeLabels, ...labels };
     return view;
   }

@@ -1,4 +1,5 @@
 import { RetriableError } from "./errors.ts";
+import { failing, givenUp, working } from "./outage.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** How long and how often to try again. Delays are in ms. */
@@ -30,14 +31,19 @@ export async function retry<T>(
   for (let attempts = 1;; attempts++) {
     signal?.throwIfAborted();
     try {
-      return await attempt(signal);
+      const result = await attempt(signal);
+      working(runtime, what);
+      return result;
     } catch (error) {
-      if (!(error instanceof RetriableError) || attempts >= policy.maxAttempts) throw error;
+      if (!(error instanceof RetriableError) || attempts >= policy.maxAttempts) {
+        givenUp(runtime, what);
+        throw error;
+      }
       exponent += error.throttled ? 2 : 1;
       const ceilingMs = Math.min(policy.maxDelayMs, policy.baseDelayMs * 2 ** Math.min(exponent, 30));
       const delayMs = Math.max(runtime.random.next() * ceilingMs, Math.min(error.retryAfterMs ?? 0, policy.maxDelayMs));
       runtime.metrics.count("collector_retries_total", 1, { what });
-      runtime.log.warn("attempt failed, trying again", { what, attempts, delayMs: Math.round(delayMs) }, error);
+      failing(runtime, what, { error });
       await runtime.clock.sleep(delayMs, signal);
     }
   }

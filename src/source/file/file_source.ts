@@ -9,6 +9,7 @@
  * grows.
  */
 import { CheckpointFile } from "../../checkpoint/checkpoint_file.ts";
+import { failing, working } from "../../runtime/outage.ts";
 import { withAbort } from "../../runtime/abort.ts";
 import { Condition } from "../../runtime/condition.ts";
 import { FatalError, InvariantError, SplitLostError } from "../../runtime/errors.ts";
@@ -35,6 +36,8 @@ const OPEN_WITHOUT_FOLLOW = 8;
 const MAX_NAMED = 5;
 /** With follow, files that grow are looked at this often. */
 const GROWTH_INTERVAL_MS = 100;
+
+const LOOKING = "the search for files";
 
 /** What doesn't come from the file system. */
 export interface FileInputs {
@@ -250,15 +253,16 @@ export class FileSource implements Source {
   async #follow(opened: Opened): Promise<void> {
     const { signal } = this.#closing;
     const { scanIntervalMs } = this.#config;
-    const { clock, log } = this.#context.runtime;
+    const { clock } = this.#context.runtime;
     for (let scannedAtMs = clock.monotonicMs(); !signal.aborted; this.#changed.notify()) {
       try {
         const waitMs = scannedAtMs + scanIntervalMs - clock.monotonicMs();
         await clock.sleep(Math.max(0, Math.min(waitMs, GROWTH_INTERVAL_MS)), signal);
         const full = clock.monotonicMs() - scannedAtMs >= scanIntervalMs;
         if (full) scannedAtMs = clock.monotonicMs();
-        await (full ? scanAndFeed(opened) : lookAtGrowing(opened)).catch((error) =>
-          log.warn("could not look for files; trying again", {}, error)
+        await (full ? scanAndFeed(opened) : lookAtGrowing(opened)).then(
+          () => working(this.#context.runtime, LOOKING),
+          (error) => failing(this.#context.runtime, LOOKING, { error }),
         );
         await this.#activate(opened);
       } catch (error) {

@@ -1,3 +1,4 @@
+import { failing, working } from "../../runtime/outage.ts";
 import { FatalError, InvariantError, RetriableError, SplitLostError } from "../../runtime/errors.ts";
 import { Condition } from "../../runtime/condition.ts";
 import { withAbort, withEitherSignal } from "../../runtime/abort.ts";
@@ -204,9 +205,10 @@ export class KafkaSource implements Source {
       await this.#runtime.clock.sleep(this.#config.metadataMaxAgeMs, signal);
       try {
         await this.#topics.refresh(signal);
+        working(this.#runtime, "kafka metadata");
       } catch (error) {
         if (!(error instanceof RetriableError)) throw error;
-        this.#runtime.log.warn("metadata can't be refreshed, trying again", {}, error);
+        failing(this.#runtime, "kafka metadata", { error });
       }
       this.#group.topicsChanged();
       this.#fetcher.pump();

@@ -11,6 +11,7 @@
  *                                                 commit(END_POSITION):              ShardCommits, ShardEnd
  *                                                 children created, childShardIds set, SHARD_END, lease let go
  */
+import { failing } from "../../runtime/outage.ts";
 import { withAbort } from "../../runtime/abort.ts";
 import { Condition } from "../../runtime/condition.ts";
 import { InvariantError, SplitLostError } from "../../runtime/errors.ts";
@@ -272,9 +273,7 @@ export class KinesisSource implements Source {
     // Its children are free: take them now instead of at the next turn.
     this.#background.run(
       coordinator.takeRound(this.#closing.signal).catch((error) => {
-        if (!this.#closing.signal.aborted) {
-          this.#context.runtime.log.warn("could not take leases; trying again", {}, error);
-        }
+        if (!this.#closing.signal.aborted) failing(this.#context.runtime, "kinesis take leases", { error });
       }),
     );
   }

@@ -1,5 +1,5 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { FatalError, InvariantError } from "../../../src/runtime/errors.ts";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { FatalError, InvariantError, RetriableError } from "../../../src/runtime/errors.ts";
 import { type LogOutputOptions, openLog } from "../../../src/runtime/log_output.ts";
 import { withFields } from "../../../src/runtime/log.ts";
 
@@ -18,7 +18,7 @@ function capture(options: Partial<LogOutputOptions> = {}) {
 
 Deno.test("log writes one JSON object a line", () => {
   const { log, lines, json } = capture();
-  log.info("a {b} c", { b: "x\ny", count: 1, big: 2n ** 60n, yes: true, none: null, unset: undefined });
+  log.info("a {b} c", { b: "x\ny", count: 1, epoch: 7n, big: 2n ** 60n, yes: true, none: null, unset: undefined });
   log.warn("plain");
   assert(lines.every((line) => line.indexOf("\n") === line.length - 1));
   const [{ "@timestamp": time, ...first }, second] = json();
@@ -29,6 +29,7 @@ Deno.test("log writes one JSON object a line", () => {
     logger: "collector",
     b: "x\ny",
     count: 1,
+    epoch: 7,
     big: String(2n ** 60n),
     yes: true,
     none: null,
@@ -60,6 +61,33 @@ Deno.test("log shows an error with its causes, and hides what must not be printe
   });
 });
 
+Deno.test("pretty log shows one cause and the system's code, no names of classes, and where it was thrown only for bugs", () => {
+  const refused = Object.assign(new Error("connection refused"), { code: "ECONNREFUSED" });
+  const fetchFailed = new TypeError("fetch failed", { cause: refused });
+  const put = new RetriableError("cannot PutObject at http://s3: fetch failed", { cause: fetchFailed });
+  for (
+    const [level, error, expected] of [
+      ["info", put, "\n    cannot PutObject at http://s3: fetch failed: connection refused (ECONNREFUSED)\n"],
+      ["info", new Error("no", { cause: new Error("no") }), "\n    no\n"],
+      ["debug", new Error("no"), "\n    no\n    at "],
+    ] as const
+  ) {
+    const { log, lines } = capture({ format: "pretty", level });
+    log.warn("m", {}, error);
+    const text = lines[0].slice(lines[0].indexOf("WARN  m") + "WARN  m".length);
+    assert(text.startsWith(expected) && (level === "debug" || text === expected), text);
+  }
+  const { log, lines } = capture({ format: "pretty", level: "info" });
+  log.error("m", {}, new InvariantError("broken"));
+  assertStringIncludes(lines[0], "log_output_test.ts");
+});
+
+Deno.test("pretty log has the date where nobody watches", () => {
+  const { log, lines } = capture({ format: "pretty", dates: true });
+  log.info("m");
+  assertMatch(lines[0], /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}(Z|[+-]\d\d:\d\d) INFO {2}m\n$/);
+});
+
 Deno.test("log shows where a bug was thrown", () => {
   const { log, json } = capture();
   log.error("failed", {}, new InvariantError("broken"));
@@ -79,7 +107,7 @@ Deno.test("pretty log is readable, and safe on a terminal", () => {
   );
   assertEquals(
     withoutTimes[1],
-    "WARN  later\n    FatalError FATAL: cannot put\n    it \\u001b]0;\n    caused by Error: no room\n",
+    "WARN  later\n    cannot put\n    it \\u001b]0;: no room\n",
   );
 });
 

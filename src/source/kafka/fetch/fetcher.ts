@@ -2,6 +2,7 @@
  * Keeps each partition's buffer filled: one request at a time to each broker, for all of its partitions whose buffers
  * have room. What is buffered is bounded by `prefetchMaxByteLength`, shared equally among the brokers.
  */
+import { failing, working } from "../../../runtime/outage.ts";
 import { FatalError, RetriableError } from "../../../runtime/errors.ts";
 import { release } from "../../../runtime/release.ts";
 import type { Runtime } from "../../../runtime/runtime.ts";
@@ -45,6 +46,7 @@ export interface FetcherEvents {
 /** With other partitions' buffers full, a request mustn't wait for the idle ones: the full ones would run dry. */
 const BUSY_WAIT_MS = 10;
 const BACKOFF_MS = 100;
+const OF_PARTITION = "kafka fetch of a partition";
 const MAX_BACKOFF_MS = 5000;
 /** The most bytes that a request can ask for. */
 const MAX_INT32 = 2 ** 31 - 1;
@@ -145,7 +147,7 @@ export class Fetcher {
 
   /** A leader that moves costs one or two tries: nobody needs to know. */
   #warnOnce({ split, failures }: Partition, reason: string): void {
-    if (failures === 2) this.#runtime.log.warn("partition can't be read, trying again", { split, reason });
+    if (failures >= 2) failing(this.#runtime, OF_PARTITION, { fields: { split, reason } });
   }
 
   /** Never rejects. */
@@ -155,7 +157,7 @@ export class Fetcher {
     } catch (error) {
       if (this.#signal.aborted) return;
       if (error instanceof RetriableError) {
-        this.#runtime.log.warn("metadata can't be refreshed, trying again", {}, error);
+        failing(this.#runtime, "kafka metadata", { error });
       } else this.#events.failed(error);
     }
     this.pump();
@@ -211,6 +213,7 @@ export class Fetcher {
       const options = { signal: this.#signal, timeoutMs: requestTimeoutMs + maxWaitMs };
       const answer = await this.#client.send(broker, "fetch", request, options);
       this.#brokers.delete(broker);
+      working(this.#runtime, this.#fetching(broker));
       this.#take(answer, turned);
     } catch (error) {
       await this.#failed(broker, error);
@@ -219,6 +222,11 @@ export class Fetcher {
       for (const partition of turned) partition.fetching = false;
     }
     this.pump();
+  }
+
+  /** For the log. */
+  #fetching(broker: number): string {
+    return `kafka fetch from ${this.#client.nameOf(broker)}`;
   }
 
   async #failed(broker: number, error: unknown): Promise<void> {
@@ -231,7 +239,7 @@ export class Fetcher {
     for (const partition of this.#partitions) {
       if (partition.preferredReplica === broker) partition.preferredReplica = -1;
     }
-    this.#runtime.log.warn("fetch failed, trying again", { broker: this.#client.nameOf(broker), failures }, error);
+    failing(this.#runtime, this.#fetching(broker), { error });
     await this.#refresh();
   }
 
@@ -262,6 +270,7 @@ export class Fetcher {
       this.#refused(fetched.errorCode, partition);
       return null;
     }
+    if (partition.failures >= 2) working(this.#runtime, OF_PARTITION);
     partition.failures = 0;
     partition.highWatermark = Number(fetched.highWatermark);
     if (fetched.preferredReplica >= 0) {

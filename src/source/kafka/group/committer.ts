@@ -2,6 +2,7 @@
  * Moves the group's offsets. Commits that come while a request is under way go together in the next one, so that a unit
  * of 200 partitions costs one request; requests follow each other, so that no offset can go back.
  */
+import { failing, working } from "../../../runtime/outage.ts";
 import { FatalError, RetriableError, SplitLostError } from "../../../runtime/errors.ts";
 import type { Runtime } from "../../../runtime/runtime.ts";
 import type { Epoch } from "../../../records/position.ts";
@@ -125,12 +126,12 @@ export class Committer {
       const again = batch.filter((commit) => this.#settle(commit, codeOf(commit), membership));
       if (again.length > 0) {
         const fields = { partitions: again.length, split: splitOf(again[0]), reason: errorName(codeOf(again[0])) };
-        runtime.log.warn("commit refused, trying again", fields);
-      }
+        failing(runtime, "kafka commit", { fields });
+      } else working(runtime, "kafka commit");
       return again;
     } catch (error) {
       if (!(error instanceof RetriableError)) throw error;
-      runtime.log.warn("commit failed, trying again", { partitions: batch.length }, error);
+      failing(runtime, "kafka commit", { error, fields: { partitions: batch.length } });
       return [...batch];
     }
   }

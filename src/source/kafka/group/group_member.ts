@@ -9,6 +9,7 @@
  * reading on, give up what the new generation took away, and join once more. Heartbeats go on in every state but while
  * JoinGroup itself waits at the broker, which counts as a sign of life.
  */
+import { failing, working } from "../../../runtime/outage.ts";
 import { withAbort, withEitherSignal } from "../../../runtime/abort.ts";
 import { Condition } from "../../../runtime/condition.ts";
 import { RetriableError } from "../../../runtime/errors.ts";
@@ -43,6 +44,7 @@ export interface GroupListener {
 /** Of the rebalance timeout: what is left goes into noticing the rebalance and joining again. */
 const GIVE_UP_SHARE = 0.9;
 const BACKOFF_MS = 100;
+const JOINING = "kafka join";
 /** As Java's retry.backoff.max.ms: who joins late is left out. */
 const MAX_BACKOFF_MS = 1000;
 
@@ -134,11 +136,14 @@ export class GroupMember {
       while (true) {
         signal.throwIfAborted();
         try {
-          await this.#generation(signal, () => failures = 0);
+          await this.#generation(signal, () => {
+            failures = 0;
+            working(this.#runtime, JOINING);
+          });
         } catch (error) {
           if (error instanceof MembershipLostError) this.#loseAll(error);
           else if (!(error instanceof RetriableError)) throw error;
-          else this.#runtime.log.warn("joining the group failed, trying again", { attempts: failures + 1 }, error);
+          else failing(this.#runtime, JOINING, { error });
           const ceilingMs = Math.min(MAX_BACKOFF_MS, BACKOFF_MS * 2 ** Math.min(failures++, 10));
           await this.#runtime.clock.sleep(ceilingMs * (0.5 + this.#runtime.random.next() / 2), signal);
         }

@@ -1,3 +1,4 @@
+import { failing, working } from "../../../runtime/outage.ts";
 import { RetriableError } from "../../../runtime/errors.ts";
 import type { Runtime } from "../../../runtime/runtime.ts";
 import type { Coordinator } from "./coordinator.ts";
@@ -21,7 +22,6 @@ export interface HeartbeatParts {
 /** Sends heartbeats until `signal` aborts; never rejects. */
 export async function sendHeartbeats(parts: HeartbeatParts, signal: AbortSignal): Promise<void> {
   const { coordinator, sessionTimeoutMs, runtime } = parts;
-  let failures = 0;
   while (!signal.aborted) {
     try {
       await runtime.clock.sleep(Math.min(HEARTBEAT_MS, sessionTimeoutMs / 3), signal);
@@ -31,13 +31,11 @@ export async function sendHeartbeats(parts: HeartbeatParts, signal: AbortSignal)
       const request = heartbeatRequest(membership);
       const { errorCode } = await coordinator.send("heartbeat", request, { signal, timeoutMs });
       if (parts.current() === membership) parts.answered(membership, errorCode);
-      if (failures > 0) runtime.log.info("heartbeats are answered again", { coordinator: coordinator.name });
-      failures = 0;
+      working(runtime, "kafka heartbeat");
     } catch (error) {
       if (signal.aborted) return;
-      if (error instanceof RetriableError) {
-        if (failures++ === 0) runtime.log.warn("heartbeat failed, trying again", {}, error);
-      } else parts.failed(error);
+      if (error instanceof RetriableError) failing(runtime, "kafka heartbeat", { error });
+      else parts.failed(error);
     }
   }
 }

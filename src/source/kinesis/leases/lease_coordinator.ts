@@ -9,6 +9,7 @@
  *                               held --handoff begins--> (listener.handoff: flush, commit) --checkpointOwner removed--> gone
  *                               held --giveUp (shard end, close)--> gone
  */
+import { failing, working } from "../../../runtime/outage.ts";
 import type { Runtime } from "../../../runtime/runtime.ts";
 import type { Assignment } from "./assignment.ts";
 import { sleepUntilAborted } from "../../../runtime/sleep.ts";
@@ -155,14 +156,15 @@ export class LeaseCoordinator {
   }
 
   async #take(lease: Lease): Promise<void> {
-    const { table, runtime: { clock, log }, failoverTimeMs, listener } = this.#options;
+    const { table, runtime, failoverTimeMs, listener } = this.#options;
+    const { clock, log } = runtime;
     const sentMs = clock.monotonicMs();
     let taken: Lease | undefined;
     try {
       taken = await table.take(lease, this.#giveUpNow.signal);
     } catch (error) {
       if (this.#giveUpNow.signal.aborted) return;
-      return log.warn("could not take a lease; trying again later", { lease: lease.key }, error);
+      return failing(runtime, "kinesis take lease", { error, fields: { lease: lease.key } });
     }
     // What was read of the table may be older than our own last write, by which the shard has ended.
     if (taken === undefined || isEnded(taken) || this.#held.has(taken.key)) return;
@@ -183,9 +185,10 @@ export class LeaseCoordinator {
       try {
         if (!await held.renew(this.#closing.signal)) this.lose(held);
         else if (!before && held.handingOver) void this.#handOver(held);
+        working(this.#options.runtime, "kinesis renew lease");
       } catch (error) {
         if (held.gone.aborted) return;
-        this.#options.runtime.log.warn("could not renew a lease; trying again", { lease: held.key }, error);
+        failing(this.#options.runtime, "kinesis renew lease", { error, fields: { lease: held.key } });
       }
     });
   }
@@ -229,14 +232,15 @@ export class LeaseCoordinator {
 
   async #loop(what: string, periodMs: number, work: () => Promise<void>): Promise<void> {
     const { signal } = this.#closing;
-    const { clock, log } = this.#options.runtime;
+    const { clock } = this.#options.runtime;
     let nextMs = clock.monotonicMs() + periodMs;
     while (await sleepUntilAborted(clock, nextMs - clock.monotonicMs(), signal)) {
       nextMs = Math.max(nextMs + periodMs, clock.monotonicMs());
       try {
         await work();
+        working(this.#options.runtime, `kinesis ${what}`);
       } catch (error) {
-        if (!signal.aborted) log.warn(`could not ${what}; trying again`, {}, error);
+        if (!signal.aborted) failing(this.#options.runtime, `kinesis ${what}`, { error });
       }
     }
   }

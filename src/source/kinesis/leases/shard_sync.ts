@@ -1,4 +1,5 @@
 /** Which leases the stream's shards need, and which are done with. */
+import { failing, working } from "../../../runtime/outage.ts";
 import { retry, type RetryPolicy } from "../../../runtime/retry.ts";
 import type { Runtime } from "../../../runtime/runtime.ts";
 import { type Checkpoint, isSentinel, TRIM_HORIZON } from "./checkpoint.ts";
@@ -130,14 +131,15 @@ export class ShardSync {
 
   /** Looks again about every so often, until the signal aborts. Never rejects. */
   async loop(intervalMs: number, signal: AbortSignal): Promise<void> {
-    const { clock, log, random } = this.#runtime;
+    const { clock, random } = this.#runtime;
     // A little apart from the others, so that not all list the shards at once.
     const period = () => intervalMs * (0.9 + random.next() / 5);
     while (await sleepUntilAborted(clock, period(), signal)) {
       try {
         await this.run(signal);
+        working(this.#runtime, "kinesis look at shards");
       } catch (error) {
-        if (!signal.aborted) log.warn("could not look at the stream's shards; trying again", {}, error);
+        if (!signal.aborted) failing(this.#runtime, "kinesis look at shards", { error });
       }
     }
   }

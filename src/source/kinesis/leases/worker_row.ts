@@ -1,3 +1,4 @@
+import { failing, working } from "../../../runtime/outage.ts";
 import type { Runtime } from "../../../runtime/runtime.ts";
 import { sleepUntilAborted } from "../../../runtime/sleep.ts";
 import type { Assignment } from "./assignment.ts";
@@ -21,13 +22,14 @@ export class WorkerRow {
 
   /** Keeps the row fresh while a leader assigns, until the signal aborts. Never rejects. */
   async publish(assignment: () => Assignment, signal: AbortSignal): Promise<void> {
-    const { clock, log } = this.#runtime;
+    const { clock } = this.#runtime;
     do {
       if (assignment() === "take") continue;
       try {
         await this.put(signal);
+        working(this.#runtime, "kinesis publish worker");
       } catch (error) {
-        if (!signal.aborted) log.warn("could not publish this worker's row; trying again", {}, error);
+        if (!signal.aborted) failing(this.#runtime, "kinesis publish worker", { error });
       }
     } while (await sleepUntilAborted(clock, PERIOD_MS, signal));
   }
