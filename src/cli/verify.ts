@@ -47,6 +47,7 @@ collector help verify says more: what counts as missing, exit codes, hour marker
       name: "accept-uncovered",
       doc: "take it for right when a split is committed and in no manifest (idle since it began)",
     },
+    { name: "accept-loss", doc: "take it for right when manifests say that records expired or were skipped" },
     { name: "hour-markers", doc: "write _complete/<parent>/dt=.../hour=....json for each hour that is complete" },
     {
       name: "lateness",
@@ -89,6 +90,7 @@ interface Request {
   readonly strict: boolean;
   readonly skipCommitted: boolean;
   readonly acceptUncovered: boolean;
+  readonly acceptLoss: boolean;
   /** Null: no hour markers. */
   readonly latenessMs: number | null;
   readonly json: boolean;
@@ -113,6 +115,7 @@ function requestOf(args: Arguments): Request {
     strict: args.has("strict"),
     skipCommitted: args.has("skip-committed") || prefix !== "",
     acceptUncovered: args.has("accept-uncovered"),
+    acceptLoss: args.has("accept-loss"),
     latenessMs: args.has("hour-markers") ? latenessMs : null,
     json: args.has("json"),
     quiet: args.has("quiet"),
@@ -158,6 +161,7 @@ async function look(config: Config, { request, target, terminal, runtime }: Surr
       depth: request.depth,
       committed,
       acceptUncovered: request.acceptUncovered,
+      acceptLoss: request.acceptLoss,
       ...{ findings, losses, progress, runtime },
       ...(request.latenessMs !== null && { onReach: (reach: Reach) => void reaches.push(reach) }),
     }, signal);

@@ -16,6 +16,8 @@ const TITLES: Readonly<Record<FindingKind, readonly [string, string]>> = {
   "committed-beyond": ["split is committed beyond its manifests", "splits are committed beyond their manifests"],
   "uncovered-split": ["split is committed and in no manifest", "splits are committed and in no manifest"],
   "gap": ["gap", "gaps"],
+  "expired": ["stretch had expired before it was read", "stretches had expired before they were read"],
+  "skipped": ["stretch was skipped", "stretches were skipped"],
   "uncovered-replay": ["part of a replay is in no manifest", "parts of replays are in no manifest"],
   "missing-object": ["object is missing", "objects are missing"],
   "missing-dead-letters": ["object of dead letters is missing", "objects of dead letters are missing"],
@@ -31,6 +33,7 @@ const TITLES: Readonly<Record<FindingKind, readonly [string, string]>> = {
   "no-manifests": ["nothing to verify", "nothing to verify"],
   "committed-unreachable": ["source can't be asked", "sources can't be asked"],
   "pending-gap": ["gap is not behind yet", "gaps are not behind yet"],
+  "accepted-loss": ["stretch is lost, which was accepted", "stretches are lost, which was accepted"],
   "overlap": ["range is there twice", "ranges are there twice"],
   "unlisted-object": ["object is in no manifest", "objects are in no manifest"],
   "committed-unknown": ["committed position is not known", "committed positions are not known"],
@@ -66,6 +69,7 @@ function formatTotals(report: VerifyReport): string {
     ["objects", `${formatObjects(objects)}; ${checked} compared`],
     ["records", formatRecords(report.totals)],
   ];
+  if (report.gone.expired + report.gone.skipped > 0) lines.push(["lost", formatGone(report.gone)]);
   if (deadLetterObjects.objects > 0) lines.push(["dead letters", formatObjects(deadLetterObjects)]);
   if (redriven.ranges > 0) lines.push(["redriven", formatRecords(redriven)]);
   if (replays.reports > 0) lines.push(["replays", formatReplays(replays)]);
@@ -95,6 +99,13 @@ function formatRecords({ records, rows, deadLetters, dropped }: RecordTotals): s
   if (deadLetters > 0) parts.push(`${formatCount(deadLetters)} dead letters`);
   if (dropped > 0) parts.push(`${formatCount(dropped)} dropped`);
   return `${formatCount(records)}: ${parts.join(", ")}`;
+}
+
+/** "2 stretches expired, 1 skipped; up to 150 records, and of 1 nobody knows how many". */
+function formatGone({ expired, skipped, records, unknown }: VerifyReport["gone"]): string {
+  const stretches = `${formatCount(expired)} stretches expired, ${formatCount(skipped)} skipped`;
+  const open = unknown > 0 ? `, and of ${formatCount(unknown)} nobody knows how many` : "";
+  return `${stretches}; up to ${formatCount(records)} records${open}`;
 }
 
 /** "2 reports, all covered". */

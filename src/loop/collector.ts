@@ -254,6 +254,7 @@ export class Collector implements SourceHandler {
     unit.add(batch);
     this.#runtime.metrics.count("collector_records_total", batch.rowCount);
     this.#runtime.metrics.count("collector_record_bytes_total", batch.offsets[batch.rowCount] - batch.offsets[0]);
+    if (batch.gap !== undefined) this.#runtime.metrics.count("collector_gaps_total", 1, { reason: batch.gap.reason });
     this.#dispatcher.dispatch(unit.id, batch);
     if (unit.recordCount >= this.#limits.unitMaxRecords) this.#flush("rows");
     else if (unit.recordByteLength >= this.#limits.unitMaxRecordByteLength) this.#flush("bytes");

@@ -1,6 +1,7 @@
 import { groupKey } from "../encode/group.ts";
 import { type Epoch, type Position, splitParent, splitPart } from "../records/position.ts";
 import type { RecordBatch } from "../records/record_batch.ts";
+import { addGap, type Gap } from "../records/gap.ts";
 import type { FlushRange, FlushUnit } from "../records/flush_unit.ts";
 import { createHash } from "node:crypto";
 import type { SealedOutput, UnitId } from "./messages.ts";
@@ -64,6 +65,7 @@ interface OpenRange {
   readonly epoch: Epoch;
   readonly start: Position;
   next: Position;
+  gaps?: Gap[];
 }
 
 /** A unit while it takes batches and until its last seal has come back. */
@@ -98,10 +100,12 @@ export class Unit {
   }
 
   add(batch: RecordBatch): void {
-    const range = this.#ranges.get(batch.split);
+    let range = this.#ranges.get(batch.split);
     if (range === undefined) {
-      this.#ranges.set(batch.split, { epoch: batch.epoch, start: batch.start, next: batch.next });
+      range = { epoch: batch.epoch, start: batch.start, next: batch.next };
+      this.#ranges.set(batch.split, range);
     } else range.next = batch.next;
+    if (batch.gap !== undefined) addGap(range.gaps ??= [], batch.gap);
     this.recordCount += batch.rowCount;
     this.recordByteLength += batch.offsets[batch.rowCount] - batch.offsets[0];
   }

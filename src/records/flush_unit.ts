@@ -1,3 +1,4 @@
+import type { Gap } from "./gap.ts";
 import type { Epoch, Position, SplitId } from "./position.ts";
 
 /** The records [start, next) of one split, read in one epoch. */
@@ -6,6 +7,8 @@ export interface FlushRange {
   readonly epoch: Epoch;
   readonly start: Position;
   readonly next: Position;
+  /** What of it is lost, in order; absent mostly. */
+  readonly gaps?: readonly Gap[];
 }
 
 /** A sealed set of ranges that is written, and then committed, as a whole. */

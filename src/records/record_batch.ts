@@ -4,6 +4,7 @@
  * record can't become a row (rejection.ts).
  */
 import { RANGE_EPOCH } from "./range.ts";
+import type { Gap } from "./gap.ts";
 import type { Epoch, Position, SplitId } from "./position.ts";
 
 /** Byte strings of a batch, one a row: row i is `bytes[offsets[i], offsets[i + 1])`. */
@@ -17,7 +18,7 @@ export interface BytesColumn {
 
 /**
  * Records of one split, covering every position in [start, next), in one buffer. It may hold no rows: control records
- * and filtered ranges still move the position. The arrays are handed over with it (transferred to a worker): their
+ * and filtered ranges still move the position. Records that can't be had are never passed over like that: see `gap`. The arrays are handed over with it (transferred to a worker): their
  * buffers belong to this batch alone.
  */
 export interface RecordBatch {
@@ -51,6 +52,8 @@ export interface RecordBatch {
   readonly origin?: SplitId;
   /** From a source with `cutsUnits`: what ends with this batch. */
   readonly cut?: Cut;
+  /** What of [start, next) is lost, before all rows of the batch; absent mostly. Stands in the manifest. */
+  readonly gap?: Gap;
 }
 
 /** The split that the records come from: their topic or stream, and the partition or shard. */
@@ -89,6 +92,19 @@ export function emptyBatch(split: string, start: Position, next: Position): Reco
     keys: null,
     headers: null,
   };
+}
+
+/**
+ * The batch with which a source tells of a gap: without rows, where the gap is in the order of the split's batches.
+ *
+ * @param next where the split is read on; before the gap's end when what is gone may come back (a file).
+ */
+export function gapBatch(
+  { split, epoch }: Pick<RecordBatch, "split" | "epoch">,
+  gap: Gap,
+  next: Position = gap.next,
+): RecordBatch {
+  return { ...emptyBatch(split, gap.start, next), epoch, gap };
 }
 
 /** What a poll may return at the most. One record larger than maxBytes still comes, alone. */

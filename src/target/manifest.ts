@@ -3,6 +3,7 @@
  * are committed, so every committed position stands in a manifest; an audit compares manifests and never has to trust
  * a listing. It depends on the unit alone (no clock), so writing it again writes the same bytes, but for the epochs.
  */
+import type { Gap } from "../records/gap.ts";
 import { newCounts, type RunningCounts } from "../records/split_counts.ts";
 import type { FlushTrigger, SealedUnit } from "../pipeline/unit.ts";
 
@@ -26,6 +27,8 @@ export interface ManifestRange {
    */
   readonly minTimestamp: string | null;
   readonly maxTimestamp: string | null;
+  /** What of the range is lost, in order; absent when nothing is. May reach beyond `next` where records may come back. */
+  readonly gaps?: readonly Gap[];
 }
 
 export interface ManifestObject {
@@ -85,7 +88,7 @@ export function manifestRanges(unit: SealedUnit): ManifestRange[] {
       total.maxTimestamp = -earlier(-total.maxTimestamp, -numbers.maxTimestamp);
     }
   }
-  return unit.ranges.map(({ split, epoch, start, next }) => {
+  return unit.ranges.map(({ split, epoch, start, next, gaps }) => {
     const { minTimestamp, maxTimestamp, ...counts } = totals.get(split) ?? newCounts();
     return {
       split,
@@ -95,6 +98,7 @@ export function manifestRanges(unit: SealedUnit): ManifestRange[] {
       ...counts,
       minTimestamp: isoOrNull(minTimestamp),
       maxTimestamp: isoOrNull(maxTimestamp),
+      ...(gaps && { gaps }),
     };
   });
 }

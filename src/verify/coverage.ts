@@ -9,12 +9,18 @@
  *     committed                                               150
  *     beyond                                          [130 --- 150)  missing, and will not be read again
  *
+ * A gap that a manifest names itself is lost, unless another one has read it after all (a file that came back, a replay):
+ *
+ *     manifests     [0 ---- 40, expired 40 to 60, 60 ---- 70)
+ *     lost                  [40 ------ 60)
+ *
  * Units are stored several at a time and committed in their order: a gap that nothing is committed behind is one that a
  * collector is about to fill, or will read again after a crash. Such a gap is pending.
  */
 import { DEAD_LETTER_PARENT } from "../replay/dead_letter_ranges.ts";
 import { comparePositions, type Position, type SplitId, splitParent } from "../records/position.ts";
 import type { Findings } from "./findings.ts";
+import { addGone, type GoneTotals, newGoneTotals } from "./gone.ts";
 import type { ListedRange } from "./sort_records.ts";
 
 /** Covered parts that are kept for each split; the others are counted. */
@@ -34,6 +40,8 @@ export interface SplitReport {
   /** Gaps behind which nothing is committed. */
   readonly pendingGaps: number;
   readonly overlaps: number;
+  /** What manifests themselves say is lost. */
+  readonly gone: Readonly<GoneTotals>;
   /** Manifests that have a range of it. */
   readonly units: number;
   readonly records: number;
@@ -72,6 +80,8 @@ export interface CoverageOptions {
   readonly committed: ReadonlyMap<SplitId, Position> | null;
   /** Whether a split that is committed and in no manifest is all right. */
   readonly acceptUncovered: boolean;
+  /** Whether what manifests say is lost is all right. */
+  readonly acceptLoss: boolean;
   /** Called once a split, in order. */
   readonly report: (split: SplitReport, reach: Reach) => void;
 }
@@ -81,6 +91,7 @@ export class CoverageSweep {
   readonly #findings: Findings;
   readonly #committed: ReadonlyMap<SplitId, Position> | null;
   readonly #acceptUncovered: boolean;
+  readonly #acceptLoss: boolean;
   readonly #report: (split: SplitReport, reach: Reach) => void;
   #state: SplitSweep | null = null;
   /** Of those with a committed position. */
@@ -90,13 +101,15 @@ export class CoverageSweep {
     this.#findings = options.findings;
     this.#committed = options.committed;
     this.#acceptUncovered = options.acceptUncovered;
+    this.#acceptLoss = options.acceptLoss;
     this.#report = options.report;
   }
 
   add(range: ListedRange): void {
     if (this.#state?.split !== range.split) {
       this.#finish();
-      this.#state = new SplitSweep(range.split, this.#committed?.get(range.split) ?? null, this.#findings);
+      const committed = this.#committed?.get(range.split) ?? null;
+      this.#state = new SplitSweep(range.split, { committed, findings: this.#findings, acceptLoss: this.#acceptLoss });
     }
     this.#state.add(range);
   }
@@ -122,6 +135,7 @@ export class CoverageSweep {
     const state = this.#state;
     if (state === null) return;
     this.#state = null;
+    state.finish();
     const committed = this.#committed?.get(state.split) ?? null;
     if (committed !== null) {
       this.#seen.add(state.split);
@@ -139,65 +153,89 @@ export class CoverageSweep {
   }
 }
 
+/** A gap that a manifest names, as long as it isn't known whether another one has read it. */
+interface NamedGap extends Pick<ListedRange, "start" | "next" | "manifest"> {
+  readonly gap: NonNullable<ListedRange["gap"]>;
+}
+
 class SplitSweep {
   readonly split: SplitId;
   /** Null when it isn't known. */
   readonly committed: Position | null;
   readonly #findings: Findings;
+  readonly #acceptLoss: boolean;
   readonly #covered: Segment[] = [];
   #coveredCount = 0;
   /** The part that is being covered: where it begins, how far it got, and whose range got there. */
   #start: Position | null = null;
   #end: Position = "0";
   #endManifest = "";
+  /** Whether the last thing was a loss. */
+  #endsLost = false;
+  /** The one that reaches furthest. */
+  #named: NamedGap | null = null;
   /** Where the first gap begins. */
   #firstGap: Position | null = null;
   #gaps = 0;
   #pendingGaps = 0;
   #overlaps = 0;
   #units = 0;
+  readonly #gone = newGoneTotals();
   readonly #counts = { records: 0, rows: 0, deadLetters: 0, dropped: 0 };
   #minTimestamp = NaN;
   #maxTimestamp = NaN;
   #maxTimestampBeforeGap = NaN;
 
-  constructor(split: SplitId, committed: Position | null, findings: Findings) {
+  constructor(
+    split: SplitId,
+    { committed, findings, acceptLoss }: { committed: Position | null; findings: Findings; acceptLoss: boolean },
+  ) {
     this.split = split;
     this.committed = committed;
     this.#findings = findings;
+    this.#acceptLoss = acceptLoss;
   }
 
-  /** The end of what is covered. */
+  /** The end of what is covered, or known to be lost. */
   get end(): Position {
     return this.#end;
   }
 
   add(range: ListedRange): void {
-    const { start, next, manifest } = range;
-    if (this.#start === null) this.#begin(range);
-    else {
-      const order = comparePositions(start, this.#end);
-      if (order > 0) this.#addGap(range);
-      else if (order < 0) this.#addOverlap(range);
+    const { start, next, manifest, gap } = range;
+    if (this.#start === null) this.#begin(start, manifest);
+    this.#moveTo(start, manifest);
+    if (gap !== null) {
+      if (this.#named === null || comparePositions(this.#named.next, next) < 0) this.#named = { ...range, gap };
+    } else {
+      this.#endsLost = false;
+      if (comparePositions(start, this.#end) < 0) this.#addOverlap(range);
       if (comparePositions(next, this.#end) > 0) {
         this.#end = next;
         this.#endManifest = manifest;
       }
     }
-    this.#count(range);
+    if (range.counted) this.#count(range);
+  }
+
+  /** After the last range. */
+  finish(): void {
+    if (this.#named !== null) this.#moveTo(this.#named.next, this.#named.manifest);
   }
 
   report(): SplitReport {
     const { split, committed } = this;
     const last = { start: this.#start ?? "0", next: this.#end };
-    const covered = this.#covered.length < MAX_SEGMENTS ? [...this.#covered, last] : this.#covered;
+    const isEmpty = this.#endsLost && this.#coveredCount > 0;
+    const covered = isEmpty || this.#covered.length === MAX_SEGMENTS ? this.#covered : [...this.#covered, last];
     return {
       split,
       covered,
-      coveredCount: this.#coveredCount + 1,
+      coveredCount: this.#coveredCount + (isEmpty ? 0 : 1),
       gaps: this.#gaps,
       pendingGaps: this.#pendingGaps,
       overlaps: this.#overlaps,
+      gone: this.#gone,
       units: this.#units,
       ...this.#counts,
       minTimestamp: isoOf(this.#minTimestamp),
@@ -217,17 +255,53 @@ class SplitSweep {
     };
   }
 
-  #begin({ start, next, manifest }: ListedRange): void {
+  #begin(start: Position, manifest: string): void {
     this.#start = start;
-    this.#end = next;
+    this.#end = start;
     this.#endManifest = manifest;
   }
 
-  #addGap(range: ListedRange): void {
+  /** No range that begins before `position` will come any more: what isn't covered up to there is lost, or missing. */
+  #moveTo(position: Position, manifest: string): void {
+    if (this.#named !== null) {
+      const to = comparePositions(this.#named.next, position) < 0 ? this.#named.next : position;
+      if (comparePositions(this.#end, to) < 0) this.#addLoss(this.#named, to);
+    }
+    if (comparePositions(this.#end, position) < 0) this.#addGap(position, manifest);
+  }
+
+  /** What a manifest says is lost, from the end of what is covered up to `to`. */
+  #addLoss({ start, next, manifest, gap: { reason, records } }: NamedGap, to: Position): void {
+    const { split } = this;
+    const from = this.#end;
+    const isWhole = comparePositions(start, from) === 0 && comparePositions(next, to) === 0;
+    const count = records === null
+      ? "nobody knows how many records"
+      : `${isWhole ? "" : "of "}up to ${records} records`;
+    const why = {
+      expired: "the source no longer had them when they were to be read",
+      skipped: "they were left out or could not be read",
+    }[reason];
+    this.#findings.add({
+      kind: this.#acceptLoss ? "accepted-loss" : reason,
+      message: `${split} from ${from} to ${to}: ${count}, ${why}, says ${manifest}`,
+      ...{ split, start: from, next: to },
+    });
+    const isKnown = records !== null && isWhole;
+    addGone(this.#gone, {
+      ...{ expired: 0, skipped: 0, records: isKnown ? records : 0, unknown: isKnown ? 0 : 1 },
+      [reason]: 1,
+    });
+    this.#endsLost = true;
+    this.#endSegment(from, { hides: !this.#acceptLoss });
+    this.#begin(to, manifest);
+  }
+
+  #addGap(to: Position, manifest: string): void {
     const { split, committed } = this;
-    const from = this.#end, to = range.start;
+    const from = this.#end;
     const isPending = committed !== null && comparePositions(committed, from) <= 0;
-    const where = `in no manifest, between ${this.#endManifest} and ${range.manifest}`;
+    const where = `in no manifest, between ${this.#endManifest} and ${manifest}`;
     this.#findings.add({
       kind: isPending ? "pending-gap" : "gap",
       message: `${split} from ${from} to ${to}: ${where}` +
@@ -236,10 +310,16 @@ class SplitSweep {
     });
     if (isPending) this.#pendingGaps++;
     else this.#gaps++;
-    this.#firstGap ??= from;
+    this.#endSegment(from, { hides: true });
+    this.#begin(to, manifest);
+  }
+
+  /** @param hides whether nothing that comes behind it proves anything of the time before it. */
+  #endSegment(next: Position, { hides }: { hides: boolean }): void {
+    if (hides) this.#firstGap ??= next;
+    if (comparePositions(this.#start!, next) === 0) return;
     this.#coveredCount++;
-    if (this.#covered.length < MAX_SEGMENTS) this.#covered.push({ start: this.#start!, next: from });
-    this.#begin(range);
+    if (this.#covered.length < MAX_SEGMENTS) this.#covered.push({ start: this.#start!, next });
   }
 
   #addOverlap(range: ListedRange): void {

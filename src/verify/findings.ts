@@ -12,6 +12,9 @@ export const FINDING_KINDS = {
   "committed-beyond": "error",
   "uncovered-split": "error",
   "gap": "error",
+  /** Not read, and its manifest says why: the source no longer had it, or it was left out. */
+  "expired": "error",
+  "skipped": "error",
   /** A report of a replay says that it was read and stored. */
   "uncovered-replay": "error",
   "missing-object": "error",
@@ -29,6 +32,8 @@ export const FINDING_KINDS = {
   "no-manifests": "undone",
   "committed-unreachable": "undone",
   "pending-gap": "warning",
+  /** Expired or skipped, and somebody knows. */
+  "accepted-loss": "warning",
   "overlap": "warning",
   "unlisted-object": "warning",
   "committed-unknown": "warning",

@@ -1,3 +1,4 @@
+import { type Gap, GAP_REASONS } from "../records/gap.ts";
 import { comparePositions, type Position } from "../records/position.ts";
 
 /** A range of a manifest, as far as an audit needs it. */
@@ -13,6 +14,8 @@ export interface AuditedRange {
   /** Epoch ms; NaN when the manifest doesn't know. */
   readonly minTimestamp: number;
   readonly maxTimestamp: number;
+  /** What of it is lost, in order; mostly empty. */
+  readonly gaps: readonly Gap[];
 }
 
 /** An object of a manifest. */
@@ -95,9 +98,13 @@ export function parseJson(bytes: Uint8Array): Json {
 
 /** The positions [start, next) of a split. @throws ManifestError when they can't be. */
 export function readStretch(range: Json): Pick<AuditedRange, "split" | "start" | "next"> {
+  return { split: text(range.split, "split"), ...readPositions(range) };
+}
+
+function readPositions(range: Json): Pick<AuditedRange, "start" | "next"> {
   const start = position(range.start, "start"), next = position(range.next, "next");
   if (comparePositions(start, next) > 0) throw new ManifestError(`a range ends before it begins, at ${start}`);
-  return { split: text(range.split, "split"), start, next };
+  return { start, next };
 }
 
 function readRange(range: Json): AuditedRange {
@@ -109,7 +116,15 @@ function readRange(range: Json): AuditedRange {
     dropped: Object.values(objectOf(range.dropped, "dropped")).reduce<number>((sum, n) => sum + count(n, "dropped"), 0),
     minTimestamp: time(range.minTimestamp, "minTimestamp"),
     maxTimestamp: time(range.maxTimestamp, "maxTimestamp"),
+    gaps: range.gaps === undefined ? [] : list(range.gaps, "gaps").map(readGap),
   };
+}
+
+function readGap(gap: Json): Gap {
+  const reason = GAP_REASONS.find((reason) => reason === gap.reason);
+  if (reason === undefined) throw new ManifestError("a gap has no reason that this collector knows");
+  const records = gap.records === null ? null : count(gap.records, "records");
+  return { reason, ...readPositions(gap), records };
 }
 
 function readObject(object: Json, rows: number, rawByteLength: number | null): AuditedObject {

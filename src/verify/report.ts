@@ -2,6 +2,7 @@ import type { Position, SplitId } from "../records/position.ts";
 import type { ObjectTotals } from "./check_objects.ts";
 import type { Depth } from "./contents.ts";
 import type { SplitReport } from "./coverage.ts";
+import type { GoneTotals } from "./gone.ts";
 import type { Finding, FindingKind, Findings } from "./findings.ts";
 
 /** Splits of each sort, with and without something wrong, that are kept; the others are counted. */
@@ -42,12 +43,13 @@ export interface VerifyReport {
   /** Prefixes with manifests of their own: what is below them belongs to those. */
   readonly otherPrefixes: readonly string[];
   readonly totals: Readonly<RecordTotals>;
+  readonly gone: Readonly<GoneTotals>;
   /** Dead letters that got a second try; `ranges` of them. They cover nothing. */
   readonly redriven: Readonly<RecordTotals & { ranges: number }>;
   /** Reports of finished replays and redrives, and what of their ranges no manifest has. */
   readonly replays: Readonly<ReplayTotals>;
   readonly splitCount: number;
-  /** Those with gaps, overlaps or positions beyond come first. */
+  /** Those with gaps, losses, overlaps or positions beyond come first. */
   readonly splits: readonly SplitReport[];
   /** All findings by kind; `findings` has the first ones of each. */
   readonly counts: Partial<Record<FindingKind, number>>;
@@ -108,7 +110,9 @@ export class SplitList {
 
   add(split: SplitReport): void {
     this.count++;
-    const list = split.gaps + split.overlaps > 0 || split.beyond ? this.#wrong : this.#right;
+    const list = split.gaps + split.overlaps + split.gone.expired + split.gone.skipped > 0 || split.beyond
+      ? this.#wrong
+      : this.#right;
     if (list.length < MAX_KEPT_SPLITS) list.push(split);
   }
 

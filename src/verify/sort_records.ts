@@ -2,7 +2,8 @@
  * What is sorted outside of memory, as text: what it is sorted by, each part ended by a zero character, then the rest as JSON
  * (which has none).
  */
-import type { Position } from "../records/position.ts";
+import type { Gap } from "../records/gap.ts";
+import { comparePositions, type Position } from "../records/position.ts";
 import type { Finding } from "./findings.ts";
 import type { AuditedObject, AuditedRange } from "./parse_manifest.ts";
 
@@ -20,9 +21,34 @@ export interface ExpectedObject extends AuditedObject {
   readonly maxTimestamp: number;
 }
 
-/** A range, and the manifest that has it. */
-export interface ListedRange extends AuditedRange {
+/** A stretch of a manifest's range: records that were read, or a gap between them. */
+export interface ListedRange extends Omit<AuditedRange, "gaps"> {
   readonly manifest: string;
+  /** Why nothing of it was read, and how many records that may be; null when it was read. */
+  readonly gap: Pick<Gap, "reason" | "records"> | null;
+  /** Whether the counts and times of the whole range stand here: with the last that was read. The others have none. */
+  readonly counted: boolean;
+}
+
+const NO_COUNTS = { records: 0, rows: 0, deadLetters: 0, dropped: 0, minTimestamp: NaN, maxTimestamp: NaN };
+
+/** What was read of a manifest's range, and what is lost, in order. */
+export function stretchesOf({ gaps, ...range }: AuditedRange, manifest: string): ListedRange[] {
+  const stretches: Pick<ListedRange, "start" | "next" | "gap">[] = [];
+  let start = range.start;
+  for (const { reason, records, ...gap } of gaps) {
+    if (comparePositions(start, gap.start) < 0) stretches.push({ start, next: gap.start, gap: null });
+    stretches.push({ ...gap, gap: { reason, records } });
+    start = gap.next;
+  }
+  if (gaps.length === 0 || comparePositions(start, range.next) < 0) {
+    stretches.push({ start, next: range.next, gap: null });
+  }
+  const lastRead = stretches.findLastIndex(({ gap }) => gap === null);
+  return stretches.map((stretch, i) => {
+    const counted = i === (lastRead < 0 ? stretches.length - 1 : lastRead);
+    return { ...range, ...(counted ? {} : NO_COUNTS), ...stretch, manifest, counted };
+  });
 }
 
 /** What a report of a replay says was read and stored. */
@@ -56,7 +82,8 @@ export function decodeExpected(record: Uint8Array): ExpectedObject {
 /** Sorted by split, then by positions. */
 export function encodeRange(range: ListedRange): string {
   const { split, start, next, manifest, records, rows, deadLetters, dropped, minTimestamp, maxTimestamp } = range;
-  const rest = [start, next, manifest, records, rows, deadLetters, dropped, minTimestamp, maxTimestamp];
+  const counts = [records, rows, deadLetters, dropped, minTimestamp, maxTimestamp];
+  const rest = [start, next, manifest, ...counts, range.gap, range.counted];
   return `${split}\0${sortablePosition(start)}\0${sortablePosition(next)}\0${JSON.stringify(rest)}`;
 }
 
@@ -69,9 +96,9 @@ export function decodeRange(record: Uint8Array): ListedRange | Claim {
   const [split, , , json] = decoder.decode(record).split("\0");
   const [start, next, key, ...counts] = JSON.parse(json);
   if (counts.length === 0) return { split, start, next, report: key };
-  const manifest = key, [records, rows, deadLetters, dropped, min, max] = counts;
+  const manifest = key, [records, rows, deadLetters, dropped, min, max, gap, counted] = counts;
   return {
-    ...{ split, start, next, manifest, records, rows, deadLetters, dropped },
+    ...{ split, start, next, manifest, records, rows, deadLetters, dropped, gap, counted },
     minTimestamp: min ?? NaN,
     maxTimestamp: max ?? NaN,
   };

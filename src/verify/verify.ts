@@ -17,6 +17,7 @@ import { ClaimSweep } from "./claims.ts";
 import { CoverageSweep, isRedriven, type Reach } from "./coverage.ts";
 import { ExternalSort } from "./external_sort.ts";
 import { Findings } from "./findings.ts";
+import { addGone, newGoneTotals } from "./gone.ts";
 import { Losses, spanOf } from "./losses.ts";
 import { OtherPrefixes } from "./other_prefixes.ts";
 import { type AuditedManifest, ManifestError } from "./parse_manifest.ts";
@@ -31,6 +32,7 @@ import {
   encodeExpected,
   encodeRange,
   type ExpectedObject,
+  stretchesOf,
 } from "./sort_records.ts";
 
 /** Where dead letters are in the target; in a directory of their own they are at its root. */
@@ -48,6 +50,8 @@ export interface VerifyOptions {
   readonly committed: Committed;
   /** Whether splits that are committed and in no manifest are all right. */
   readonly acceptUncovered: boolean;
+  /** Whether what the collector found lost before it was read is all right. */
+  readonly acceptLoss: boolean;
   readonly findings: Findings;
   readonly losses: Losses;
   readonly progress: Progress;
@@ -91,6 +95,7 @@ class Audit {
     deadLetterObjects: newObjectTotals(),
     unlisted: { objects: 0, byteLength: 0 },
     totals: newRecordTotals(),
+    gone: newGoneTotals(),
     redriven: { ...newRecordTotals(), ranges: 0 },
     replays: { reports: 0, unusable: 0, uncovered: 0 },
   };
@@ -187,7 +192,7 @@ class Audit {
         addRecords(this.#totals.redriven, range);
         await add(this.#redriven, `${splitPart(range.split)}\0`);
       }
-      await add(this.#ranges, encodeRange({ ...range, manifest: key }));
+      for (const stretch of stretchesOf(range, key)) await add(this.#ranges, encodeRange(stretch));
     }
   }
 
@@ -257,15 +262,16 @@ class Audit {
   }
 
   async #sweep(signal: AbortSignal): Promise<void> {
-    const { committed, acceptUncovered, findings, losses, onReach } = this.#options;
+    const { committed, acceptUncovered, acceptLoss, findings, losses, onReach } = this.#options;
     const { replays } = this.#totals;
     const claims = new ClaimSweep(findings);
     const sweep = new CoverageSweep({
       findings,
       committed: committed.kind === "compared" ? committed.positions : null,
-      acceptUncovered,
+      ...{ acceptUncovered, acceptLoss },
       report: (split, reach) => {
         addRecords(this.#totals.totals, split);
+        addGone(this.#totals.gone, split.gone);
         this.#splits.add(split);
         onReach?.(reach);
       },

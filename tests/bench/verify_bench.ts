@@ -157,6 +157,7 @@ export async function benchVerify(objects: number, kind: "made-up" | "files"): P
     const startMs = performance.now();
     const report = await audit({
       ...{ target, deadLetters: null, depth: "listing", committed: { kind: "ignored" }, acceptUncovered: false },
+      acceptLoss: false,
       ...{ findings, losses: new Losses(), progress: newProgress(), runtime: testRuntime() },
     }, new AbortController().signal);
     clearInterval(watch);

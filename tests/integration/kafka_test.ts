@@ -446,7 +446,21 @@ kafkaTest("skips what expired before it was read, loudly", async ({ cluster, rea
   assertEquals(error.fields, { split: "events/0", offset: 2, first: 6, end: 10, goesOnAt: 6, skipped: 4 });
   assertEquals(one.metrics.total("kafka_skipped_records_total"), 4);
   assertEquals(one.batches[0].start, "2");
+  assertEquals(one.batches[0].gap, { reason: "expired", start: "2", next: "6", records: 4 });
   assertEquals(one.turns, ["assigned events/0 from 2"]);
+});
+
+kafkaTest("what a setting leaves out is skipped, behind what was fetched before", async ({ cluster, reader }) => {
+  const [log] = cluster.createTopic("events", 1);
+  for (let i = 0; i < 10; i++) log.values([String(i)]);
+  cluster.group("readers").offsets.set("events/0", { offset: 2n, metadata: null });
+  log.deleteBefore(6);
+  const one = await reader({ outOfRange: "latest" }, { autoCommit: true });
+  await one.until("the gap", () => one.batches.length === 1);
+  assertEquals(one.batches[0].gap, { reason: "skipped", start: "2", next: "10", records: 8 });
+  log.values(["10"]);
+  await one.until("what comes then", () => one.values.length === 1);
+  assertEquals(one.values, ["10"]);
 });
 
 kafkaTest("begins again in a new epoch when the topic was made anew", async ({ cluster, reader }) => {

@@ -1,3 +1,5 @@
+import type { Gap } from "../../src/records/gap.ts";
+import { comparePositions } from "../../src/records/position.ts";
 import { positionText } from "../../src/records/record_batch.ts";
 import type { FromWorker, SealedOutput, ToWorker } from "../../src/pipeline/messages.ts";
 import { batchByteLength, type WorkerPort } from "../../src/pipeline/port.ts";
@@ -17,6 +19,8 @@ export class RowLedger {
   readonly rows: StoredRow[] = [];
   /** How often each value was stored. */
   readonly copies = new Map<string, number>();
+  /** What units said is lost. */
+  readonly gaps: (Gap & { readonly split: string })[] = [];
   readonly #places = new Set<string>();
   readonly #waiting: (() => void)[] = [];
 
@@ -28,6 +32,12 @@ export class RowLedger {
 
   has(split: string, position: string): boolean {
     return this.#places.has(`${split} ${position}`);
+  }
+
+  isLost(split: string, position: string): boolean {
+    return this.gaps.some((gap) =>
+      gap.split === split && comparePositions(gap.start, position) <= 0 && comparePositions(position, gap.next) < 0
+    );
   }
 
   /** Values that were stored more than once. */
@@ -119,6 +129,9 @@ export class LedgerWriter implements UnitWriter {
       for (const { bytes } of pieces) {
         for (const row of JSON.parse(decoder.decode(bytes)) as StoredRow[]) this.#ledger.add(row);
       }
+    }
+    for (const { split, gaps } of unit.ranges) {
+      this.#ledger.gaps.push(...(gaps ?? []).map((gap) => ({ split, ...gap })));
     }
     this.#ledger.wake();
   }

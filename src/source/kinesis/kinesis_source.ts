@@ -243,7 +243,7 @@ export class KinesisSource implements Source {
     if (batch === "end") {
       owned.ended = true;
       this.#ended.add(split);
-      return endBatch(split, held.epoch, reader.delivered);
+      return endBatch({ split, epoch: held.epoch, start: reader.delivered }, { gone: reader.shardGone });
     }
     this.#meter.count(held.key, batch.rowCount, batch.bytes.length);
     return batch;

@@ -71,6 +71,7 @@ const NOTHING: VerifyReport = {
   deadLetterObjects: { objects: 0, byteLength: 0, good: 0 },
   unlisted: { objects: 0, byteLength: 0 },
   totals: { records: 10, rows: 10, deadLetters: 0, dropped: 0 },
+  gone: { expired: 0, skipped: 0, records: 0, unknown: 0 },
   redriven: { records: 0, rows: 0, deadLetters: 0, dropped: 0, ranges: 0 },
   replays: { reports: 0, unusable: 0, uncovered: 0 },
   ...{ splitCount: 0, splits: [], counts: {}, findings: [] },
@@ -89,6 +90,7 @@ function split(name: string, next: string) {
     },
     ...{ records: 5, rows: 1234, deadLetters: 0, dropped: 0, minTimestamp: null, maxTimestamp: null, committed: null },
     beyond: false,
+    gone: { expired: 0, skipped: 0, records: 0, unknown: 0 },
   };
 }
 
@@ -184,7 +186,15 @@ Deno.test("progress is shown on a terminal, and taken away at the end", async ()
 
 /** The report that the help shows, as numbers. */
 function helpReport(): VerifyReport {
-  const none = { gaps: 0, overlaps: 0, dropped: 0, pendingGaps: 0, minTimestamp: null, maxTimestamp: null };
+  const none = {
+    gaps: 0,
+    overlaps: 0,
+    gone: { expired: 0, skipped: 0, records: 0, unknown: 0 },
+    dropped: 0,
+    pendingGaps: 0,
+    minTimestamp: null,
+    maxTimestamp: null,
+  };
   const split = (split: string, next: string, records: number, others: object) => ({
     ...{ ...none, split, covered: [{ start: "0", next }], coveredCount: 1, records, rows: records, deadLetters: 0 },
     ...{ units: 1, committed: "1828895", beyond: false, ...others },
@@ -203,6 +213,7 @@ function helpReport(): VerifyReport {
     unlisted: { objects: 0, byteLength: 0 },
     otherPrefixes: [],
     totals: { records: 51_520, rows: 51_518, deadLetters: 2, dropped: 0 },
+    gone: { expired: 0, skipped: 0, records: 0, unknown: 0 },
     redriven: { ...totals, ranges: 0 },
     replays: { reports: 0, unusable: 0, uncovered: 0 },
     splitCount: 2,

@@ -1,4 +1,6 @@
 import { assert, assertEquals, assertFalse, assertMatch, assertNotEquals } from "@std/assert";
+import type { Gap } from "../../../src/records/gap.ts";
+import { gapBatch } from "../../../src/records/record_batch.ts";
 import { Unit, unitName } from "../../../src/pipeline/unit.ts";
 import { EMPTY_OUTPUT, fakeBatch } from "./fake_port.ts";
 
@@ -40,6 +42,25 @@ Deno.test("Unit collects ranges and puts outputs into the order of their seals",
   assertEquals(unit.heldByteLength, 6);
   unit.trigger = "age";
   assertEquals(unit.toSealed().outputs, outputs);
+});
+
+Deno.test("Unit keeps what is lost of its ranges, up to a bound", () => {
+  const unit = new Unit(1, 0);
+  unit.add(fakeBatch("a/0", 0, { rowCount: 5 }));
+  const gapAt = (start: number, next: number, reason: Gap["reason"] = "expired"): Gap => ({
+    ...{ reason, start: String(start), next: String(next), records: next - start },
+  });
+  for (const gap of [gapAt(5, 8), gapAt(8, 9), gapAt(9, 11, "skipped")]) {
+    unit.add(gapBatch({ split: "a/0", epoch: 1n }, gap));
+  }
+  unit.add(fakeBatch("a/0", 11, { rowCount: 1 }));
+  const [{ gaps, ...rest }] = unit.ranges();
+  assertEquals(rest, range("a/0", "0", "12"));
+  assertEquals(gaps, [gapAt(5, 9), gapAt(9, 11, "skipped")]);
+  for (let i = 12; i < 1000; i += 2) unit.add(gapBatch({ split: "a/0", epoch: 1n }, gapAt(i + 1, i + 2)));
+  const many = unit.ranges()[0].gaps!;
+  assertEquals(many.length, 100);
+  assertEquals([many.at(-1)!.next, many.reduce((sum, { records }) => sum + records!, 0)], ["1000", 6 + 494]);
 });
 
 Deno.test("Unit knows the size that its largest object will have", () => {

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { gzipSync, zstdCompressSync } from "node:zlib";
+import type { Gap } from "../../../src/records/gap.ts";
 import type { SplitId } from "../../../src/records/position.ts";
 import type { Manifest, ManifestDeadLetters, ManifestObject, ManifestRange } from "../../../src/target/manifest.ts";
 import type { ReadableObjectTarget } from "../../../src/target/target.ts";
@@ -18,6 +19,8 @@ const NEVER = new AbortController().signal;
 export interface UnitSpec {
   readonly name: string;
   readonly ranges: readonly (readonly [split: SplitId, start: number, next: number])[];
+  /** What of the first range is lost. */
+  readonly gaps?: readonly Gap[];
   readonly deadLetters?: number;
   readonly compression?: "gzip" | "zstd" | "none";
   /** Key of the data object; made from the name when unset. */
@@ -31,9 +34,11 @@ export class AuditWorld {
   letters: MemoryTarget | null = null;
 
   /** Stores the unit's objects and manifest; the manifest's key. One record a position. */
-  addUnit({ name, ranges, deadLetters = 0, compression = "gzip", key = `p/${name}-0000.ndjson.gz` }: UnitSpec): string {
+  addUnit(
+    { name, ranges, gaps, deadLetters = 0, compression = "gzip", key = `p/${name}-0000.ndjson.gz` }: UnitSpec,
+  ): string {
     const manifestRanges = ranges.map(([split, start, next], i) =>
-      rangeOf(split, start, next, i === 0 ? deadLetters : 0)
+      rangeOf(split, start, next, i === 0 ? { deadLetters, gaps } : {})
     );
     const rows = manifestRanges.reduce((sum, range) => sum + range.rows, 0);
     const manifest: Manifest = {
@@ -71,17 +76,19 @@ export class AuditWorld {
   }
 
   async audit(
-    { depth = "listing", committed = { kind: "ignored" }, acceptUncovered = false, strict = false }: {
-      depth?: Depth;
-      committed?: Committed;
-      acceptUncovered?: boolean;
-      strict?: boolean;
-    } = {},
+    { depth = "listing", committed = { kind: "ignored" }, acceptUncovered = false, acceptLoss = false, strict = false }:
+      {
+        depth?: Depth;
+        committed?: Committed;
+        acceptUncovered?: boolean;
+        acceptLoss?: boolean;
+        strict?: boolean;
+      } = {},
   ): Promise<VerifyReport & { losses: Losses }> {
     const findings = new Findings(), losses = new Losses();
     const target: ReadableObjectTarget = this.target;
     const audited = await audit({
-      ...{ target, deadLetters: this.letters, depth, committed, acceptUncovered, findings, losses },
+      ...{ target, deadLetters: this.letters, depth, committed, acceptUncovered, acceptLoss, findings, losses },
       ...{ progress: newProgress(), runtime: testRuntime() },
     }, NEVER);
     return { ...reportOf(audited, findings, { strict }), losses };
@@ -108,14 +115,20 @@ export class AuditWorld {
 }
 
 /** An hour of arrival for each 100 positions. */
-function rangeOf(split: SplitId, start: number, next: number, deadLetters: number): ManifestRange {
-  const records = next - start;
+function rangeOf(
+  split: SplitId,
+  start: number,
+  next: number,
+  { deadLetters = 0, gaps }: Pick<UnitSpec, "deadLetters" | "gaps"> = {},
+): ManifestRange {
+  const records = (gaps ?? []).reduce((sum, gap) => sum - (Number(gap.next) - Number(gap.start)), next - start);
   const time = (position: number) => new Date(position * 36_000).toISOString();
   return {
     ...{ split, epoch: "1", start: String(start), next: String(next), records, recordBytes: records },
     ...{ rows: records - deadLetters, deadLetters, dropped: {} },
     minTimestamp: records === 0 ? null : time(start),
     maxTimestamp: records === 0 ? null : time(next - 1),
+    ...(gaps && { gaps }),
   };
 }
 

@@ -8,7 +8,16 @@ import { decodeRange, encodeClaim, encodeRange } from "../../../src/verify/sort_
 type Stretch = readonly [start: string, next: string, split?: string];
 
 function sweep(ranges: readonly Stretch[], claims: readonly Stretch[]) {
-  const counts = { records: 0, rows: 0, deadLetters: 0, dropped: 0, minTimestamp: NaN, maxTimestamp: NaN };
+  const counts = {
+    gap: null,
+    counted: true,
+    records: 0,
+    rows: 0,
+    deadLetters: 0,
+    dropped: 0,
+    minTimestamp: NaN,
+    maxTimestamp: NaN,
+  };
   const records = [
     ...ranges.map(([start, next, split = "a/0"]) => encodeRange({ ...counts, split, start, next, manifest: "m" })),
     ...claims.map(([start, next, split = "a/0"], i) => encodeClaim({ split, start, next, report: `r${i}` })),

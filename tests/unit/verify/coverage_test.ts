@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { CoverageSweep, type Reach, type SplitReport } from "../../../src/verify/coverage.ts";
 import { Findings } from "../../../src/verify/findings.ts";
-import { decodeRange, encodeRange, type ListedRange } from "../../../src/verify/sort_records.ts";
+import { decodeRange, encodeRange, type ListedRange, stretchesOf } from "../../../src/verify/sort_records.ts";
 
 function range(
   split: string,
@@ -13,21 +13,22 @@ function range(
 ): ListedRange {
   return {
     ...{ split, start, next, manifest: `m${name || start}`, records: 10, rows: 7, deadLetters: 2, dropped: 1 },
-    ...{ minTimestamp: times[0], maxTimestamp: times[1] },
+    ...{ minTimestamp: times[0], maxTimestamp: times[1], gap: null, counted: true },
   };
 }
 
 function sweep(
   ranges: readonly ListedRange[],
-  { committed = null, acceptUncovered = false }: {
+  { committed = null, acceptUncovered = false, acceptLoss = false }: {
     committed?: ReadonlyMap<string, string> | null;
     acceptUncovered?: boolean;
+    acceptLoss?: boolean;
   } = {},
 ) {
   const findings = new Findings();
   const splits: SplitReport[] = [], reaches: Reach[] = [];
   const coverage = new CoverageSweep({
-    ...{ findings, committed, acceptUncovered },
+    ...{ findings, committed, acceptUncovered, acceptLoss },
     report: (split, reach) => void (splits.push(split), reaches.push(reach)),
   });
   const records = ranges.map((range) => new TextEncoder().encode(encodeRange(range)));
@@ -200,3 +201,70 @@ Deno.test("a split reaches as far as it is covered without a gap", () => {
     assertEquals(sweep(ranges).reaches, [{ split: "a/0", next, end, minTimestamp, maxTimestamp }]);
   }
 });
+
+/** A range that was read but for these gaps: from, to, how many records. */
+function behindGaps(start: string, next: string, gaps: [string, string, number | null][], name = ""): ListedRange[] {
+  const { gap: _, counted: __, manifest, ...read } = range("a/0", start, next, [100, 200], name);
+  const named = gaps.map(([start, next, records]) => ({ reason: "expired", start, next, records } as const));
+  return stretchesOf({ ...read, gaps: named }, manifest);
+}
+
+/** Ranges; what is covered; what is found; expired stretches, records in them, and stretches of nobody knows how many. */
+const LOSSES: Record<string, [ListedRange[], string, string[], [number, number, number]]> = {
+  "in the middle": [behindGaps("0", "30", [["10", "20", 10]]), "0-10 20-30", ["expired 10-20"], [1, 10, 0]],
+  "at the beginning": [behindGaps("0", "30", [["0", "20", 20]]), "20-30", ["expired 0-20"], [1, 20, 0]],
+  "at the end": [behindGaps("0", "30", [["20", "30", 10]]), "0-20", ["expired 20-30"], [1, 10, 0]],
+  "of nobody knows how many": [behindGaps("0", "30", [["5", "6", null]]), "0-5 6-30", ["expired 5-6"], [1, 0, 1]],
+  "of the whole range": [behindGaps("0", "30", [["0", "30", 30]]), "30-30", ["expired 0-30"], [1, 30, 0]],
+  "of several stretches": [
+    behindGaps("0", "30", [["5", "6", 1], ["8", "10", 2]]),
+    "0-5 6-8 10-30",
+    ["expired 5-6", "expired 8-10"],
+    [2, 3, 0],
+  ],
+  "that another range has after all": [
+    [...behindGaps("0", "30", [["10", "20", 10]]), range("a/0", "10", "20")],
+    "0-30",
+    [],
+    [0, 0, 0],
+  ],
+  "that another range has in part": [
+    [...behindGaps("0", "30", [["10", "20", 10]]), range("a/0", "12", "15")],
+    "0-10 12-15 20-30",
+    ["expired 10-12", "expired 15-20"],
+    [2, 0, 2],
+  ],
+  "that is told twice": [
+    [...behindGaps("0", "20", [["10", "20", 10]]), ...behindGaps("10", "30", [["10", "20", 10]], "again")],
+    "0-10 20-30",
+    ["expired 10-20"],
+    [1, 10, 0],
+  ],
+  "beside what is in no manifest": [
+    [...behindGaps("0", "20", [["10", "20", 10]]), range("a/0", "25", "30")],
+    "0-10 25-30",
+    ["expired 10-20", "pending-gap 20-25"],
+    [1, 10, 0],
+  ],
+  "that reaches beyond its range": [behindGaps("0", "10", [["10", "20", null]]), "0-10", ["expired 10-20"], [1, 0, 1]],
+};
+
+for (const [title, [ranges, covered, expected, [expired, records, unknown]]] of Object.entries(LOSSES)) {
+  Deno.test(`coverage of a loss ${title}`, () => {
+    const committed = new Map([["a/0", "10"]]);
+    const { splits: [split], findings, reaches: [reach] } = sweep(ranges, { committed });
+    assertEquals(split.covered.map(({ start, next }) => `${start}-${next}`).join(" "), covered);
+    assertEquals(findings.map(({ kind, start, next }) => `${kind} ${start}-${next}`).sort(), expected);
+    assertEquals(split.gone, { expired, skipped: 0, records, unknown });
+    assertEquals(split.units, new Set(ranges.map(({ manifest }) => manifest)).size);
+    assertEquals(reach.next, expected.length === 0 ? reach.end : expected[0].match(/\d+/)![0], "holds hours back");
+    const accepted = sweep(ranges, { committed, acceptLoss: true });
+    const found = accepted.findings.map(({ kind }) => kind);
+    assertEquals(
+      found.filter((kind) => kind !== "pending-gap").every((kind) => kind === "accepted-loss"),
+      true,
+      found.join(),
+    );
+    if (!found.includes("pending-gap")) assertEquals(accepted.reaches[0].next, accepted.reaches[0].end);
+  });
+}

@@ -13,6 +13,7 @@ function range(records: number, minTimestamp: number, maxTimestamp: number): Aud
     dropped: 0,
     minTimestamp,
     maxTimestamp,
+    gaps: [],
   };
 }
 

@@ -1,4 +1,5 @@
 import { assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
+import type { Gap } from "../../../src/records/gap.ts";
 import { ManifestError, parseManifest } from "../../../src/verify/parse_manifest.ts";
 
 const RANGE = {
@@ -17,7 +18,7 @@ Deno.test("parseManifest() reads what an audit needs", () => {
   assertEquals(parse(MANIFEST), {
     ranges: [{
       ...{ split: "a/0", start: "0", next: "10", records: 10, rows: 7, deadLetters: 2, dropped: 1 },
-      ...{ minTimestamp: Date.UTC(2026, 10, 1), maxTimestamp: NaN },
+      ...{ minTimestamp: Date.UTC(2026, 10, 1), maxTimestamp: NaN, gaps: [] },
     }],
     objects: [{ key: "p/u.gz", byteLength: 5, rawByteLength: 9, sha256: "ab".repeat(32), rows: 7 }],
     deadLetters: {
@@ -27,6 +28,8 @@ Deno.test("parseManifest() reads what an audit needs", () => {
   });
   const { minTimestamp: _, maxTimestamp: __, ...older } = RANGE;
   assertEquals(parse({ ...MANIFEST, ranges: [older] }).ranges[0].minTimestamp, NaN, "of an earlier collector");
+  const gaps: Gap[] = [{ reason: "expired", start: "0", next: "3", records: null }];
+  assertEquals(parse({ ...MANIFEST, ranges: [{ ...RANGE, gaps }] }).ranges[0].gaps, gaps);
   assertEquals(parse({ ...MANIFEST, later: "fields", ranges: [{ ...RANGE, more: 1 }] }).contradiction, null);
 });
 
@@ -47,6 +50,9 @@ Deno.test("parseManifest() says what is wrong with a manifest", () => {
     [{ ...MANIFEST, objects: {} }, "objects isn't a list"],
     [{ ...MANIFEST, deadLetters: undefined }, "deadLetters isn't an object"],
     [range({ split: "" }), "split isn't a text"],
+    [range({ gaps: [{ reason: "tired", start: "0", next: "1", records: 1 }] }), "a gap has no reason"],
+    [range({ gaps: [{ reason: "expired", start: "2", next: "1", records: 1 }] }), "a range ends before it begins"],
+    [range({ gaps: [{ reason: "expired", start: "0", next: "1" }] }), "records isn't a count"],
     [range({ split: "a\0/0" }), "split isn't a text"],
     [range({ start: 0 }), "start isn't a position"],
     [range({ start: "-1" }), "start isn't a position"],

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import type { Gap } from "../../../src/records/gap.ts";
 import { RetriableError } from "../../../src/runtime/errors.ts";
 import type { Depth } from "../../../src/verify/contents.ts";
 import type { VerifyReport } from "../../../src/verify/report.ts";
@@ -147,6 +148,23 @@ Deno.test("an audit finds committed positions beyond the manifests, and splits i
   assertEquals(beyond.splits[0].split, "a/0", "splits with something wrong come first");
   const accepted = await world().audit({ committed: committed(["c/0", "1"]), acceptUncovered: true });
   assertEquals(accepted.outcome, "ok");
+});
+
+Deno.test("an audit finds what a manifest says is lost, unless that is accepted", async () => {
+  const lossy = world();
+  const gaps: Gap[] = [{ reason: "expired", start: "300", next: "310", records: 10 }, {
+    ...{ reason: "skipped", start: "310", next: "320", records: null },
+  }];
+  lossy.addUnit({ name: "u3", ranges: [["a/0", 250, 400]], gaps });
+  const report = await lossy.audit({ depth: "deep" });
+  assertEquals(kinds(report), ["expired a/0", "skipped a/0"]);
+  assertEquals([report.outcome, report.gone], ["incomplete", { expired: 1, skipped: 1, records: 10, unknown: 1 }]);
+  assertStringIncludes(report.findings[0].message, "a/0 from 300 to 310: up to 10 records, ");
+  const accepted = await lossy.audit({ acceptLoss: true, strict: true });
+  assertEquals([accepted.outcome, kinds(accepted)], ["ok", ["accepted-loss a/0", "accepted-loss a/0"]]);
+  lossy.addUnit({ name: "u4", ranges: [["a/0", 300, 320]] });
+  const healed = await lossy.audit({ strict: true });
+  assertEquals([healed.outcome, kinds(healed)], ["ok", []], "another unit has it after all");
 });
 
 Deno.test("an audit that could not look at everything proves nothing", async () => {

@@ -1,3 +1,4 @@
+import type { GapReason } from "../../../records/gap.ts";
 import { type Epoch, type SplitId, splitParent, splitPart } from "../../../records/position.ts";
 import type { TopicPartition } from "../protocol/topic_partition.ts";
 import type { ChunkReader } from "../records/chunk_reader.ts";
@@ -44,8 +45,10 @@ export class Partition implements TopicPartition {
   preferredUntilMs = 0;
   /** Offset of a batch that couldn't be read; the second time in a row is final. */
   corruptAt = -1;
-  /** Records from here to this offset are gone: they are skipped before anything else. -1 for none. */
+  /** Behind what is buffered the position moves to this offset: nothing is fetched before that. -1 for no move. */
   skipTo = -1;
+  /** Why there are no records up to there; null when there never were any. */
+  skipReason: GapReason | null = null;
   /** The furthest offset that was to be committed in this epoch. */
   committed: number;
   /** The end of the partition as last heard of, for the lag. */
@@ -81,6 +84,7 @@ export class Partition implements TopicPartition {
     for (const { reader } of this.chunks.splice(0)) reader.release();
     this.bufferedByteLength = 0;
     this.fetchOffset = this.position;
+    this.skipTo = -1; // whether that is still so shows with the next fetch
   }
 
   get hasRecords(): boolean {

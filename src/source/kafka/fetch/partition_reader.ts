@@ -1,6 +1,6 @@
 import { FatalError } from "../../../runtime/errors.ts";
 import type { Runtime } from "../../../runtime/runtime.ts";
-import type { PollLimit, RecordBatch } from "../../../records/record_batch.ts";
+import { emptyBatch, gapBatch, type PollLimit, type RecordBatch } from "../../../records/record_batch.ts";
 import type { SourceContext } from "../../source.ts";
 import type { Chunk, Partition } from "./partition.ts";
 import { BatchBuilder } from "../records/batch_builder.ts";
@@ -39,13 +39,19 @@ export class PartitionReader {
       maxRecordByteLength,
     });
     const [chunk] = partition.chunks;
-    if (partition.skipTo >= 0) {
-      partition.position = partition.skipTo;
-      partition.skipTo = -1;
-      partition.rewind();
-    } else if (chunk !== undefined) this.#readChunk(partition, chunk, builder);
+    if (chunk !== undefined) this.#readChunk(partition, chunk, builder);
+    else if (partition.skipTo >= 0) return this.#skip(partition);
     if (partition.position === start) return null;
     return builder.finish(partition.split, partition.epoch, start, partition.position);
+  }
+
+  #skip(partition: Partition): RecordBatch {
+    const { split, position, skipTo, skipReason } = partition;
+    partition.position = skipTo;
+    partition.rewind();
+    const start = String(position), next = String(skipTo);
+    if (skipReason === null) return { ...emptyBatch(split, start, next), epoch: partition.epoch };
+    return gapBatch(partition, { reason: skipReason, start, next, records: skipTo - position });
   }
 
   #readChunk(partition: Partition, { reader, next }: Chunk, builder: BatchBuilder): void {

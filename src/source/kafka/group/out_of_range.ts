@@ -1,3 +1,4 @@
+import type { GapReason } from "../../../records/gap.ts";
 import { FatalError } from "../../../runtime/errors.ts";
 import type { Runtime } from "../../../runtime/runtime.ts";
 import type { Partition } from "../fetch/partition.ts";
@@ -19,12 +20,12 @@ export class OutOfRange {
   }
 
   /**
-   * Where reading goes on; says loudly what is left out. Lower than the offset when the log ends before it, the offset
+   * Where reading goes on, and why nothing before that is read; says loudly what is left out. Lower than the offset when the log ends before it, the offset
    * itself when the log has it: whoever refused it may have been the leader of an earlier time.
    *
    * @throws FatalError when the policy is to stop; RetriableError.
    */
-  async decide(partition: Partition, signal: AbortSignal): Promise<number> {
+  async decide(partition: Partition, signal: AbortSignal): Promise<{ to: number; reason: GapReason }> {
     const { split, fetchOffset } = partition;
     await this.#parts.topics.refresh(signal); // the leader of now has the last word
     const { first, end } = await logRange(this.#parts, partition, signal);
@@ -33,7 +34,7 @@ export class OutOfRange {
       const fields = { split, offset: fetchOffset, first, end };
       this.#runtime.log.warn("offset was out of range, and is in the log now: going on with it", fields);
       await this.#runtime.clock.sleep(AGAIN_AFTER_MS, signal);
-      return fetchOffset;
+      return { to: fetchOffset, reason: "expired" };
     }
     if (this.#policy === "fail") {
       throw new FatalError(
@@ -49,6 +50,6 @@ export class OutOfRange {
         : "the log ends before the committed offset: the topic was made anew, or lost its end",
       { split, offset: fetchOffset, first, end, goesOnAt: to, skipped },
     );
-    return to;
+    return { to, reason: to === first ? "expired" : "skipped" };
   }
 }

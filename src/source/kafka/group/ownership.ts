@@ -134,12 +134,13 @@ export class Ownership implements GroupListener {
     const { signal, outOfRange, retry } = this.#parts;
     partition.retryAtMs = Infinity; // nothing more is fetched until we know where
     try {
-      const to = await retry("kafka offsets", () => outOfRange.decide(partition, signal), signal);
+      const { to, reason } = await retry("kafka offsets", () => outOfRange.decide(partition, signal), signal);
       if (!this.#stays(partition)) return;
       if (to < partition.fetchOffset) return await this.#startOver(partition, to);
-      // What is buffered comes first: it is still good.
-      if (to > partition.fetchOffset && partition.chunks.length === 0) partition.skipTo = to;
-      partition.fetchOffset = to;
+      if (to > partition.fetchOffset) {
+        partition.skipTo = to;
+        partition.skipReason = reason;
+      }
       partition.retryAtMs = 0;
       this.#parts.fetcher().pump();
       this.#parts.changed();

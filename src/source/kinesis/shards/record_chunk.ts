@@ -1,5 +1,12 @@
 /** What one read of a shard gave, as rows in plain arrays, waiting to become batches. */
-import type { BytesColumn, PollLimit, RecordBatch } from "../../../records/record_batch.ts";
+import {
+  type BytesColumn,
+  emptyBatch,
+  gapBatch,
+  type PollLimit,
+  type RecordBatch,
+} from "../../../records/record_batch.ts";
+import type { Gap } from "../../../records/gap.ts";
 import type { Epoch, Position, SplitId } from "../../../records/position.ts";
 import { readAggregate } from "./aggregate.ts";
 import { compareDecimals, END_POSITION, recordAt } from "../leases/checkpoint.ts";
@@ -11,6 +18,8 @@ export interface ChunkOptions {
   readonly maxRecordByteLength: number;
   /** Rows before this place are left out. */
   readonly from: Position;
+  /** Whether records between that place and the first one here may have left the stream. */
+  readonly behindGap?: boolean;
 }
 
 const encoder = new TextEncoder();
@@ -30,6 +39,7 @@ export class RecordChunk {
   /** Where the rows end; the same as before when there are no records. */
   readonly #next: Position | undefined;
   #row = 0;
+  #behindGap: boolean;
   /** Bytes of all values. */
   readonly byteLength: number;
   /** Aggregates, and user records in them, that can't be read. */
@@ -38,8 +48,9 @@ export class RecordChunk {
   /** How many user records the last record has (1 when plain). */
   readonly lastRowCount: number = 1;
 
-  constructor(records: readonly StreamRecord[], { wantsKeys, maxRecordByteLength, from }: ChunkOptions) {
+  constructor(records: readonly StreamRecord[], { wantsKeys, maxRecordByteLength, from, behindGap }: ChunkOptions) {
     this.#records = records;
+    this.#behindGap = behindGap ?? false;
     this.#wantsKeys = wantsKeys;
     let byteLength = 0, broken = 0;
     const place = recordAt(from);
@@ -94,6 +105,8 @@ export class RecordChunk {
 
   /** The next rows, within the limit, from `start` on. Call while rows are left, or once when there never were any. */
   take(place: { split: SplitId; epoch: Epoch; start: Position }, { maxBytes, maxRows }: PollLimit): RecordBatch {
+    const behindGap = this.#behindGap;
+    this.#behindGap = false;
     const first = this.#row;
     let last = first, byteLength = 0;
     for (; last < this.#starts.length && last - first < maxRows; last++) {
@@ -122,7 +135,13 @@ export class RecordChunk {
       positions: this.#positions(first, last),
       keys: this.#wantsKeys ? this.#keys(first, last) : null,
       headers: null,
+      // No checkpoint can stand between the gap and the first record.
+      ...(behindGap && { gap: this.#gapBefore(place.start) }),
     };
+  }
+
+  #gapBefore(start: Position): Gap {
+    return { reason: "expired", start, next: `${this.#records[0].sequence}:0`, records: null };
   }
 
   #add(record: number, sub: number, start: number, end: number): void {
@@ -174,21 +193,14 @@ export class RecordChunk {
   }
 }
 
-/** The empty batch that brings a shard to its end. */
-export function endBatch(split: SplitId, epoch: Epoch, start: Position): RecordBatch {
-  return {
-    split,
-    epoch,
-    start,
-    next: END_POSITION,
-    rowCount: 0,
-    bytes: new Uint8Array(0),
-    offsets: new Uint32Array(1),
-    timestamps: new Float64Array(0),
-    positions: { bytes: new Uint8Array(0), offsets: new Uint32Array(1), nulls: null },
-    keys: null,
-    headers: null,
-  };
+/** The empty batch that brings a shard to its end; when that has left the stream before it was read, a gap. */
+export function endBatch(
+  place: { split: SplitId; epoch: Epoch; start: Position },
+  { gone }: { gone: boolean },
+): RecordBatch {
+  const { split, epoch, start } = place;
+  if (gone) return gapBatch(place, { reason: "expired", start, next: END_POSITION, records: null });
+  return { ...emptyBatch(split, start, END_POSITION), epoch };
 }
 
 function digitCount(value: number): number {

@@ -45,8 +45,13 @@ export class ShardPages {
 
   #skipped({ records }: RecordsPage): boolean {
     const begun = this.#begun;
-    if (records.length === 0) return false;
-    this.#begun = undefined;
-    return begun?.type === "AT_SEQUENCE_NUMBER" && compareDecimals(records[0].sequence, begun.sequence) > 0;
+    if (records.length > 0) this.#begun = undefined;
+    return begun !== undefined && isBehindGap(begun, records);
   }
+}
+
+/** Whether the record that was to come first has left the stream, maybe with others after it. */
+export function isBehindGap(begun: IteratorPlace, records: RecordsPage["records"]): boolean {
+  return begun.type === "AT_SEQUENCE_NUMBER" && records.length > 0 &&
+    compareDecimals(records[0].sequence, begun.sequence) > 0;
 }

@@ -23,7 +23,7 @@ import {
 import { PageSize } from "./page_size.ts";
 import { ReadFailures } from "./read_failures.ts";
 import { RecordChunk } from "./record_chunk.ts";
-import { ShardPages } from "./shard_pages.ts";
+import { isBehindGap, ShardPages } from "./shard_pages.ts";
 import { pushedPages } from "./subscription.ts";
 import type { TimeBound } from "./time_bound.ts";
 import { WaitingChunks } from "./waiting_chunks.ts";
@@ -79,6 +79,7 @@ export const SHARD_LIMITS = { minIntervalMs: 200, bytesPerSecond: 2 << 20 } as c
 /** A page's part before the bound, and whether that is reached. */
 interface BoundedPage extends RecordsPage {
   readonly reached: boolean;
+  readonly skipped: boolean;
 }
 
 export class ShardReader {
@@ -101,6 +102,8 @@ export class ShardReader {
   failure: unknown = undefined;
   /** How far behind the newest record the last read was, ms. */
   behindLatestMs = 0;
+  /** Whether the shard left the stream before it was read to its end. */
+  shardGone = false;
   /** How often records had left the stream before they were read. */
   skips = 0;
 
@@ -196,8 +199,12 @@ export class ShardReader {
       const place: IteratorPlace = this.#continuation === undefined
         ? this.#place()
         : { type: "AFTER_SEQUENCE_NUMBER", sequence: this.#continuation };
+      let began = false;
       for await (const page of pushedPages({ api, shard: this.held.key, place, clock, signal })) {
-        const chunk = this.#chunkOf(page);
+        const skipped = !began && isBehindGap(place, page.records);
+        if (skipped) this.#noteSkip(page.records[0].arrivalMs);
+        began ||= page.records.length > 0;
+        const chunk = this.#chunkOf({ ...page, skipped });
         const release = await budget.acquire(chunk.byteLength, signal);
         const kept = this.#keep(chunk, release);
         if (!kept) release();
@@ -230,9 +237,18 @@ export class ShardReader {
     return { type: "AT_TIMESTAMP", timestampMs: startTimestampMs };
   }
 
-  #chunkOf({ records, behindLatestMs }: Pick<RecordsPage, "records" | "behindLatestMs">): RecordChunk {
+  #chunkOf(
+    { records, behindLatestMs, skipped = false }: Pick<RecordsPage, "records" | "behindLatestMs"> & {
+      skipped?: boolean;
+    },
+  ): RecordChunk {
     const { wantsKeys, maxRecordByteLength, runtime: { metrics } } = this.#options;
-    const chunk = new RecordChunk(records, { wantsKeys, maxRecordByteLength, from: this.#fetched });
+    const chunk = new RecordChunk(records, {
+      wantsKeys,
+      maxRecordByteLength,
+      from: this.#fetched,
+      behindGap: skipped && records.length > 0,
+    });
     this.#failures.succeeded();
     this.behindLatestMs = behindLatestMs;
     this.held.noteRead(chunk.byteLength);
@@ -270,8 +286,9 @@ export class ShardReader {
     signal.throwIfAborted();
     if (error instanceof ShardGoneError) {
       const { log } = this.#options.runtime;
-      log.warn("the shard has left the stream, and what was not read of it", { split: this.split }, error);
+      log.error("the shard has left the stream, and what was not read of it", { split: this.split }, error);
       this.skips++;
+      this.shardGone = true;
       this.#atEnd = true;
       return 0;
     }

@@ -1,8 +1,9 @@
 import { assertEquals } from "@std/assert";
+import type { Gap } from "../../../../src/records/gap.ts";
 import { ByteBudget } from "../../../../src/runtime/byte_budget.ts";
 import { RetriableError } from "../../../../src/runtime/errors.ts";
 import { Metrics } from "../../../../src/runtime/metrics.ts";
-import { positionAfter } from "../../../../src/source/kinesis/leases/checkpoint.ts";
+import { END_POSITION, positionAfter } from "../../../../src/source/kinesis/leases/checkpoint.ts";
 import { HeldLease } from "../../../../src/source/kinesis/leases/held_lease.ts";
 import {
   ExpiredIteratorError,
@@ -15,6 +16,7 @@ import {
 } from "../../../../src/source/kinesis/aws/kinesis_api.ts";
 import { parseLease } from "../../../../src/source/kinesis/leases/lease.ts";
 import { LeaseTable } from "../../../../src/source/kinesis/leases/lease_table.ts";
+import { endBatch } from "../../../../src/source/kinesis/shards/record_chunk.ts";
 import { SHARD_LIMITS, ShardReader } from "../../../../src/source/kinesis/shards/shard_reader.ts";
 import { SimClock, SimTime, turn } from "../../../sim/sim_clock.ts";
 import { SimLeaseStore, SimTable } from "../../../sim/sim_lease_store.ts";
@@ -48,6 +50,8 @@ class World {
   readonly held: HeldLease;
   readonly running: Promise<void>;
   readonly metrics = new Metrics();
+  /** What batches said is lost. */
+  readonly gaps: Gap[] = [];
 
   constructor({ reads = [], pushes = [], checkpoint = "TRIM_HORIZON" }: Script) {
     const clock = new SimClock(this.time, new AbortController().signal, { skewMs: 0, drift: 1 });
@@ -124,6 +128,7 @@ class World {
 
   #take(): string {
     const batch = this.reader.take(LIMIT);
+    if (batch !== "end" && batch.gap !== undefined) this.gaps.push(batch.gap);
     return batch === "end" ? "end" : batch.next;
   }
 
@@ -209,8 +214,16 @@ Deno.test("a reader says when the record of its checkpoint has left the stream",
     const world = new World({ reads: pages, checkpoint: "7" });
     await world.until(5000);
     assertEquals([world.reader.skips, world.metrics.total("collector_kinesis_skips_total")], [skips, skips]);
+    const first = sequences[0] ?? 20;
+    const gap = { reason: "expired", start: "7:1", next: `${first}:0`, records: null } as const;
+    assertEquals(world.gaps, skips === 0 ? [] : [gap]);
     await world.stop();
   }
+  const pushed = [{ records: records(9), continuation: "9", behindLatestMs: 0 }];
+  const world = new World({ checkpoint: "7", pushes: [pushed, new RetriableError("not now")] });
+  await world.until(5000);
+  assertEquals(world.gaps, [{ reason: "expired", start: "7:1", next: "9:0", records: null }], "pushed");
+  await world.stop();
 });
 
 Deno.test("a reader that is far behind goes on at once after a page without records", async () => {
@@ -245,6 +258,9 @@ Deno.test("a reader ends a shard that has left the stream", async () => {
   const world = new World({ reads: [page(records(1)), new ShardGoneError("gone")] });
   assertEquals(await world.until(5000), ["1:1", "end"]);
   await world.running;
+  const place = { split: "s/x", epoch: 1n, start: world.reader.delivered };
+  const gap = { reason: "expired", start: "1:1", next: END_POSITION, records: null } as const;
+  assertEquals(endBatch(place, { gone: world.reader.shardGone }).gap, gap);
 });
 
 Deno.test("a reader stops, and says so, when something can't be mended", async () => {
