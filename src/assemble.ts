@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import { Collector, type CollectorLimits } from "./loop/collector.ts";
 import { compressionLevelOf, fileExtensionOf } from "./encode/options.ts";
+import { keptByteLengthOf } from "./decode/options.ts";
 import { limitsOf, threadsOf, withMaxAge, workersOf } from "./loop/limits.ts";
 import { limitsOfPart, type Loop, together } from "./loop/loops.ts";
 import { InlinePort } from "./pipeline/inline_port.ts";
@@ -69,7 +70,7 @@ export function sourceContextOf(config: Config, runtime: Runtime): SourceContext
   return {
     runtime,
     wants: { keys: wanted.has("key") || needsKeys(decode), headers: wanted.has("headers") },
-    maxRecordByteLength: decode.maxRecordByteLength,
+    maxRecordByteLength: keptByteLengthOf(decode),
     target: targetFactsOf(config, runtime),
   };
 }

@@ -43,11 +43,15 @@ export interface DeadLetterLine {
   /** As in RecordBatch; absent when the record says itself what it is. */
   readonly writerSchema?: string;
   readonly blockCodec?: string;
+  /** Of the record, where its size is why it is here. */
+  readonly byteLength?: number;
+  /** Only ever true: the payload is the record's beginning. */
+  readonly cut?: true;
   /** Only ever false; see DeadLetter. */
   readonly redrivable?: false;
   /** Base64; null when there is none, or nobody asked for it. */
   readonly key: string | null;
-  /** The record as it came, base64. */
+  /** The record as it came, base64; its beginning when it is cut. */
   readonly payload: string;
 }
 
@@ -66,11 +70,12 @@ export class DeadLetterWriter {
     this.#account = account;
   }
 
-  add({ batch, index, code, message, table, redrivable }: DeadLetter): void {
+  add({ batch, index, code, message, table, redrivable: wished }: DeadLetter): void {
     const out = this.#out;
     const before = out.bytes.length;
     const timestamp = batch.timestamps[index];
     const { keys, headers, writerSchema, blockCodec } = batch;
+    const byteLength = batch.cutRows?.get(index), redrivable = wished && byteLength === undefined;
     const head: Omit<DeadLetterLine, "headers" | "key" | "payload"> = {
       split: originOf(batch),
       position: positionText(batch, index),
@@ -81,6 +86,8 @@ export class DeadLetterWriter {
       message,
       ...(writerSchema === undefined ? {} : { writerSchema }),
       ...(blockCodec === undefined ? {} : { blockCodec }),
+      ...(code === "too-large" && { byteLength: batch.offsets[index + 1] - batch.offsets[index] }),
+      ...(byteLength !== undefined && { byteLength, cut: true }),
       ...(redrivable ? {} : { redrivable }),
     };
     out.text(JSON.stringify(head).slice(0, -1));

@@ -50,7 +50,7 @@ export const decodeOptions = {
     default: "10MB",
     min: 1,
     max: 512 * 1024 ** 2,
-    doc: "A record with more bytes becomes a dead letter.",
+    doc: "A record with more bytes becomes a dead letter (see dead-letter.max-record-size).",
   }),
   metadataColumns: option.listOf("source.metadata-columns", METADATA_COLUMNS, {
     whenUnset: "none",
@@ -105,7 +105,20 @@ export const decodeOptions = {
       "beside the data. fail: the process ends with an error, and nothing from that record on is committed. drop: it is " +
       "counted and left out.",
   }),
+  maxLetterByteLength: option.size("dead-letter.max-record-size", {
+    default: "20MB",
+    min: 1,
+    max: 512 * 1024 ** 2,
+    doc:
+      "A record with more than source.max-record-size is kept whole in its dead letter up to this many bytes; of a " +
+      "larger one, only its beginning is kept: it is marked as cut, and no redrive tries it.",
+  }),
 };
 
 /** The typed values of `decodeOptions`. */
 export type DecodeConfig = ConfigOf<typeof decodeOptions>;
+
+/** Bytes of a record's value that a source must keep: what becomes a row, and what becomes a dead letter. */
+export function keptByteLengthOf({ maxRecordByteLength, maxLetterByteLength, deadLetterPolicy }: DecodeConfig): number {
+  return deadLetterPolicy === "store" ? Math.max(maxRecordByteLength, maxLetterByteLength) : maxRecordByteLength;
+}

@@ -191,8 +191,7 @@ export class StreamBuffer {
       if (start === end && batch.writerSchema === undefined) { // a container's record may take no bytes
         drop(this.#countsOf(split), "empty");
       } else if (end - start > this.#config.maxRecordByteLength && batch.blockCodec === undefined) {
-        const limit = this.#config.maxRecordByteLength;
-        this.#reject(batch, index, { code: "too-large", reason: `the record has more than ${limit} bytes` });
+        this.#reject(batch, index, { code: "too-large", reason: this.#tooLargeReason(batch, index) });
       } else {
         const inner = this.#decoder.unpack?.(start, end, index) ?? null;
         if (inner !== null) this.#appendInner(batch, index, inner);
@@ -268,6 +267,14 @@ export class StreamBuffer {
     const reason = `the table would have more columns than columns.max-count=${table.maxColumns} allows`;
     this.#reject(batch, index, { code: "too-many-columns", reason });
     return true;
+  }
+
+  #tooLargeReason({ offsets, cutRows }: RecordBatch, index: number): string {
+    const reason = `the record has more than ${this.#config.maxRecordByteLength} bytes`;
+    const byteLength = cutRows?.get(index);
+    if (byteLength === undefined || this.#config.deadLetterPolicy !== "store") return reason;
+    const kept = offsets[index + 1] - offsets[index];
+    return `${reason}; only ${kept} of its ${byteLength} bytes are kept (dead-letter.max-record-size)`;
   }
 
   #reject(

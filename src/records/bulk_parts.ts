@@ -72,9 +72,11 @@ export async function* bulkParts(
 /** Rows [from, to) as a batch of their own. */
 function rowsOf(batch: RecordBatch, from: number, to: number): RecordBatch {
   const { bytes, offsets } = sliceBytes({ bytes: batch.bytes, offsets: batch.offsets, nulls: null }, from, to);
-  const { positions, keys, headers, gap, ...rest } = batch;
+  const { positions, keys, headers, gap, cutRows = [], ...rest } = batch;
+  const cut = [...cutRows].flatMap(([row, length]) => row < from || row >= to ? [] : [[row - from, length] as const]);
   return {
     ...rest,
+    ...(cut.length > 0 && { cutRows: new Map(cut) }),
     ...(from === 0 && gap && { gap }),
     start: from === 0 ? batch.start : positionOf(batch, from),
     next: to === batch.rowCount ? batch.next : positionOf(batch, to),

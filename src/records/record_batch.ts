@@ -48,6 +48,8 @@ export interface RecordBatch {
   readonly blockCodec?: string;
   /** Files that records of the batch name (the original's bulk files); absent when there are none. */
   readonly files?: readonly RecordFile[];
+  /** How many bytes the values had of which only the beginning is here, by row; absent mostly. */
+  readonly cutRows?: ReadonlyMap<number, number>;
   /** The split that the records were first read from, where that is another: they are dead letters that get another try. */
   readonly origin?: SplitId;
   /** From a source with `cutsUnits`: what ends with this batch. */

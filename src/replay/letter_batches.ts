@@ -24,8 +24,10 @@ export function parseLetter(line: string): DeadLetterLine | null {
   } catch {
     return null; // cut off where the record was too large
   }
-  const { split, position, payload, redrivable } = letter;
-  const usable = [split, position, payload].every((field) => typeof field === "string") && redrivable !== false;
+  const { split, position, payload, redrivable, code, byteLength } = letter;
+  // Of records that were too large, collectors that didn't say their length kept half.
+  const isWhole = redrivable !== false && (code !== "too-large" || byteLength !== undefined);
+  const usable = isWhole && [split, position, payload].every((field) => typeof field === "string");
   return usable ? letter as DeadLetterLine : null;
 }
 

@@ -91,7 +91,10 @@ export interface SourceContext {
   readonly runtime: Runtime;
   /** Whether anybody will look at `keys` and `headers` of a batch. */
   readonly wants: { readonly keys: boolean; readonly headers: boolean };
-  /** A record's value may have at most this many bytes; a source may cut the rest off (row length maxRecordByteLength + 1). */
+  /**
+   * More bytes of a record's value nobody needs: a source may cut longer ones off at one byte more, and says how long they were
+   * (`RecordBatch.cutRows`).
+   */
   readonly maxRecordByteLength: number;
   /** Where rows go; absent when nothing is written. */
   readonly target?: TargetFacts;

@@ -16,10 +16,11 @@ import { contentEnd, type Lines, oneLine, squeezeLines } from "./lines.ts";
 import type { RecordBuffer } from "./record_buffer.ts";
 import { findNewlines, IndexList } from "./newline_scan.ts";
 
-/** A line that got too long: where it starts, its first bytes, and the offset after its end (null until seen). */
+/** A line that got too long: where it starts, its first bytes, how many it has so far, and the offset after its end (null until seen). */
 interface LongLine {
   readonly position: number;
   readonly bytes: Uint8Array<ArrayBuffer>;
+  byteLength: number;
   next: number | null;
 }
 
@@ -70,7 +71,7 @@ export class LineBuffer implements RecordBuffer {
       if (this.#long.next === null) this.#dropLongLine(this.#long);
     } else if (this.#lineFeeds.length === 0 && this.#tail - this.#head > this.#maxLineByteLength + 1) {
       // One byte more than a record may have, and one for a carriage return that may belong to the line end.
-      this.#long = { position: this.#position, bytes: this.#prefix(), next: null };
+      this.#long = { position: this.#position, bytes: this.#prefix(), byteLength: 0, next: null };
       this.#dropLongLine(this.#long);
     }
   }
@@ -134,9 +135,10 @@ export class LineBuffer implements RecordBuffer {
   /** The first line, as `bytes` (its own, maybe cut); what it covers ends before index `end`. */
   #takeOne(bytes: Uint8Array<ArrayBuffer>, end: number): Lines {
     const position = this.#position, start = this.#delivered;
+    const byteLength = (this.#lineFeeds.length > 0 ? contentEnd(this.#bytes, this.#head, end - 1) : end) - this.#head;
     this.#consumeTo(end, Math.min(1, this.#lineFeeds.length));
     this.#delivered = this.#position;
-    return oneLine({ start, next: this.#delivered, position }, bytes);
+    return oneLine({ start, next: this.#delivered, position }, bytes, byteLength);
   }
 
   #takeLong(long: LongLine, final: boolean): Lines | null {
@@ -144,13 +146,15 @@ export class LineBuffer implements RecordBuffer {
     const start = this.#delivered;
     this.#delivered = long.next ?? this.#position;
     this.#long = null;
-    return oneLine({ start, next: this.#delivered, position: long.position }, long.bytes);
+    return oneLine({ start, next: this.#delivered, position: long.position }, long.bytes, long.byteLength);
   }
 
   /** Drops what has come of a line that is too long; when its end is there, it may be taken. */
   #dropLongLine(long: LongLine): void {
-    if (this.#lineFeeds.length === 0) return this.#consumeTo(this.#tail, 0);
-    this.#consumeTo(this.#lineFeeds.values[0] + 1, 1);
+    const lineFeed = this.#lineFeeds.length === 0 ? null : this.#lineFeeds.values[0];
+    long.byteLength += (lineFeed === null ? this.#tail : contentEnd(this.#bytes, this.#head, lineFeed)) - this.#head;
+    if (lineFeed === null) return this.#consumeTo(this.#tail, 0);
+    this.#consumeTo(lineFeed + 1, 1);
     long.next = this.#position;
   }
 

@@ -10,6 +10,8 @@ export interface Lines {
   readonly offsets: Uint32Array<ArrayBuffer>;
   /** Stream offset of each line's first byte. Length rowCount. */
   readonly positions: BigInt64Array<ArrayBuffer>;
+  /** How many bytes the line has, where it is a single one of which only the beginning is here. */
+  readonly cutLength?: number;
 }
 
 const CR = 13;
@@ -49,10 +51,11 @@ export function squeezeLines(
   return { rowCount, bytes: bytes.subarray(head, to), offsets, positions };
 }
 
-/** A single line. `range` is what it covers in the stream, line end and all. */
+/** A single line of `byteLength` bytes. `range` is what it covers in the stream, line end and all. */
 export function oneLine(
   range: { start: number; next: number; position: number },
   bytes: Uint8Array<ArrayBuffer>,
+  byteLength = bytes.length,
 ): Lines {
   return {
     start: range.start,
@@ -61,5 +64,6 @@ export function oneLine(
     bytes,
     offsets: Uint32Array.of(0, bytes.length),
     positions: BigInt64Array.of(BigInt(range.position)),
+    ...(byteLength > bytes.length && { cutLength: byteLength }),
   };
 }

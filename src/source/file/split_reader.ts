@@ -89,6 +89,7 @@ export class SplitReader {
       positions: lines.positions,
       keys: null,
       headers: null,
+      ...(lines.cutLength !== undefined && { cutRows: new Map([[0, lines.cutLength]]) }),
       ...(writerSchema === undefined ? {} : { writerSchema, blockCodec }),
     };
   }

@@ -58,6 +58,9 @@ export interface DeadLetterLine {
   message: string;
   key: string | null;
   payload: string;
+  byteLength?: number;
+  cut?: true;
+  redrivable?: false;
 }
 
 /** What came of records: pages as they would be sealed, and the dead letters' lines. */

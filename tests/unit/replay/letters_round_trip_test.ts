@@ -58,6 +58,22 @@ Deno.test("a JSON letter becomes the row that its record would have been, with a
   assertEquals(found.pages.map(({ table }) => table.collection), ["shop.orders"]);
 });
 
+Deno.test("a record that was too large becomes a row where more is allowed, and never a half of one", () => {
+  const docs = ['{"a":"1234567890"}', '{"a":"12345678901234567890"}'];
+  const cut = batchOf([docs[0], docs[1].slice(0, 20)]);
+  const small = decode([{ ...cut, cutRows: new Map([[1, docs[1].length]]) }], { maxRecordByteLength: 10 });
+  assertEquals(small.deadLetters.map(({ byteLength, cut, redrivable }) => [byteLength, cut, redrivable]), [
+    [docs[0].length, undefined, undefined],
+    [docs[1].length, true, false],
+  ]);
+  assertEquals(
+    small.deadLetters[1].message,
+    "the record has more than 10 bytes; only 20 of its 28 bytes are kept (dead-letter.max-record-size)",
+  );
+  const found = decode(redriven(small), { jsonLayout: "PLAIN" });
+  assertEquals([found.deadLetters, linesOf(found.pages)], [[], [docs[0]]]);
+});
+
 Deno.test("a letter that is rejected again says what it said at first", () => {
   const first = decode([batchOf(['{"a":', "{}"], { split: "events/3" })], { jsonLayout: "PLAIN" });
   assertEquals(decode(redriven(first), { jsonLayout: "PLAIN" }).deadLetters, first.deadLetters);

@@ -48,6 +48,7 @@ export class BatchBuilder {
   rowCount = 0;
   readonly #limit: PollLimit;
   readonly #maxValueByteLength: number;
+  readonly #cutRows = new Map<number, number>();
   #bytes = new Uint8Array(0);
   #length = 0;
   #offsets = new Uint32Array(1);
@@ -98,6 +99,7 @@ export class BatchBuilder {
     if (this.#length + byteLength > this.#bytes.length) {
       this.#growBytes(Math.max(this.#length + byteLength, 2 * this.#bytes.length));
     }
+    if (byteLength < end - start) this.#cutRows.set(row, end - start);
     if (byteLength > 0) this.#bytes.set(data.subarray(start, start + byteLength), this.#length);
     this.#length += byteLength;
     this.#offsets[row + 1] = this.#length;
@@ -123,6 +125,7 @@ export class BatchBuilder {
       positions: new BigInt64Array(this.#positions.buffer.transfer(8 * rowCount)),
       keys: this.keys?.finish() ?? null,
       headers: this.headers?.finish() ?? null,
+      ...(this.#cutRows.size > 0 && { cutRows: this.#cutRows }),
     };
   }
 

@@ -32,6 +32,8 @@ export class RecordChunk {
   readonly #subOf: number[] = [];
   readonly #starts: number[] = [];
   readonly #ends: number[] = [];
+  /** Bytes of the values that were cut, by row. */
+  readonly #cutRows = new Map<number, number>();
   /** The row's partition key: a place in its record, or -1 for the record's own. Empty when nobody wants keys. */
   readonly #keyStarts: number[] = [];
   readonly #keyEnds: number[] = [];
@@ -67,7 +69,7 @@ export class RecordChunk {
       if (aggregate === null || aggregate === "broken") {
         if (aggregate === "broken") broken++;
         this.lastRowCount = 1;
-        if (skipTo === 0) this.#add(i, 0, 0, Math.min(data.length, maxRecordByteLength + 1));
+        if (skipTo === 0) this.#add(i, { sub: 0, start: 0, end: data.length, maxRecordByteLength });
         continue;
       }
       const { starts, ends, keyIndexes, keyStarts, keyEnds } = aggregate;
@@ -75,7 +77,7 @@ export class RecordChunk {
       this.lastRowCount = Math.max(1, starts.length);
       for (let sub = skipTo; sub < starts.length; sub++) {
         const keyIndex = keyIndexes[sub];
-        this.#add(i, sub, starts[sub], Math.min(ends[sub], starts[sub] + maxRecordByteLength + 1));
+        this.#add(i, { sub, start: starts[sub], end: ends[sub], maxRecordByteLength });
         if (!wantsKeys || !(keyIndex >= 0 && keyIndex < keyStarts.length)) continue;
         this.#keyStarts[this.#keyStarts.length - 1] = keyStarts[keyIndex];
         this.#keyEnds[this.#keyEnds.length - 1] = keyEnds[keyIndex];
@@ -136,19 +138,30 @@ export class RecordChunk {
       keys: this.#wantsKeys ? this.#keys(first, last) : null,
       headers: null,
       // No checkpoint can stand between the gap and the first record.
+      ...(this.#cutRows.size > 0 && { cutRows: this.#cutBetween(first, last) }),
       ...(behindGap && { gap: this.#gapBefore(place.start) }),
     };
+  }
+
+  #cutBetween(first: number, last: number): Map<number, number> {
+    const cut = [...this.#cutRows].filter(([row]) => first <= row && row < last);
+    return new Map(cut.map(([row, byteLength]) => [row - first, byteLength]));
   }
 
   #gapBefore(start: Position): Gap {
     return { reason: "expired", start, next: `${this.#records[0].sequence}:0`, records: null };
   }
 
-  #add(record: number, sub: number, start: number, end: number): void {
+  #add(
+    record: number,
+    { sub, start, end, maxRecordByteLength }: { sub: number; start: number; end: number; maxRecordByteLength: number },
+  ): void {
+    const cutEnd = Math.min(end, start + maxRecordByteLength + 1);
+    if (cutEnd < end) this.#cutRows.set(this.#starts.length, end - start);
     this.#recordOf.push(record);
     this.#subOf.push(sub);
     this.#starts.push(start);
-    this.#ends.push(end);
+    this.#ends.push(cutEnd);
     if (!this.#wantsKeys) return;
     this.#keyStarts.push(-1);
     this.#keyEnds.push(-1);

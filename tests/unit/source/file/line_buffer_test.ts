@@ -107,6 +107,23 @@ for (const { name, chunks, final, rows, next } of CASES) {
   });
 }
 
+Deno.test("LineBuffer says how long a line is of which it gives the beginning", () => {
+  const cases: [string[], number | undefined][] = [
+    [["12345\n"], undefined],
+    [["123456\n"], undefined], // the byte more that tells that it is too long is all that it has
+    [["1234567\n"], 7],
+    [["1234567\r\n"], 7],
+    [["1234567", "890", "\n"], 10],
+    [["1234567", "890\r\n"], 10],
+    [["1234567", "890"], 10],
+  ];
+  for (const [chunks, byteLength] of cases) {
+    const buffer = new LineBuffer(0, 5);
+    for (const chunk of chunks) append(buffer, chunk);
+    assertEquals(buffer.take(ALL, true)!.cutLength, byteLength, JSON.stringify(chunks));
+  }
+});
+
 Deno.test("LineBuffer counts positions beyond 32 bits", () => {
   const buffer = new LineBuffer(2 ** 40 + 2 ** 32 - 2, 5);
   append(buffer, "a\nb\n");

@@ -197,6 +197,7 @@ Deno.test("a batch is read from the middle, and a value that is too long is cut"
   reader.read(one);
   const batch = one.finish("t/0", 1n, 2, reader.position);
   assertEquals(textsOf(batch), ["ccc", "ddddd"]);
+  assertEquals(batch.cutRows, new Map([[1, 8]]));
   assertEquals([...batch.positions as BigInt64Array], [2n, 3n]);
 });
 

@@ -79,7 +79,10 @@ Deno.test("a chunk keeps to the limits of rows and bytes, but gives one record a
 
 Deno.test("a chunk cuts what is longer than any record may be", () => {
   const long = chunk([record("1", "x".repeat(500)), record("2", aggregate([user("y".repeat(500))]))]);
-  assertEquals(takeAll(long, ALL).flatMap(rows).map(([, value]) => value.length), [101, 101]);
+  const batches = takeAll(long, { maxBytes: 1 << 20, maxRows: 1 });
+  assertEquals(batches.flatMap(rows).map(([, value]) => value.length), [101, 101]);
+  assertEquals(batches.map(({ cutRows }) => cutRows), [new Map([[0, 500]]), new Map([[0, 500]])]);
+  assertEquals(takeAll(chunk([record("1", "x")]), ALL)[0].cutRows, undefined);
 });
 
 Deno.test("a chunk gives broken aggregates whole, and counts them", () => {
