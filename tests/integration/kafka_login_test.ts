@@ -20,7 +20,7 @@ function loginTest(name: string, options: FakeKafkaOptions, run: (cluster: FakeK
       const config = defaultConfig(kafkaOptions, { securityProtocol: "SASL_PLAINTEXT", ...fields });
       const runtime = testRuntime();
       const settings = {
-        ...{ clientId: "me", connectionTimeoutMs: 5000, requestTimeoutMs: 5000, tls: () => Promise.resolve(null) },
+        ...{ clientId: "me", connectionTimeoutMs: 60_000, requestTimeoutMs: 60_000, tls: () => Promise.resolve(null) },
         sasl: saslSettings(config, runtime),
       };
       const address = { host: "127.0.0.1", port: cluster.brokers[0].port };
@@ -206,7 +206,7 @@ loginTest("a port of something else is said to be one", {}, async () => {
     });
     const { port } = listener.addr as Deno.NetAddr;
     const settings = {
-      ...{ clientId: "me", connectionTimeoutMs: 5000, requestTimeoutMs: 5000, tls: () => Promise.resolve(null) },
+      ...{ clientId: "me", connectionTimeoutMs: 60_000, requestTimeoutMs: 60_000, tls: () => Promise.resolve(null) },
       sasl: null,
     };
     const error = await errorOf(BrokerConnection.open({ host: "127.0.0.1", port }, settings, testRuntime()));

@@ -145,7 +145,7 @@ Deno.test({
             ...own,
           });
           const settings = {
-            ...{ clientId: "me", connectionTimeoutMs: 5000, requestTimeoutMs: 5000, sasl: null },
+            ...{ clientId: "me", connectionTimeoutMs: 60_000, requestTimeoutMs: 60_000, sasl: null },
             tls: () => tlsOptions(config, runtime),
           };
           const address = { host: "127.0.0.1", port: front.port };

@@ -1,7 +1,7 @@
 import type { Clock } from "../../src/runtime/clock.ts";
 
 /** No step is longer than this, however long the machine was busy with something else. */
-const MAX_STEP_MS = 20;
+const MAX_STEP_MS = 5;
 
 interface Sleeper {
   readonly endMs: number;
