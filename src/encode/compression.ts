@@ -9,8 +9,8 @@
 import { release } from "../runtime/release.ts";
 import { constants, crc32, deflateRawSync, zstdCompressSync, type ZstdOptions } from "node:zlib";
 
-/** The least room for a result, bytes. */
-const LEAST_ROOM = 16 << 10;
+/** The least room for a result, bytes: node:zlib takes less from a buffer that others share, which can't be given back. */
+const LEAST_ROOM = 8 << 10;
 
 export const COMPRESSIONS = ["gzip", "zstd", "none"] as const;
 export type Compression = typeof COMPRESSIONS[number];

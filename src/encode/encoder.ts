@@ -10,6 +10,7 @@ import { InvariantError } from "../runtime/errors.ts";
 import { type Compression, compressPiece } from "./compression.ts";
 import { Grouper, type Grouping } from "./group.ts";
 import { OutputBuffer } from "./output_buffer.ts";
+import { packPieces } from "./pack_pieces.ts";
 import { planRows, type RowFormat } from "./row_plan.ts";
 import { Scratch } from "./scratch.ts";
 import { RowWalk, RUN_BYTES } from "./write_rows.ts";
@@ -70,8 +71,8 @@ export class Encoder {
   }
 
   /**
-   * All rows of the pages, by group; a group's pieces in the order of its rows. The pieces own their bytes; the pages
-   * stay the caller's and are not looked at afterwards.
+   * All rows of the pages, by group; a group's pieces in the order of its rows. The pieces own their bytes, small ones
+   * several in a buffer; the pages stay the caller's and are not looked at afterwards.
    */
   encodePages(pages: readonly Page[]): EncodedPiece[] {
     const startMs = this.#options.clock.monotonicMs();
@@ -92,6 +93,11 @@ export class Encoder {
     return stageMs;
   }
 
+  /** Memory that it holds, bytes. */
+  get byteLength(): number {
+    return this.#out.bytes.length + this.#mixed.bytes.length + this.#scratch.byteLength;
+  }
+
   get #keptByteLength(): number {
     return this.#pieceByteLength + RUN_BYTES;
   }
@@ -100,7 +106,7 @@ export class Encoder {
     const grouper = new Grouper(this.#options.grouping);
     for (const page of grouper.ordered(pages)) this.#encodePage(page, grouper);
     this.#compressAll();
-    const pieces = [...this.#open.values()].flatMap(({ pieces }) => pieces);
+    const pieces = packPieces([...this.#open.values()].flatMap(({ pieces }) => pieces));
     this.#open.clear();
     this.#last = null;
     return pieces;

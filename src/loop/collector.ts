@@ -61,6 +61,8 @@ const SEAL_BYTE_LENGTH = 8 << 20;
 const EARLY_FLUSH_RATIO = 0.6;
 /** An early flush pays only when the open unit holds at least this share of the limit. */
 const EARLY_FLUSH_LEAST_RATIO = 0.2;
+/** Groups of rows that wait for their objects at the same time; with so many the unit is flushed. */
+const MAX_OPEN_GROUPS = 10_000;
 /** Ages are looked at this often at least. */
 const TICK_MAX_MS = 250;
 
@@ -99,6 +101,8 @@ export class Collector implements SourceHandler {
   #open: Unit | null = null;
   #lastUnit = 0;
   #paused = false;
+  /** Whether it was said that there are very many groups. */
+  #saysManyGroups = false;
 
   constructor(parts: CollectorParts) {
     this.#source = parts.source;
@@ -329,11 +333,25 @@ export class Collector implements SourceHandler {
     if (this.#dispatcher.pendingSeals(unit.id) === 0) this.#committer.sealed(unit.id);
   }
 
+  /** Each group is an object: with very many of them, memory and requests go into objects of a few rows. */
+  #flushGroups(unit: Unit): void {
+    if (!this.#saysManyGroups) {
+      const hours = Math.max(1, this.#runtime.clock.monotonicMs() - unit.openedAtMs) / 3_600_000;
+      this.#runtime.log.warn(
+        "target.key-template makes very many objects, each of few rows: leave out {hour}, {date} or {table}",
+        { objects: unit.groupCount, objectsPerHour: Math.round(unit.groupCount / hours) },
+      );
+    }
+    this.#saysManyGroups = true;
+    this.#flush("groups");
+  }
+
   #onSealed(unitId: number, seal: number, output: SealedOutput): void {
     countOutput(this.#runtime.metrics, output);
     if (this.#open?.id === unitId) {
       this.#open.addOutput(seal, output);
       if (this.#open.largestObjectByteLength >= this.#limits.objectMaxByteLength) this.#flush("bytes");
+      else if (this.#open.groupCount >= MAX_OPEN_GROUPS && !this.#cuts) this.#flushGroups(this.#open);
       return;
     }
     this.#committer.addOutput(unitId, seal, output);

@@ -111,12 +111,13 @@ export class PipelineWorker {
     const { unit, seal } = message;
     const outputs = emptied.map(({ output }) => output), output = outputs.pop()!;
     const transfer = emptied.flatMap(({ output, pageBuffers }) => buffersOf(output, pageBuffers));
-    const bufferedByteLength = this.#buffer.byteLength;
+    const bufferedByteLength = this.#heldByteLength;
     this.#post({ type: "sealed", unit, seal, bufferedByteLength, earlier: outputs, output }, transfer);
   }
 
   get #heldByteLength(): number {
-    return this.#emptied.reduce((sum, { output }) => sum + outputByteLength(output), this.#buffer.byteLength);
+    const own = this.#buffer.byteLength + (this.#encoder?.byteLength ?? 0);
+    return this.#emptied.reduce((sum, { output }) => sum + outputByteLength(output), own);
   }
 
   /** Takes everything out of the buffer. */
@@ -150,10 +151,9 @@ export class PipelineWorker {
   }
 }
 
-/** The buffers that can be handed over: those that hold nothing but a piece or a page. */
+/** The buffers that are handed over with an output: those of its pieces and pages. */
 function buffersOf({ pieces, deadLetters }: SealedOutput, pageBuffers: readonly ArrayBuffer[]): ArrayBuffer[] {
-  const buffers = [...pieces, ...(deadLetters === null ? [] : [deadLetters])]
-    .filter(({ bytes }) => bytes.buffer.byteLength === bytes.byteLength)
-    .map(({ bytes }) => bytes.buffer as ArrayBuffer);
+  const buffers = new Set(pieces.map(({ bytes }) => bytes.buffer as ArrayBuffer));
+  if (deadLetters !== null) buffers.add(deadLetters.bytes.buffer as ArrayBuffer);
   return [...buffers, ...pageBuffers];
 }

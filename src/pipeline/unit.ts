@@ -6,12 +6,13 @@ import type { FlushRange, FlushUnit } from "../records/flush_unit.ts";
 import { createHash } from "node:crypto";
 import type { SealedOutput, UnitId } from "./messages.ts";
 
-/** Why a unit was flushed. "failure": the source failed; what it had delivered is written before the process ends. "cut": the source says so. */
+/** Why a unit was flushed. "failure": the source failed; what it had delivered is written before the process ends. "cut": the source says so. "groups": it would become very many objects. */
 export type FlushTrigger =
   | "cut"
   | "age"
   | "rows"
   | "bytes"
+  | "groups"
   | "memory"
   | "revoke"
   | "lost"
@@ -28,11 +29,15 @@ export interface SealedUnit extends FlushUnit {
 
 /** What a piece holds beside its bytes: events of ever new hours make many pieces of a few bytes each. */
 const PIECE_OVERHEAD_BYTES = 1024;
+/** What it holds of a table. */
+const PIECE_TABLE_BYTES = 128;
 
 /** Memory that it holds, bytes. */
 export function outputByteLength(output: SealedOutput): number {
   let total = output.deadLetters?.bytes.byteLength ?? 0;
-  for (const piece of output.pieces) total += piece.bytes.byteLength + PIECE_OVERHEAD_BYTES;
+  for (const piece of output.pieces) {
+    total += piece.bytes.byteLength + PIECE_OVERHEAD_BYTES + PIECE_TABLE_BYTES * piece.tables.length;
+  }
   const { diverted } = output;
   if (diverted !== undefined) {
     for (const { bytes, offsets } of [diverted.values, diverted.keys, diverted.headers]) {
@@ -91,6 +96,11 @@ export class Unit {
   constructor(id: UnitId, openedAtMs: number) {
     this.id = id;
     this.openedAtMs = openedAtMs;
+  }
+
+  /** Groups that have rows so far: objects that it becomes at least. */
+  get groupCount(): number {
+    return this.#groupByteLength.size;
   }
 
   /** Whether the batch can go into this unit: a split's range has one epoch. */

@@ -5,7 +5,7 @@ import { assembleObject, splitPieces } from "../encode/object.ts";
 import type { EncodedPiece, ObjectGroup } from "../encode/piece.ts";
 import type { SealedUnit } from "../pipeline/unit.ts";
 import { toHex } from "../runtime/hex.ts";
-import { releaseIfAlone } from "../runtime/release.ts";
+import { release, releaseIfAlone } from "../runtime/release.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { splitParent } from "../records/position.ts";
 import type { DeadLetterWriter } from "./dead_letter_writer.ts";
@@ -102,6 +102,8 @@ export class ObjectUnitWriter implements UnitWriter {
     };
     if (this.#options.manifests) await this.#putManifest(manifest, splitParent(unit.ranges[0].split), signal);
     await this.#options.written?.(manifest);
+    // Small pieces share buffers, which nobody needs now that all of them are stored.
+    for (const { pieces } of unit.outputs) for (const { bytes } of pieces) release(bytes);
   }
 
   async close(): Promise<void> {

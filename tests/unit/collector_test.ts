@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Collector, type CollectorLimits } from "../../src/loop/collector.ts";
+import type { EncodedPiece } from "../../src/encode/piece.ts";
 import type { SealedUnit } from "../../src/pipeline/unit.ts";
 import { FatalError, InvariantError, SplitLostError } from "../../src/runtime/errors.ts";
 import { silentLog } from "../../src/runtime/log.ts";
@@ -99,7 +100,9 @@ function setup(limits: Partial<CollectorLimits> = {}, { cutsUnits = false } = {}
     },
     close: () => Promise.resolve(),
   };
-  const runtime = { clock, random: new SeededRandom(1), log: silentLog, metrics };
+  const warnings: [string, unknown][] = [];
+  const log = { ...silentLog, warn: (message: string, fields?: unknown) => void warnings.push([message, fields]) };
+  const runtime = { clock, random: new SeededRandom(1), log, metrics };
   const collector = new Collector({ source, writer, ports: [port], limits: { ...LIMITS, ...limits }, runtime });
   const stop = new AbortController();
   const run = collector.run(stop.signal);
@@ -128,6 +131,7 @@ function setup(limits: Partial<CollectorLimits> = {}, { cutsUnits = false } = {}
     triggers,
     time,
     metrics,
+    warnings,
     block: (promise: Promise<void>) => gate = promise,
   };
 }
@@ -159,6 +163,29 @@ for (const [trigger, limits, batchCount] of TRIGGERS) {
     assertEquals(source.commits.at(-1), `a/0@1 ${batchCount}`);
   });
 }
+
+Deno.test("Collector flushes a unit that would become very many objects, and says once which key to change", async () => {
+  const { source, port, run, stop, until, triggers, units, warnings } = setup({ unitMaxAgeMs: 3_600_000 });
+  const pieceOf = (i: number): EncodedPiece => ({
+    group: { project: "p", collection: null, timeMs: i * 3_600_000 },
+    ...{ bytes: new Uint8Array(1), crc32: 0, rawByteLength: 1, rowCount: 1, tables: [] },
+    ...{ minEventTime: NaN, maxEventTime: NaN },
+  });
+  let next = 0;
+  port.pieces = () => Array.from({ length: 6000 }, () => pieceOf(next++));
+  for (let i = 0; i < 4; i++) {
+    source.feed(fakeBatch("a/0", i));
+    await until(() => next === 6000 * (i + 1));
+  }
+  await until(() => units.length === 2);
+  assertEquals(triggers(), ["groups"]);
+  assertEquals(units.map(({ outputs }) => outputs.flatMap(({ pieces }) => pieces).length), [12_000, 12_000]);
+  assertEquals(warnings.length, 1);
+  assert(warnings[0][0].includes("target.key-template"), warnings[0][0]);
+  stop.abort(new DOMException("stop", "AbortError"));
+  await until(() => source.closed);
+  await run;
+});
 
 Deno.test("Collector writes and commits within shutdown.timeout when it is asked to stop", async () => {
   const { source, run, stop, until, triggers } = setup();

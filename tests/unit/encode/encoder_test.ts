@@ -98,3 +98,20 @@ Deno.test("encodePages() places rows by event time, else arrival time, else 1970
     [0, "click", 1],
   ]);
 });
+
+Deno.test("small pieces share buffers, which hold nothing else, and rows of groups that alternate stay in order", () => {
+  const count = 3000, hours = 700;
+  const all = Array.from({ length: count }, (_, i) => ((i * 13) % hours) * HOUR_MS + i);
+  const grouping = { needsProject: true, needsTable: false, timeUnit: "hour" } as const;
+  const pieces = encoder({ rowFormat: "flat", compression: "none", level: 0, grouping })
+    .encodePages([pageOf([ids(...Array(count).keys())], { eventTimes: all })]);
+  assertEquals(pieces.length, hours);
+  const buffers = new Set(pieces.map(({ bytes }) => bytes.buffer));
+  assertEquals(buffers.size < hours / 100, true, `${buffers.size} buffers`);
+  const byteLength = pieces.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  assertEquals([...buffers].reduce((sum, buffer) => sum + buffer.byteLength, 0), byteLength);
+  for (const { group, bytes } of pieces) {
+    const ids = new TextDecoder().decode(bytes).trimEnd().split("\n").map((line) => JSON.parse(line).id);
+    assertEquals(ids, [...Array(count).keys()].filter((i) => Math.floor(all[i] / HOUR_MS) * HOUR_MS === group.timeMs));
+  }
+});

@@ -1,3 +1,4 @@
+import type { EncodedPiece } from "../../../src/encode/piece.ts";
 import type { FromWorker, SealedOutput, ToWorker } from "../../../src/pipeline/messages.ts";
 import { batchByteLength, type WorkerPort } from "../../../src/pipeline/port.ts";
 import type { RecordBatch } from "../../../src/records/record_batch.ts";
@@ -42,6 +43,9 @@ export class FakePort implements WorkerPort {
   closed = false;
   #heldByteLength = 0;
 
+  /** What comes back with a seal. */
+  pieces: () => EncodedPiece[] = () => [];
+
   post(message: ToWorker): void {
     this.posted.push(message);
   }
@@ -65,7 +69,7 @@ export class FakePort implements WorkerPort {
   }
 
   #sealed({ unit, seal }: Extract<ToWorker, { type: "seal" }>): void {
-    const output = { ...EMPTY_OUTPUT, pageByteLength: this.#heldByteLength };
+    const output = { ...EMPTY_OUTPUT, pieces: this.pieces(), pageByteLength: this.#heldByteLength };
     this.#heldByteLength = 0;
     this.onMessage({ type: "sealed", unit, seal, bufferedByteLength: 0, output });
   }
