@@ -101,7 +101,7 @@ export class ColumnBuilder {
 
   /** Gives an UNTYPED column its kind. The rows so far are null. `form` is needed for TIMESTAMP. */
   become(kind: Kind, form: TimestampForm = "EPOCH_MS"): Values {
-    const values = this.#spare?.kind === kind ? this.#spare : this.#newValues(kind, form);
+    const values = this.#spare?.kind === kind ? this.#spare : this.account.take(kind) ?? this.#newValues(kind, form);
     if (this.#spare !== values) this.#spare?.release();
     this.#spare = null;
     if (values instanceof TimestampValues) values.form = form;
@@ -114,8 +114,10 @@ export class ColumnBuilder {
   untype(valueCount = 0): void {
     if (this.values === null) return;
     this.values.recycle(valueCount);
-    this.#spare?.release();
-    this.#spare = this.values;
+    if (!this.account.giveBack(this.values)) {
+      this.#spare?.release();
+      this.#spare = this.values;
+    }
     this.values = null;
     this.kind = UNTYPED;
   }

@@ -1,5 +1,12 @@
 import type { Block, BlockRows } from "./block.ts";
-import { type ByteAccount, grownCapacity, MIN_CAPACITY, recycledCapacity } from "./byte_account.ts";
+import {
+  type ByteAccount,
+  grownCapacity,
+  MIN_CAPACITY,
+  recycledCapacity,
+  SMALL_CAPACITY,
+  VALUES_OVERHEAD_BYTES,
+} from "./byte_account.ts";
 import { BIGINT, BOOLEAN, DATE, DOUBLE, INTEGER, type Kind, TIMESTAMP } from "./kinds.ts";
 import type { TimestampForm } from "./types.ts";
 import type { Values } from "./values.ts";
@@ -16,6 +23,11 @@ abstract class FixedValues<A extends NumberArray> implements Values {
   constructor(account: ByteAccount, empty: A) {
     this.#account = account;
     this.values = empty;
+    account.byteLength += VALUES_OVERHEAD_BYTES;
+  }
+
+  get isSmall(): boolean {
+    return this.capacity <= SMALL_CAPACITY;
   }
 
   protected abstract allocate(capacity: number): A;
@@ -38,6 +50,7 @@ abstract class FixedValues<A extends NumberArray> implements Values {
 
   release(): void {
     this.#replace(0);
+    this.#account.byteLength -= VALUES_OVERHEAD_BYTES;
   }
 
   #replace(capacity: number): void {

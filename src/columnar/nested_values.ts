@@ -1,5 +1,11 @@
 import type { ArrayBlock, Block, BlockRows, MapBlock, ScalarBlock, VarcharBlock } from "./block.ts";
-import { type ByteAccount, grownCapacity, MIN_CAPACITY, recycledCapacity } from "./byte_account.ts";
+import {
+  type ByteAccount,
+  grownCapacity,
+  MIN_CAPACITY,
+  recycledCapacity,
+  VALUES_OVERHEAD_BYTES,
+} from "./byte_account.ts";
 import { ColumnBuilder, type ColumnSettings, type NestedStorage } from "./column_builder.ts";
 import { ARRAY, columnTypeOf, type Kind, MAP } from "./kinds.ts";
 
@@ -16,7 +22,12 @@ abstract class NestedValues implements NestedStorage {
   constructor(account: ByteAccount) {
     this.#account = account;
     this.elements = new ColumnBuilder("", account);
-    account.byteLength += this.offsets.byteLength;
+    account.byteLength += this.offsets.byteLength + VALUES_OVERHEAD_BYTES;
+  }
+
+  /** Its elements may be anything. */
+  get isSmall(): boolean {
+    return false;
   }
 
   abstract block(rows: BlockRows): Block;
@@ -45,7 +56,7 @@ abstract class NestedValues implements NestedStorage {
 
   release(): void {
     this.elements.release();
-    this.#account.byteLength -= this.offsets.byteLength;
+    this.#account.byteLength -= this.offsets.byteLength + VALUES_OVERHEAD_BYTES;
     this.offsets = new Uint32Array(0);
     this.capacity = 0;
   }

@@ -39,8 +39,8 @@ export class TableSet {
   }
 
   /**
-   * Forgets all rows, and the tables that had none for a while. All tables are forgotten when what they keep for the next
-   * rows is more than `keepByteLength`.
+   * Forgets all rows, and the tables that had none for a while; all of them when what they keep for the next rows is more
+   * than `keepByteLength`, which the storage that they leave behind may be at most.
    */
   reset(keepByteLength: number): void {
     for (const table of this.#tables.values()) table.reset();
@@ -50,5 +50,6 @@ export class TableSet {
       this.#tables.delete(key);
       table.release();
     }
+    this.account.trim(keepByteLength);
   }
 }

@@ -10,6 +10,8 @@ export interface Values {
   readonly kind: Kind;
   /** Values that there is room for. */
   readonly capacity: number;
+  /** Whether it has so little memory that any column may as well go on with it. Of storage that is empty. */
+  readonly isSmall: boolean;
   /** Makes room for `count` values. */
   reserve(count: number): void;
   /** Forgets the values from `count` on. */

@@ -25,6 +25,8 @@ export interface ShapeCase {
   readonly shape: string;
   readonly grouping: Grouping;
   readonly config?: Readonly<Record<string, unknown>>;
+  /** What the worker's builders may hold. Default: as much as they like. */
+  readonly maxByteLength?: number;
 }
 
 const BY_PROJECT: Grouping = { needsProject: true, needsTable: false, timeUnit: null };
@@ -39,6 +41,7 @@ export const CASES: Readonly<Record<string, ShapeCase>> = {
   "10 tables": { shape: "10 tables", grouping: BY_PROJECT },
   "1000 tables": { shape: "1000 tables", grouping: BY_PROJECT },
   "10000 tables": { shape: "10000 tables", grouping: BY_PROJECT },
+  "10000 tables in 32 MB": { shape: "10000 tables", grouping: BY_PROJECT, maxByteLength: 32 << 20 },
   "10 tables, {table}": { shape: "10 tables", grouping: BY_TABLE },
   "1000 tables, {table}": { shape: "1000 tables", grouping: BY_TABLE },
   "100000 hours, {hour}": { shape: "100000 hours", grouping: BY_HOUR },
@@ -60,7 +63,7 @@ export interface ShapeResult {
 }
 
 /** Runs one case over so many rows once. */
-export function runShape({ shape, grouping, config }: ShapeCase, rowCount: number): ShapeResult {
+export function runShape({ shape, grouping, config, maxByteLength }: ShapeCase, rowCount: number): ShapeResult {
   const clock = new SystemClock();
   const pieces: EncodedPiece[] = [];
   const stageMs = { decode: 0, encode: 0, compress: 0 };
@@ -79,6 +82,7 @@ export function runShape({ shape, grouping, config }: ShapeCase, rowCount: numbe
     {
       decode: { ...defaultConfig(decodeOptions), ...config },
       encode: { rowFormat: "rakam", compression: "gzip", level: 4, grouping },
+      buffer: { ...(maxByteLength !== undefined && { maxByteLength }) },
     },
     receive,
     clock,

@@ -159,7 +159,7 @@ export class AvroColumnWriter extends AvroTextWriter {
     const values = column.values as VarcharValues;
     if (index >= values.capacity) values.reserve(index + 1);
     const to = values.offsets[index];
-    if (to + length > values.bytes.length) values.reserveBytes(to + length, to);
+    if (to + length > values.viewLength) values.reserveBytes(to + length, to);
     if (length <= WORD_COPY) {
       const { bytes, view } = this;
       const outBytes = values.bytes, outView = values.view;

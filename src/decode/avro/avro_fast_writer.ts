@@ -70,7 +70,7 @@ export class AvroFastWriter extends AvroColumnWriter {
         const values = column.values as VarcharValues;
         if (index >= values.capacity) values.reserve(index + 1);
         const to = values.offsets[index];
-        if (to + length + WORD_SLACK > values.bytes.length) values.reserveBytes(to + length + WORD_SLACK, to);
+        if (to + length + WORD_SLACK > values.viewLength) values.reserveBytes(to + length + WORD_SLACK, to);
         const out = values.view;
         let special = 0, k = 0;
         for (; k + 4 <= length; k += 4) {

@@ -22,8 +22,10 @@ export class JsonTextReader extends JsonSkipper {
   protected copyString(pos: number, values: VarcharValues, out: number): number {
     const { view, end } = this;
     // With room for the rest of the record there is room for the string; else it is measured.
-    if (out + end - pos + WORD_SLACK > values.bytes.length) {
-      values.reserveBytes(out + this.skipString(pos) - pos + WORD_SLACK, out);
+    if (out + end - pos + WORD_SLACK > values.viewLength) {
+      const next = this.skipString(pos), longest = out + next - pos - 1;
+      if (!this.sawEscape && values.reserveSmall(longest)) return this.#copySmall(pos, next, values.bytes, out);
+      values.reserveBytes(longest + WORD_SLACK, out);
     }
     const target = values.view;
     const lastWord = end - 4;
@@ -48,6 +50,14 @@ export class JsonTextReader extends JsonSkipper {
       out = this.copyEnd;
     }
     return this.#copyTail(pos, values, out);
+  }
+
+  /** A string that was checked and has no escapes, to the quote before `next`. */
+  #copySmall(pos: number, next: number, target: Uint8Array, out: number): number {
+    const { bytes } = this;
+    while (pos < next - 1) target[out++] = bytes[pos++];
+    this.copyEnd = out;
+    return next;
   }
 
   /** The last bytes of a record, too few for whole words. */

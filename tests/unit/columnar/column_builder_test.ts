@@ -92,5 +92,22 @@ Deno.test("all memory goes back to the account", () => {
   column.reset();
   column.become(VARCHAR);
   column.release();
+  account.trim(0);
   assertEquals(account.byteLength, 0);
+});
+
+Deno.test("small storage serves whichever column needs it next, and is released when none does", () => {
+  const account = new ByteAccount();
+  const columns = Array.from({ length: 20 }, (_, i) => new ColumnBuilder(`c${i}`, account));
+  for (const column of columns.slice(0, 10)) append(column, [1, 2]);
+  const used = account.byteLength;
+  for (const column of columns) column.reset();
+  for (const column of columns.slice(10)) append(column, [3, 4]);
+  assertEquals(account.byteLength, used);
+  assertEquals([...(columns[19].block() as { values: Int32Array }).values.subarray(0, 2)], [3, 4]);
+  for (const column of columns) column.reset();
+  account.trim(Infinity);
+  assertEquals(account.byteLength, used, "all of it was needed");
+  account.trim(Infinity);
+  assertEquals(account.byteLength < used, true);
 });
