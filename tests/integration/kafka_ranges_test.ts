@@ -524,7 +524,7 @@ rangesTest("a job's place is published as offsets of a group of its own", async 
 rangesTest("committed() tells how far the live group is in the topics of the config", async ({ cluster }) => {
   for (const topic of ["events-a", "events-late", "other"]) {
     cluster.createTopic(topic, 2);
-    cluster.group("readers").commit("", -1, `${topic}/1`, 12n, null);
+    cluster.group("readers").commit("", -1, `${topic}/1`, { offset: 12n, metadata: null });
   }
   const ask = (fields: Partial<KafkaConfig>) =>
     kafkaSource.committed!(rangeConfig({ nodes: cluster.nodes, ...fields }), rangeContext(), soon());

@@ -433,6 +433,95 @@ for (const strategy of ["range", "cooperative-sticky"] as const) {
   );
 }
 
+const MADE_ANEW =
+  "the topic was deleted and made anew: what was not read of the old one is gone; the new one is read from its start";
+
+for (const version of [13, 12, 11]) {
+  kafkaTest(
+    `a topic made anew while it is read is read from its start, with Fetch v${version}`,
+    async ({ cluster, reader }) => {
+      cluster.newest = { [ApiKey.Fetch]: version };
+      cluster.createTopic("events", 1)[0].values(numbers(0, 5));
+      const one = await reader({}, { autoCommit: true });
+      await one.until("the old topic", () => cluster.group("readers").offsets.get("events/0")?.offset === 5n);
+      cluster.deleteTopic("events");
+      cluster.createTopic("events", 1)[0].values(numbers(100, 110));
+      await one.until("the new topic", () => new Set(one.values).size === 15);
+      await one.until("committed", () => cluster.group("readers").offsets.get("events/0")?.offset === 10n);
+      const errors = one.logs.filter(({ level }) => level === "error");
+      assertEquals(errors.map(({ message }) => message), [MADE_ANEW]);
+      assertEquals([errors[0].fields.split, errors[0].fields.goesOnAt], ["events/0", 0]);
+      assertEquals(one.turns.slice(-2), ["revoking events/0", "assigned events/0 from 0"]);
+    },
+  );
+}
+
+kafkaTest(
+  "an offset that was committed for an earlier topic of the name isn't believed",
+  async ({ cluster, reader }) => {
+    cluster.createTopic("events", 1)[0].values(numbers(0, 5));
+    const one = await reader({}, { autoCommit: true });
+    const { offsets } = cluster.group("readers");
+    await one.until("committed", () => offsets.get("events/0")?.offset === 5n);
+    await one.close();
+    const old = offsets.get("events/0")!;
+    cluster.deleteTopic("events");
+    cluster.createTopic("events", 1)[0].values(numbers(100, 110));
+    offsets.set("events/0", old);
+    const two = await reader({ offset: "latest" }, { autoCommit: true });
+    await two.until("the new topic", () => two.values.length === 10);
+    assertEquals(two.logs.filter(({ level }) => level === "error").map(({ message }) => message), [MADE_ANEW]);
+  },
+);
+
+kafkaTest("brokers without ids: a topic that was gone loses its positions", async ({ cluster, reader }) => {
+  cluster.newest = { [ApiKey.Metadata]: 8, [ApiKey.Fetch]: 11 };
+  cluster.createTopic("events", 1)[0].values(numbers(0, 5));
+  cluster.createTopic("other", 1);
+  const one = await reader({ topic: "events|other" }, { autoCommit: true });
+  const { offsets } = cluster.group("readers");
+  await one.until("committed", () => offsets.get("events/0")?.offset === 5n);
+  cluster.topics.delete("events");
+  await one.until("it is given up", () => one.owned.has("other/0") && !one.owned.has("events/0"));
+  assertEquals(one.logs.filter(({ message }) => message.startsWith("topic is gone:")).length, 1);
+  cluster.createTopic("events", 1)[0].values(numbers(100, 110));
+  await one.until("the new topic", () => one.values.length === 15);
+  assertEquals(one.turns.at(-1), "assigned events/0 from 0");
+});
+
+kafkaTest("a log that lost its end in an unclean election is read again from there", async ({ cluster, reader }) => {
+  const [log] = cluster.createTopic("events", 1);
+  for (let i = 0; i < 10; i++) log.values([String(i)]);
+  const one = await reader({}, { autoCommit: true });
+  await one.until("committed", () => cluster.group("readers").offsets.get("events/0")?.offset === 10n);
+  log.loseEnd(6);
+  for (let i = 100; i < 108; i++) log.values([String(i)]);
+  await one.until("what is there in its place", () => one.values.length === 18);
+  assertEquals(one.values.slice(10), numbers(100, 108));
+  const [error] = one.logs.filter(({ level }) => level === "error");
+  assertEquals(
+    error.message,
+    "the log lost its end in an unclean election, and has other records there now: they are read, too",
+  );
+  assertEquals(error.fields, { split: "events/0", offset: 10, goesOnAt: 6 });
+  await one.until("committed", () => cluster.group("readers").offsets.get("events/0")?.offset === 14n);
+});
+
+kafkaTest(
+  "an unclean election while nobody reads is noticed by the epoch of the committed offset",
+  async ({ cluster, reader }) => {
+    const [log] = cluster.createTopic("events", 1);
+    for (let i = 0; i < 10; i++) log.values([String(i)]);
+    const one = await reader({}, { autoCommit: true });
+    await one.until("committed", () => cluster.group("readers").offsets.get("events/0")?.offset === 10n);
+    await one.close();
+    log.loseEnd(6);
+    for (let i = 100; i < 108; i++) log.values([String(i)]);
+    const two = await reader({}, { autoCommit: true });
+    await two.until("what is there in its place", () => two.values.length === 8);
+  },
+);
+
 kafkaTest("skips what expired before it was read, loudly", async ({ cluster, reader }) => {
   const [log] = cluster.createTopic("events", 1);
   for (let i = 0; i < 10; i++) log.values([String(i)]);

@@ -3,9 +3,8 @@ import type { Clock } from "../../src/runtime/clock.ts";
 import { FatalError, RetriableError } from "../../src/runtime/errors.ts";
 import type { Random } from "../../src/runtime/random.ts";
 import type { KafkaClient, Lane, SendOptions } from "../../src/source/kafka/network/client.ts";
-import type { ApiRequest } from "../../src/source/kafka/protocol/api.ts";
+import { type ApiRequest, readAnswer, writeRequest } from "../../src/source/kafka/protocol/api.ts";
 import { type ClusterMetadata, metadataRequest } from "../../src/source/kafka/protocol/metadata.ts";
-import { WireReader, WireWriter } from "../../src/source/kafka/protocol/wire.ts";
 import type { FakeKafka } from "../support/kafka_broker.ts";
 import type { FaultRates } from "./faults.ts";
 
@@ -32,19 +31,21 @@ export class SimKafkaClient implements KafkaClient {
     const broker = this.#cluster.brokers[nodeId - 1];
     if (broker === undefined || !broker.up) throw fail("it is down");
     if (random.next() < rates.error) throw fail("injected failure");
-    const writer = new WireWriter();
-    request.encode(writer, maxVersion);
     const timer = new AbortController();
     const late = clock.sleep(timeoutMs ?? REQUEST_TIMEOUT_MS, timer.signal).then(() => {
       throw fail("no answer");
     });
     late.catch(() => {});
-    const answering = this.#cluster.handle({ nodeId, apiKey, clientId: "sim" }, maxVersion, writer.bytes);
+    const answering = this.#cluster.handle(
+      { nodeId, apiKey, clientId: "sim" },
+      maxVersion,
+      writeRequest(request, maxVersion),
+    );
     try {
       const bytes = await withAbort(Promise.race([answering, late]), both);
       await clock.sleep(latencyMs(), both);
       if (bytes === null || !broker.up || random.next() < rates.lostAnswer) throw fail("the answer was lost");
-      return request.decode(new WireReader(bytes), maxVersion);
+      return readAnswer(request, maxVersion, bytes);
     } finally {
       timer.abort();
     }

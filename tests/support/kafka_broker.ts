@@ -31,12 +31,15 @@ export interface FakeKafkaOptions {
   readonly sessionLifetimeMs?: number;
 }
 
-/** Api key: newest version that is answered. */
+/** The first versions with compact lengths and tagged fields. */
+const FLEXIBLE_FROM: Readonly<Record<number, number>> = { [ApiKey.Fetch]: 12, [ApiKey.Metadata]: 9 };
+
+/** Api key: oldest and newest version that is answered. */
 const VERSIONS: readonly (readonly [number, number, number])[] = [
   [ApiKey.Produce, 3, 7],
-  [ApiKey.Fetch, 4, 11],
+  [ApiKey.Fetch, 4, 13],
   [ApiKey.ListOffsets, 1, 5],
-  [ApiKey.Metadata, 4, 8],
+  [ApiKey.Metadata, 4, 10],
   [ApiKey.OffsetCommit, 3, 7],
   [ApiKey.OffsetFetch, 3, 5],
   [ApiKey.FindCoordinator, 1, 2],
@@ -48,6 +51,13 @@ const VERSIONS: readonly (readonly [number, number, number])[] = [
   [ApiKey.ApiVersions, 0, 0],
   [ApiKey.SaslAuthenticate, 0, 1],
 ];
+
+/** Reads and writes from here on as the version does. */
+function speak(apiKey: number, version: number, { reader, writer }: Pick<Call, "reader" | "writer">): void {
+  reader.flexible = writer.flexible = version >= (FLEXIBLE_FROM[apiKey] ?? Infinity);
+  reader.tags();
+  writer.tags();
+}
 
 interface Call {
   readonly nodeId: number;
@@ -153,6 +163,10 @@ export class FakeKafka {
   largestAnswer = 0;
   /** Of all logins to come. */
   login: Pick<FakeKafkaOptions, "users" | "tokens" | "sessionLifetimeMs">;
+  /** What the brokers speak at most, where that is older than what they can. */
+  newest: Readonly<Record<number, number>> = {};
+  readonly #topicIds = new Map<string, string>();
+  #topicCount = 0;
   readonly #timers: Timers;
   readonly #stopped = new AbortController();
 
@@ -171,10 +185,19 @@ export class FakeKafka {
   }
 
   createTopic(topic: string, partitionCount: number): PartitionLog[] {
+    if (!this.topics.has(topic)) this.#topicIds.set(topic, (++this.#topicCount).toString(16).padStart(32, "0"));
     const logs = this.topics.get(topic) ?? [];
     while (logs.length < partitionCount) logs.push(new PartitionLog(1 + logs.length % this.brokers.length));
     this.topics.set(topic, logs);
     return logs;
+  }
+
+  /** With what groups have committed for it, as brokers do. */
+  deleteTopic(topic: string): void {
+    this.topics.delete(topic);
+    for (const group of this.groups.values()) {
+      for (const split of group.offsets.keys()) if (split.startsWith(`${topic}/`)) group.offsets.delete(split);
+    }
   }
 
   log(topic: string, partition: number): PartitionLog {
@@ -214,6 +237,7 @@ export class FakeKafka {
       if (fault === "hang up") return;
       if (fault === "silence") continue;
       const writer = new WireWriter().int32(correlationId);
+      speak(apiKey, version, { reader, writer });
       const errorCode = typeof fault === "number" ? fault : 0;
       if (!await this.#answer(apiKey, { nodeId, version, reader, writer, errorCode }, session)) return;
       if (fault === "lose answer") return;
@@ -234,6 +258,7 @@ export class FakeKafka {
     const writer = new WireWriter();
     const errorCode = typeof fault === "number" ? fault : 0;
     const call = { nodeId: seen.nodeId, version, reader: new WireReader(body), writer, errorCode };
+    speak(seen.apiKey, version, call);
     const answered = await this.#answer(seen.apiKey, call, { authenticated: true });
     return answered && fault !== "lose answer" ? writer.bytes : null;
   }
@@ -242,7 +267,9 @@ export class FakeKafka {
   async #answer(apiKey: number, call: Call, session: Session): Promise<boolean> {
     switch (apiKey) {
       case ApiKey.ApiVersions:
-        call.writer.int16(0).array(VERSIONS, ([key, min, max]) => void call.writer.int16(key).int16(min).int16(max));
+        call.writer.int16(0).array(VERSIONS, ([key, min, max]) => {
+          call.writer.int16(key).int16(min).int16(Math.min(max, this.newest[key] ?? max));
+        });
         return true;
       case ApiKey.SaslHandshake:
         call.writer.int16(0).array(["PLAIN", "OAUTHBEARER"], (name) => void call.writer.string(name));
@@ -309,26 +336,35 @@ export class FakeKafka {
   }
 
   #metadata({ reader, writer, version, errorCode }: Call): void {
-    const count = reader.int32();
-    const names = count < 0 ? [...this.topics.keys()] : Array.from({ length: count }, () => reader.string());
+    const count = version >= 9 ? reader.uvarint() - 1 : reader.int32();
+    const readName = () => {
+      if (version >= 10) reader.uuid();
+      const name = reader.string();
+      reader.tags();
+      return name;
+    };
+    const names = count < 0 ? [...this.topics.keys()] : Array.from({ length: count }, readName);
     const brokers = this.brokers.filter(({ up, nodeId }) => this.advertised?.includes(nodeId) ?? up);
     writer.int32(0).array(brokers, ({ nodeId, port }) => {
-      writer.int32(nodeId).string("127.0.0.1").int32(port).string(null);
+      writer.int32(nodeId).string("127.0.0.1").int32(port).string(null).tags();
     });
     writer.string("fake").int32(1).array(names, (name) => {
       const logs = this.topics.get(name);
-      writer.int16(logs === undefined ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION : errorCode).string(name).boolean(
-        name.startsWith("__"),
-      );
+      writer.int16(logs === undefined ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION : errorCode).string(name);
+      if (version >= 10) writer.uuid(logs === undefined ? null : this.#topicIds.get(name)!);
+      writer.boolean(name.startsWith("__"));
       writer.array(logs ?? [], (log) => {
         writer.int16(0).int32(logs!.indexOf(log)).int32(log.leader);
-        if (version >= 7) writer.int32(0);
+        if (version >= 7) writer.int32(log.leaderEpoch);
         writer.array([log.leader], (id) => void writer.int32(id)).array([log.leader], (id) => void writer.int32(id));
-        if (version >= 5) writer.int32(0);
+        if (version >= 5) writer.array([], () => {});
+        writer.tags();
       });
       if (version >= 8) writer.int32(this.rights);
+      writer.tags();
     });
     if (version >= 8) writer.int32(0);
+    writer.tags();
   }
 
   #findCoordinator({ writer, errorCode }: Call): void {
@@ -381,18 +417,27 @@ export class FakeKafka {
     const maxWaitMs = reader.int32(), minByteLength = reader.int32(), maxByteLength = reader.int32();
     const committedOnly = reader.int8() === 1;
     if (version >= 7) reader.raw(8);
+    const names = new Map([...this.#topicIds].map(([topic, id]) => [id, topic]));
     const asked = reader.array(() => {
-      const topic = reader.string();
-      return reader.array(() => {
+      const id = version >= 13 ? reader.uuid() : null;
+      const topic = version >= 13 ? names.get(id!) ?? "" : reader.string();
+      const ofTopic = reader.array(() => {
         const partition = reader.int32();
         if (version >= 9) reader.int32();
         const offset = Number(reader.int64());
+        const lastEpoch = version >= 12 ? reader.int32() : -1;
         if (version >= 5) reader.int64();
-        return { topic, partition, offset, maxByteLength: reader.int32() };
+        const maxByteLength = reader.int32();
+        reader.tags();
+        return { topic, id, partition, offset, lastEpoch, maxByteLength };
       });
+      reader.tags();
+      return ofTopic;
     }).flat();
     const rack = version >= 11 ? (reader.array(() => reader.raw(0)), reader.string()) : "";
-    const logs = asked.map(({ topic, partition }) => {
+    reader.tags();
+    const logs = asked.map(({ topic, id, partition }) => {
+      if (id !== null && topic === "") return ErrorCode.UNKNOWN_TOPIC_ID;
       const log = this.topics.get(topic)?.[partition];
       return log !== undefined && rack !== "" && log.follower === nodeId ? log : this.#logAt(nodeId, topic, partition);
     });
@@ -400,6 +445,7 @@ export class FakeKafka {
       asked.reduce((sum, { offset }, i) => {
         const log = logs[i];
         if (typeof log === "number" || offset > log.end || offset < log.start) return minByteLength;
+        if (log.divergence(offset, asked[i].lastEpoch) !== null) return minByteLength;
         return sum + (log.hasAfter(offset, committedOnly ? log.stableEnd : log.end) ? minByteLength : 0);
       }, 0);
     if (call.errorCode === 0 && available() < minByteLength) {
@@ -426,7 +472,14 @@ export class FakeKafka {
 
   #writeFetched(
     { nodeId, writer, version, errorCode }: Call,
-    asked: readonly { topic: string; partition: number; offset: number; maxByteLength: number }[],
+    asked: readonly {
+      topic: string;
+      id: string | null;
+      partition: number;
+      offset: number;
+      lastEpoch: number;
+      maxByteLength: number;
+    }[],
     logs: readonly (PartitionLog | number)[],
     { committedOnly, maxByteLength, rack }: { committedOnly: boolean; maxByteLength: number; rack: string },
   ): void {
@@ -435,15 +488,19 @@ export class FakeKafka {
     let sent = 0;
     writer.array(asked, (one) => {
       const log = logs[asked.indexOf(one)];
-      const outOfRange = typeof log !== "number" && (one.offset < log.start || one.offset > log.end);
+      const diverging = typeof log === "number" ? null : log.divergence(one.offset, one.lastEpoch);
+      const outOfRange = typeof log !== "number" && diverging === null &&
+        (one.offset < log.start || one.offset > log.end);
       const code = typeof log === "number" ? log : outOfRange ? ErrorCode.OFFSET_OUT_OF_RANGE : errorCode;
       const sendsOn = typeof log !== "number" && rack !== "" && log.follower !== null && log.follower !== nodeId;
       const cutOff = typeof log !== "number" && log.follower === nodeId && one.offset >= log.followerEnd;
-      const read = typeof log === "number" || code !== 0 || sendsOn || cutOff ? new Uint8Array(0) : log.read(
-        one.offset,
-        Math.min(one.maxByteLength, maxByteLength - sent),
-        { committedOnly, first: sent === 0 },
-      );
+      const read = typeof log === "number" || code !== 0 || diverging !== null || sendsOn || cutOff
+        ? new Uint8Array(0)
+        : log.read(
+          one.offset,
+          Math.min(one.maxByteLength, maxByteLength - sent),
+          { committedOnly, first: sent === 0 },
+        );
       sent += read.length;
       const behind = read.length > 0 ? this.endsBehind : 0;
       this.endsBehind -= behind;
@@ -452,12 +509,22 @@ export class FakeKafka {
       const aborted = typeof log === "number" || !committedOnly
         ? []
         : log.aborted.filter(({ lastOffset }) => lastOffset >= one.offset);
-      writer.string(one.topic).int32(1).int32(one.partition).int16(code).int64(BigInt(end)).int64(BigInt(stableEnd));
-      if (version >= 5) writer.int64(typeof log === "number" ? -1n : BigInt(log.start));
-      writer.array(aborted, ({ producerId, firstOffset }) => void writer.int64(producerId).int64(BigInt(firstOffset)));
-      if (version >= 11) writer.int32(sendsOn ? log.follower! : -1);
-      writer.byteString(read);
+      if (version >= 13) writer.uuid(one.id);
+      else writer.string(one.topic);
+      writer.array([one], () => {
+        writer.int32(one.partition).int16(code).int64(BigInt(end)).int64(BigInt(stableEnd));
+        if (version >= 5) writer.int64(typeof log === "number" ? -1n : BigInt(log.start));
+        writer.array(aborted, ({ producerId, firstOffset }) => {
+          writer.int64(producerId).int64(BigInt(firstOffset)).tags();
+        });
+        if (version >= 11) writer.int32(sendsOn ? log.follower! : -1);
+        writer.byteString(read);
+        if (diverging === null) writer.tags();
+        else writer.uvarint(1).uvarint(0).uvarint(13).int32(diverging.epoch).int64(BigInt(diverging.endOffset)).tags();
+      });
+      writer.tags();
     });
+    writer.tags();
     this.largestAnswer = Math.max(this.largestAnswer, sent);
   }
 
@@ -537,21 +604,21 @@ export class FakeKafka {
         topic,
         partitions: reader.array(() => {
           const partition = reader.int32(), offset = reader.int64();
-          if (version >= 6) reader.int32();
-          return { partition, offset, metadata: reader.nullableString() };
+          const epoch = version >= 6 ? reader.int32() : -1;
+          return { partition, offset, epoch, metadata: reader.nullableString() };
         }),
       };
     });
     const refused = nodeId === this.coordinator ? errorCode : ErrorCode.NOT_COORDINATOR;
     writer.int32(0).array(topics, ({ topic, partitions }) => {
-      writer.string(topic).array(partitions, ({ partition, offset, metadata }) => {
+      writer.string(topic).array(partitions, ({ partition, offset, epoch, metadata }) => {
         const split = `${topic}/${partition}`;
         // Looked at first, as Apache Kafka does (KafkaApis.handleOffsetCommitRequest): whoever the coordinator is.
         const code = this.topics.get(topic)?.[partition] === undefined
           ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
           : refused !== 0
           ? refused
-          : group.commit(memberId, generation, split, offset, metadata);
+          : group.commit(memberId, generation, split, { offset, metadata, epoch });
         writer.int32(partition).int16(code);
       });
     });
@@ -573,7 +640,7 @@ export class FakeKafka {
       writer.string(topic).array(partitions, (partition) => {
         const committed = group.offsets.get(`${topic}/${partition}`);
         writer.int32(partition).int64(committed?.offset ?? -1n);
-        if (version >= 5) writer.int32(-1);
+        if (version >= 5) writer.int32(committed?.epoch ?? -1);
         writer.string(committed?.metadata ?? "").int16(0);
       });
     });

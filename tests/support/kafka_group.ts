@@ -59,7 +59,7 @@ export class FakeGroup {
   state: "empty" | "preparing" | "completing" | "stable" = "empty";
   generation = 0;
   readonly members = new Map<string, Member>();
-  readonly offsets = new Map<string, { offset: bigint; metadata: string | null }>();
+  readonly offsets = new Map<string, { offset: bigint; metadata: string | null; epoch?: number }>();
   /** Every commit that was taken, in order. */
   readonly commits: { readonly split: string; readonly offset: bigint; readonly generation: number }[] = [];
   #protocol = "";
@@ -222,16 +222,21 @@ export class FakeGroup {
     return this.state === "preparing" ? ErrorCode.REBALANCE_IN_PROGRESS : 0;
   }
 
-  commit(memberId: string, generation: number, split: string, offset: bigint, metadata: string | null): number {
+  commit(
+    memberId: string,
+    generation: number,
+    split: string,
+    { offset, metadata, epoch }: { offset: bigint; metadata: string | null; epoch?: number },
+  ): number {
     if (generation < 0 && memberId === "" && this.members.size === 0) { // from outside
-      this.offsets.set(split, { offset, metadata });
+      this.offsets.set(split, { offset, metadata, epoch });
       return 0;
     }
     const errorCode = this.check(memberId, generation);
     if (errorCode !== 0) return errorCode;
     if (this.state === "completing") return ErrorCode.REBALANCE_IN_PROGRESS;
     this.#touch(this.members.get(memberId)!);
-    this.offsets.set(split, { offset, metadata });
+    this.offsets.set(split, { offset, metadata, epoch });
     this.commits.push({ split, offset, generation });
     this.onCommit(split, offset);
     return 0;

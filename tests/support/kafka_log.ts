@@ -27,6 +27,8 @@ export class PartitionLog {
   start = 0;
   end = 0;
   leader: number;
+  /** Grows with each election. */
+  leaderEpoch = 0;
   /** A replica that readers who name a rack are sent to. */
   follower: number | null = null;
   /** The follower hears nothing more of the leader: it answers, and has nothing new. */
@@ -57,6 +59,7 @@ export class PartitionLog {
       const bytes = batches.slice(at, at + 12 + view.getInt32(8));
       const own = new DataView(bytes.buffer);
       own.setBigInt64(0, BigInt(this.end));
+      own.setInt32(12, this.leaderEpoch);
       const lastOffset = this.end + own.getInt32(23);
       this.batches.push({ baseOffset: this.end, lastOffset, bytes });
       if ((own.getInt16(21) & 48) === 16 && !this.#openTransactions.has(own.getBigInt64(43))) {
@@ -80,6 +83,25 @@ export class PartitionLog {
     const key = Uint8Array.of(0, 0, 0, commit ? 1 : 0), value = new Uint8Array(6);
     if (firstOffset !== undefined && !commit) this.aborted.push({ producerId, firstOffset, lastOffset: this.end });
     this.write({ records: [{ key, value, headers: [], timestamp: 1_600_000_000_000 }], attributes: 48, producerId });
+  }
+
+  /** An unclean election: whoever leads now had only what lies before `offset`. */
+  loseEnd(offset: number): void {
+    this.batches.splice(0, this.batches.length, ...this.batches.filter(({ lastOffset }) => lastOffset < offset));
+    this.end = offset;
+    this.leaderEpoch++;
+  }
+
+  /** Where the log parts from one whose last record before `offset` is of this epoch; null when it doesn't (KIP-320). */
+  divergence(offset: number, epoch: number): { epoch: number; endOffset: number } | null {
+    if (epoch < 0) return null;
+    const known = this.batches.map(({ baseOffset, bytes }) => ({
+      baseOffset,
+      epoch: new DataView(bytes.buffer, bytes.byteOffset).getInt32(12),
+    }));
+    const last = known.findLast((batch) => batch.epoch <= epoch)?.epoch ?? -1;
+    const endOffset = known.find((batch) => batch.epoch > epoch)?.baseOffset ?? this.end;
+    return last < epoch && epoch !== this.leaderEpoch || endOffset < offset ? { epoch: last, endOffset } : null;
   }
 
   /** Retention. */

@@ -65,10 +65,11 @@ export class KafkaSource implements Source {
     const sendsOnTo = part === "historical" ? undefined : config.historicalTopic;
     const topics = new TopicWatch(client, selectionOf(config), runtime, {
       isOurs: (topic) => isInPart(topic, part, config),
+      madeAnew: (topic) => void this.#ownership.beginAnew(topic),
     });
     const isolation = isolationOf(config);
     this.#topics = topics;
-    const starts = { client, coordinator, topics, isolation, policy: config.offset };
+    const starts = { client, coordinator, topics, isolation, policy: config.offset, log: runtime.log };
     this.#ownership = new Ownership({
       ...{ partitions: this.#partitions, starts, signal, rebalanceTimeoutMs: config.rebalanceTimeoutMs },
       outOfRange: new OutOfRange(starts, config.outOfRange, runtime),
@@ -94,6 +95,7 @@ export class KafkaSource implements Source {
     const events = {
       arrived: () => this.#changed.notify(),
       outOfRange: (partition: Partition) => void this.#ownership.recover(partition),
+      diverged: (partition: Partition, offset: number) => void this.#ownership.goBack(partition, offset),
       failed: (error: unknown) => this.#fail(error),
     };
     this.#fetcher = new Fetcher({ client, topics, events, runtime }, fetchSettingsOf(config), signal);

@@ -37,6 +37,8 @@ export interface FetcherEvents {
   arrived(): void;
   /** The offset isn't in the log any more, or not yet. */
   outOfRange(partition: Partition): void;
+  /** The log isn't the one that was read up to the position: they part at `offset`, which lies before it. */
+  diverged(partition: Partition, offset: number): void;
   /** The process must end. */
   failed(error: unknown): void;
   /** The broker says that the log reaches to `end`, and sent nothing of it. Absent when there is nothing to do then. */
@@ -199,7 +201,9 @@ export class Fetcher {
         turned.map((one) => ({
           topic: one.topic,
           partition: one.partition,
+          topicId: one.topicId,
           offset: BigInt(one.askedOffset),
+          lastEpoch: one.leaderEpochs.before(one.askedOffset),
           maxByteLength: Math.max(partitionMaxByteLength, one.neededByteLength),
         })),
         {
@@ -278,7 +282,11 @@ export class Fetcher {
       partition.preferredUntilMs = this.#runtime.clock.monotonicMs() + this.#settings.replicaMaxAgeMs;
       return null;
     }
-    const { records } = fetched;
+    const { records, diverging } = fetched;
+    if (diverging !== null) {
+      this.#part(partition, Number(diverging.endOffset), diverging.epoch);
+      return null;
+    }
     if (records.length === 0) {
       const { highWatermark, lastStableOffset } = fetched;
       const end = this.#settings.isolation === READ_COMMITTED ? lastStableOffset : highWatermark;
@@ -287,7 +295,7 @@ export class Fetcher {
     }
     const measured = this.#measure(fetched, partition);
     if (measured === null) return null;
-    const { next, byteLength, neededByteLength } = measured;
+    const { next, byteLength, neededByteLength, leaderEpoch } = measured;
     if (next === partition.fetchOffset) {
       const more = Math.max(neededByteLength, 2 * partition.neededByteLength);
       partition.neededByteLength = Math.min(more, MAX_INT32);
@@ -302,8 +310,18 @@ export class Fetcher {
       fetched.aborted,
       partition.end,
     );
+    partition.leaderEpochs.note(partition.fetchOffset, leaderEpoch);
     partition.add({ reader, byteLength: own.length, next });
     return own;
+  }
+
+  /** What was fetched from `offset` on isn't in the log any more, whose records before it are of `epoch`. */
+  #part(partition: Partition, offset: number, epoch: number): void {
+    const { leaderEpochs } = partition;
+    leaderEpochs.cut(offset);
+    leaderEpochs.note(offset - 1, epoch);
+    if (partition.position > offset) return this.#events.diverged(partition, offset);
+    if (partition.fetchOffset > offset) partition.rewind();
   }
 
   /** Null when the first batch is damaged: it is asked for again, and the second time is final. */

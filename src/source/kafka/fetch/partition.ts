@@ -1,7 +1,9 @@
 import type { GapReason } from "../../../records/gap.ts";
 import { type Epoch, type SplitId, splitParent, splitPart } from "../../../records/position.ts";
+import type { TopicId } from "../protocol/metadata.ts";
 import type { TopicPartition } from "../protocol/topic_partition.ts";
 import type { ChunkReader } from "../records/chunk_reader.ts";
+import { LeaderEpochs } from "./leader_epochs.ts";
 
 /** What one fetch brought of one partition, still to be taken over. */
 export interface Chunk {
@@ -12,12 +14,25 @@ export interface Chunk {
   readonly next: number;
 }
 
+/** Which log is read, and from where to where. */
+export interface PartitionPlace {
+  readonly start: number;
+  /** Exclusive; absent when there is none. */
+  readonly end?: number;
+  readonly topicId?: TopicId;
+  /** The leader's epoch of the record before `start`; -1 or absent when it isn't known. */
+  readonly leaderEpoch?: number;
+}
+
 /** One partition, in one epoch of ours. A new epoch has a new object, so that late answers find nobody. */
 export class Partition implements TopicPartition {
   readonly topic: string;
   readonly partition: number;
   readonly split: SplitId;
   readonly epoch: Epoch;
+  /** Of the log that is read: one of the same name may take its place. */
+  readonly topicId: TopicId;
+  readonly leaderEpochs: LeaderEpochs;
   /** Nothing is read from here on. */
   readonly end: number;
   /** The next offset to hand over. */
@@ -54,7 +69,10 @@ export class Partition implements TopicPartition {
   /** The end of the partition as last heard of, for the lag. */
   highWatermark = -1;
 
-  constructor({ topic, partition }: TopicPartition, epoch: Epoch, start: number, end = Infinity) {
+  constructor({ topic, partition }: TopicPartition, epoch: Epoch, place: PartitionPlace) {
+    const { start, end = Infinity, topicId = null, leaderEpoch = -1 } = place;
+    this.topicId = topicId;
+    this.leaderEpochs = new LeaderEpochs(start - 1, leaderEpoch);
     this.topic = topic;
     this.partition = partition;
     this.split = splitOf({ topic, partition });

@@ -3,7 +3,7 @@ import { FatalError, RetriableError } from "../../../runtime/errors.ts";
 import type { Runtime } from "../../../runtime/runtime.ts";
 import type { KafkaClient } from "../network/client.ts";
 import { ErrorCode, errorName, isPassing } from "../protocol/errors.ts";
-import type { ClusterMetadata } from "../protocol/metadata.ts";
+import type { ClusterMetadata, TopicId } from "../protocol/metadata.ts";
 import { selectTopics, type TopicSelection } from "./topics.ts";
 
 /** How long the brokers must say that a topic doesn't exist until that is believed. */
@@ -14,6 +14,7 @@ const NEVER = new AbortController().signal;
 
 /** What is known of one topic. */
 interface TopicState {
+  readonly id: TopicId;
   /** By partition; -1 while there is no leader. */
   readonly leaders: ReadonlyMap<number, number>;
 }
@@ -25,6 +26,9 @@ export class TopicWatch {
   readonly #runtime: Runtime;
   readonly #isOurs: (topic: string) => boolean;
   readonly #whenAbsent: "wait" | "fail";
+  readonly #madeAnew: (topic: string) => void;
+  /** The ids that topics had before they were gone for a time. */
+  readonly #gone = new Map<string, TopicId>();
   /** Since when a topic is missing that must be there, monotonic ms. */
   #absentSinceMs: number | null = null;
   #topics = new Map<string, TopicState>();
@@ -43,11 +47,14 @@ export class TopicWatch {
     client: KafkaClient,
     selection: TopicSelection,
     runtime: Runtime,
-    { whenAbsent = "wait", isOurs = () => true }: {
+    { whenAbsent = "wait", isOurs = () => true, madeAnew = () => {} }: {
       whenAbsent?: "wait" | "fail";
       isOurs?: (topic: string) => boolean;
+      /** Another log has taken the place of the topic's. Called after a refresh. */
+      madeAnew?: (topic: string) => void;
     } = {},
   ) {
+    this.#madeAnew = madeAnew;
     this.#isOurs = isOurs;
     this.#whenAbsent = whenAbsent;
     this.#client = client;
@@ -69,6 +76,22 @@ export class TopicWatch {
     return this.#appeared;
   }
 
+  /** Null when the brokers have none, or the topic isn't known. */
+  idOf(topic: string): TopicId {
+    return this.#topics.get(topic)?.id ?? null;
+  }
+
+  /** Whether an offset that was committed for the log of `id` (null: nobody said of which) is one of the log of now. */
+  isOfNow(topic: string, id: TopicId): boolean {
+    const now = this.idOf(topic), known = id ?? this.#gone.get(topic) ?? null;
+    return now === null || known === null ? !this.#gone.has(topic) : known === now;
+  }
+
+  /** What was committed for another log was overruled. */
+  believe(topic: string): void {
+    this.#gone.delete(topic);
+  }
+
   /** Partition numbers; empty for a topic that doesn't exist. */
   partitionsOf(topic: string): number[] {
     return [...this.#topics.get(topic)?.leaders.keys() ?? []];
@@ -81,7 +104,10 @@ export class TopicWatch {
 
   /** A topic was deleted: when it is there again, it is a new one, and the group shares anew in any case. */
   forget(topic: string): void {
-    if (this.#topics.delete(topic)) this.version++;
+    if (!this.#topics.has(topic)) return;
+    this.#gone.set(topic, this.idOf(topic));
+    this.#topics.delete(topic);
+    this.version++;
   }
 
   /** Partition counts of topics that somebody else in the group reads too. */
@@ -114,12 +140,23 @@ export class TopicWatch {
         this.#runtime.log.info("new topic found", { topic, partitions: topics.get(topic)!.leaders.size });
       }
     }
+    for (const [topic, { id }] of previous) {
+      if (topics.has(topic)) continue;
+      this.#gone.set(topic, id);
+      if (this.isPattern && this.#isOurs(topic)) {
+        this.#runtime.log.warn("topic is gone: it was deleted, or the right to see it was taken away", { topic });
+      }
+    }
     this.#absentSinceMs = null;
     if (this.#subscribed.length === 0 && this.#whenAbsent === "wait") {
       this.#runtime.log.warn("no topic of the cluster matches kafka.topic; waiting for one");
     }
     if (shapeOf(previous) !== shapeOf(topics)) this.version++;
     this.#loaded = true;
+    for (const [topic, { id }] of topics) {
+      const before = previous.get(topic)?.id ?? null;
+      if (before !== null && id !== null && id !== before) this.#madeAnew(topic);
+    }
   }
 
   #report(topic: string, errorCode: number): void {
@@ -154,7 +191,7 @@ function readTopics(
 ): Map<string, TopicState> {
   const topics = new Map<string, TopicState>();
   const names = new Set(selectTopics(selection, metadata.topics.map(({ topic }) => topic)));
-  for (const { topic, errorCode, internal, partitions } of metadata.topics) {
+  for (const { topic, id, errorCode, internal, partitions } of metadata.topics) {
     if (!names.has(topic) || internal && selection.kind === "pattern") continue;
     if (errorCode !== ErrorCode.NONE && errorCode !== ErrorCode.LEADER_NOT_AVAILABLE) {
       const before = previous.get(topic);
@@ -163,7 +200,7 @@ function readTopics(
       continue;
     }
     const sorted = [...partitions].sort((a, b) => a.partition - b.partition);
-    topics.set(topic, { leaders: new Map(sorted.map(({ partition, leader }) => [partition, leader])) });
+    topics.set(topic, { id, leaders: new Map(sorted.map(({ partition, leader }) => [partition, leader])) });
   }
   return topics;
 }

@@ -8,15 +8,18 @@ import type { Runtime } from "../../../runtime/runtime.ts";
 import type { Epoch } from "../../../records/position.ts";
 import { type Coordinator, throwGroupError } from "./coordinator.ts";
 import type { GroupMember } from "./group_member.ts";
-import { splitOf } from "../fetch/partition.ts";
+import { type Partition, splitOf } from "../fetch/partition.ts";
 import { ErrorCode, errorName, isCoordinatorMoved, isPassing } from "../protocol/errors.ts";
 import type { Membership } from "../protocol/group.ts";
 import type { TopicPartition } from "../protocol/topic_partition.ts";
-import { offsetCommitRequest } from "../protocol/offsets.ts";
+import { offsetCommitRequest, type OffsetToCommit } from "../protocol/offsets.ts";
+import { commitMetadata } from "./starts.ts";
 
-interface PendingCommit extends TopicPartition {
-  readonly epoch: Epoch;
-  readonly offset: bigint;
+/** What is committed of. */
+type CommittedPartition = Pick<Partition, "topic" | "partition" | "topicId" | "leaderEpochs">;
+
+interface PendingCommit extends OffsetToCommit {
+  readonly owned: Epoch;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
   /** Since when the coordinator doesn't know the partition, monotonic ms. */
@@ -56,10 +59,12 @@ export class Committer {
    *
    * @throws SplitLostError when the epoch is over: nothing was moved; FatalError when it is forbidden.
    */
-  commit(partition: TopicPartition, epoch: Epoch, offset: bigint): Promise<void> {
+  commit(of: CommittedPartition, owned: Epoch, offset: bigint): Promise<void> {
     return new Promise((resolve, reject) => {
-      const { topic, partition: number } = partition;
-      this.#pending.push({ topic, partition: number, epoch, offset, resolve, reject });
+      const { topic, partition, topicId, leaderEpochs } = of;
+      const epoch = leaderEpochs.before(Number(offset)), metadata = commitMetadata(topicId);
+      leaderEpochs.forgetBefore(Number(offset));
+      this.#pending.push({ topic, partition, offset, epoch, metadata, owned, resolve, reject });
       if (this.#running) return;
       this.#running = true;
       // In a moment, so that what is committed together goes together.
@@ -92,9 +97,9 @@ export class Committer {
 
   #stillOurs(batch: readonly PendingCommit[]): PendingCommit[] {
     return batch.filter((commit) => {
-      if (this.#parts.epochOf(commit) === commit.epoch) return true;
+      if (this.#parts.epochOf(commit) === commit.owned) return true;
       commit.reject(
-        new SplitLostError(splitOf(commit), `${splitOf(commit)} is no longer ours in epoch ${commit.epoch}`),
+        new SplitLostError(splitOf(commit), `${splitOf(commit)} is no longer ours in epoch ${commit.owned}`),
       );
       return false;
     });
@@ -111,12 +116,7 @@ export class Committer {
       const before = furthest.get(splitOf(commit));
       if (before === undefined || before.offset <= commit.offset) furthest.set(splitOf(commit), commit);
     }
-    const offsets = [...furthest.values()].map(({ topic, partition, offset }) => ({
-      topic,
-      partition,
-      offset,
-      metadata: null,
-    }));
+    const offsets = [...furthest.values()];
     try {
       const { results } = await coordinator.send("commit", offsetCommitRequest(membership, offsets), {
         signal: this.#signal,
@@ -173,7 +173,7 @@ export class Committer {
   #isGone(commit: PendingCommit): boolean {
     const nowMs = this.#parts.runtime.clock.monotonicMs();
     commit.unknownSinceMs ??= nowMs;
-    return nowMs - commit.unknownSinceMs >= GONE_AFTER_MS && this.#parts.epochOf(commit) === commit.epoch;
+    return nowMs - commit.unknownSinceMs >= GONE_AFTER_MS && this.#parts.epochOf(commit) === commit.owned;
   }
 
   #final(split: string, errorCode: number): unknown {

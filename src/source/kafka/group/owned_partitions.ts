@@ -1,6 +1,6 @@
 /** What is ours, in which epoch, and whose turn it is. */
 import type { Epoch, SplitId } from "../../../records/position.ts";
-import { Partition, splitOf } from "../fetch/partition.ts";
+import { Partition, type PartitionPlace, splitOf } from "../fetch/partition.ts";
 import type { TopicPartition } from "../protocol/topic_partition.ts";
 
 export class OwnedPartitions {
@@ -32,11 +32,11 @@ export class OwnedPartitions {
    * Takes partitions over in a new epoch, the same for all: the generation, or more when the group's count began anew
    * or a partition is taken over twice in one generation.
    */
-  take(starts: readonly { partition: TopicPartition; offset: number }[], generation: number): Partition[] {
+  take(starts: readonly { partition: TopicPartition; place: PartitionPlace }[], generation: number): Partition[] {
     const next = this.#lastEpoch + 1n;
     this.#lastEpoch = next > BigInt(generation) ? next : BigInt(generation);
-    return starts.map(({ partition, offset }) => {
-      const taken = new Partition(partition, this.#lastEpoch, offset);
+    return starts.map(({ partition, place }) => {
+      const taken = new Partition(partition, this.#lastEpoch, place);
       const before = this.#bySplit.get(taken.split);
       if (before !== undefined) this.release(before);
       this.#bySplit.set(taken.split, taken);

@@ -6,9 +6,9 @@ import type { Fetcher } from "../fetch/fetcher.ts";
 import type { GroupListener } from "./group_member.ts";
 import type { OutOfRange } from "./out_of_range.ts";
 import type { OwnedPartitions } from "./owned_partitions.ts";
-import { type Partition, splitOf } from "../fetch/partition.ts";
-import type { TopicPartition } from "../protocol/topic_partition.ts";
-import { resolveStarts, type Start, startHints, type StartsParts } from "./starts.ts";
+import { type Partition, type PartitionPlace, splitOf } from "../fetch/partition.ts";
+import { exactOffset, type TopicPartition } from "../protocol/topic_partition.ts";
+import { logRange, resolveStarts, type Start, startHints, type StartsParts } from "./starts.ts";
 
 export interface OwnershipParts {
   readonly partitions: OwnedPartitions;
@@ -70,7 +70,10 @@ export class Ownership implements GroupListener {
   async #begin(starts: readonly Start[]): Promise<void> {
     const committed = new Map(starts.map((start) => [splitOf(start), start.committed]));
     const taken = this.#partitions.take(
-      starts.map((start) => ({ partition: start, offset: Number(start.offset) })),
+      starts.map((start) => ({
+        partition: start,
+        place: this.#placeOf(start, exactOffset(start.offset), start.leaderEpoch),
+      })),
       this.#parts.generation(),
     );
     await Promise.all(taken.map((partition) => this.#announce(partition, committed.get(partition.split)!)));
@@ -149,12 +152,53 @@ export class Ownership implements GroupListener {
     }
   }
 
+  /** Another log has the topic's name now. Never rejects. */
+  async beginAnew(topic: string): Promise<void> {
+    const { signal, starts, retry } = this.#parts;
+    const ours = this.#partitions.all.filter((one) => one.topic === topic);
+    await Promise.all(ours.map(async (partition) => {
+      const { split, position, topicId } = partition;
+      partition.retryAtMs = Infinity;
+      try {
+        const { first } = await retry("kafka offsets", () => logRange(starts, partition, signal), signal);
+        if (!this.#stays(partition)) return;
+        starts.log.error(
+          "the topic was deleted and made anew: what was not read of the old one is gone; the new one is read from its start",
+          { split, offset: position, goesOnAt: first, oldTopicId: topicId, topicId: starts.topics.idOf(topic) },
+        );
+        await this.#startOver(partition, first);
+      } catch (error) {
+        if (!signal.aborted) this.#parts.failed(error);
+      }
+    }));
+  }
+
+  /** The log parted from what was read of it, before our position: an unclean election. Never rejects. */
+  async goBack(partition: Partition, offset: number): Promise<void> {
+    const { split, position } = partition;
+    partition.retryAtMs = Infinity;
+    this.#parts.starts.log.error(
+      "the log lost its end in an unclean election, and has other records there now: they are read, too",
+      { split, offset: position, goesOnAt: offset },
+    );
+    try {
+      await this.#startOver(partition, offset);
+    } catch (error) {
+      if (!this.#parts.signal.aborted) this.#parts.failed(error);
+    }
+  }
+
+  #placeOf({ topic }: TopicPartition, start: number, leaderEpoch: number): PartitionPlace {
+    return { start, leaderEpoch, topicId: this.#parts.starts.topics.idOf(topic) };
+  }
+
   /** Going back is only possible in a new epoch, after everything of the old one was written. */
   async #startOver(partition: Partition, offset: number): Promise<void> {
     this.#stopReading(partition);
     await this.handler.revoking([partition.split], this.#parts.rebalanceTimeoutMs);
     if (!this.#stays(partition)) return;
-    const [again] = this.#partitions.take([{ partition, offset }], this.#parts.generation());
+    const place = this.#placeOf(partition, offset, partition.leaderEpochs.before(offset));
+    const [again] = this.#partitions.take([{ partition, place }], this.#parts.generation());
     await this.#announce(again, false);
   }
 }

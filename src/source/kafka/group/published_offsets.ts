@@ -53,6 +53,7 @@ export async function publishOffsets(
   const offsets = [...positions].map(([split, position]) => ({
     ...partitionOf(split),
     offset: BigInt(position),
+    epoch: -1,
     metadata: null,
   }));
   const { results } = await coordinator.send("commit", offsetCommitRequest(outsider, offsets), { signal });

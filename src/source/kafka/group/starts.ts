@@ -1,5 +1,7 @@
 /** Where reading begins: the group's committed offsets, and what stands for them where there are none. */
 import { FatalError, RetriableError } from "../../../runtime/errors.ts";
+import type { Logger } from "../../../runtime/log.ts";
+import type { TopicId } from "../protocol/metadata.ts";
 import type { AssignmentHints } from "./assignor.ts";
 import type { KafkaClient } from "../network/client.ts";
 import { type Coordinator, throwGroupError } from "./coordinator.ts";
@@ -15,6 +17,8 @@ export type StartPolicy = "earliest" | "latest";
 
 export interface Start extends TopicPartition {
   readonly offset: bigint;
+  /** See PartitionPlace. */
+  readonly leaderEpoch: number;
   readonly committed: boolean;
 }
 
@@ -24,6 +28,17 @@ export interface StartsParts {
   readonly topics: TopicWatch;
   readonly isolation: IsolationLevel;
   readonly policy: StartPolicy;
+  readonly log: Logger;
+}
+
+/** What is committed beside an offset: which log it is one of. Null for brokers without ids of topics. */
+export function commitMetadata(topicId: TopicId): string | null {
+  return topicId === null ? null : JSON.stringify({ topicId });
+}
+
+/** Null when whoever committed it didn't say. */
+function committedFor({ metadata }: CommittedOffset): TopicId {
+  return /^\{"topicId":"([0-9a-f]{32})"/.exec(metadata)?.[1] ?? null;
 }
 
 /** What the group has committed for these partitions, or (null) for all. @throws RetriableError, FatalError */
@@ -141,17 +156,26 @@ export async function resolveStarts(
   signal: AbortSignal,
 ): Promise<Starts> {
   if (partitions.length === 0) return { starts: [], failure: null };
-  const committed = await committedOffsets(parts.coordinator, partitions, signal);
-  const starts: Start[] = committed.map(({ topic, partition, offset }) => ({
-    topic,
-    partition,
-    offset,
+  const { topics, log } = parts;
+  const found = await committedOffsets(parts.coordinator, partitions, signal);
+  const [committed, ofOthers] = [true, false].map((wanted) =>
+    found.filter((one) => topics.isOfNow(one.topic, committedFor(one)) === wanted)
+  );
+  for (const one of ofOthers) {
+    log.error(
+      "the topic was deleted and made anew: what was not read of the old one is gone; the new one is read from its start",
+      { split: splitOf(one), offset: String(one.offset), topicId: topics.idOf(one.topic) },
+    );
+  }
+  const starts: Start[] = committed.map(({ topic, partition, offset, epoch }) => ({
+    ...{ topic, partition, offset },
+    leaderEpoch: epoch,
     committed: true,
   }));
   const known = new Set(committed.map(splitOf));
   const missing = partitions.filter((one) => !known.has(splitOf(one)));
   if (missing.length === 0) return { starts, failure: null };
-  const early = new Set((await hints()).earliestTopics);
+  const early = new Set([...(await hints()).earliestTopics, ...ofOthers.map(({ topic }) => topic)]);
   let failure: RetriableError | null = null;
   for (const policy of ["earliest", "latest"] as const) {
     const group = missing.filter(({ topic }) => (early.has(topic) ? "earliest" : parts.policy) === policy);
@@ -160,7 +184,9 @@ export async function resolveStarts(
     failure ??= listed.failure;
     for (const { topic, partition } of group) {
       const offset = listed.found.get(splitOf({ topic, partition }));
-      if (offset !== undefined) starts.push({ topic, partition, offset, committed: false });
+      if (offset === undefined) continue;
+      starts.push({ topic, partition, offset, leaderEpoch: -1, committed: false });
+      if (policy === "earliest") topics.believe(topic);
     }
   }
   return { starts, failure };

@@ -16,9 +16,8 @@ import { releaseIfAlone } from "../../../runtime/release.ts";
 import type { Runtime } from "../../../runtime/runtime.ts";
 import { connectError, hangUpAdvice } from "./connect_error.ts";
 import { FrameAssembler } from "./frame_assembler.ts";
-import { ApiKey, type ApiRequest } from "../protocol/api.ts";
+import { ApiKey, type ApiRequest, readAnswer, writeRequest } from "../protocol/api.ts";
 import { errorName } from "../protocol/errors.ts";
-import { WireReader, WireWriter } from "../protocol/wire.ts";
 import type { SaslSettings } from "./sasl.ts";
 import { withTimeout } from "./timeout.ts";
 import { describeCertificate } from "./tls.ts";
@@ -256,9 +255,7 @@ export class BrokerConnection {
         apiVersion: version,
         apiName: request.name,
         encode() {
-          const writer = new WireWriter();
-          request.encode(writer, version);
-          const { buffer, byteOffset, byteLength } = writer.bytes;
+          const { buffer, byteOffset, byteLength } = writeRequest(request, version);
           const encoded = Buffer.from(buffer, byteOffset, byteLength);
           return Promise.resolve({ buf: encoded, buffer: encoded });
         },
@@ -267,7 +264,7 @@ export class BrokerConnection {
         // A rejected promise, not a throw, for truncated answers; hence async.
         // deno-lint-ignore require-await
         async decode(payload) {
-          const answer = request.decode(new WireReader(payload), version) as { readonly throttleMs?: number };
+          const answer = readAnswer(request, version, payload) as { readonly throttleMs?: number };
           return { answer, clientSideThrottleTime: answer.throttleMs ?? 0 };
         },
         parse: (decoded) => Promise.resolve((decoded as { answer: unknown }).answer),

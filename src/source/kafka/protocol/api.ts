@@ -1,4 +1,4 @@
-import type { WireReader, WireWriter } from "./wire.ts";
+import { WireReader, WireWriter } from "./wire.ts";
 
 /** One request of the protocol, ready to be sent, and how its answer is read. */
 export interface ApiRequest<Response> {
@@ -7,8 +7,31 @@ export interface ApiRequest<Response> {
   /** The versions that `encode` and `decode` can speak. */
   readonly minVersion: number;
   readonly maxVersion: number;
+  /** The first version with compact lengths and tagged fields (KIP-482), when `maxVersion` isn't before it. */
+  readonly flexibleFrom?: number;
   encode(writer: WireWriter, version: number): void;
   decode(reader: WireReader, version: number): Response;
+}
+
+/** What comes behind the client's id: the request in this version. */
+export function writeRequest({ flexibleFrom = Infinity, encode }: ApiRequest<unknown>, version: number): Uint8Array {
+  const writer = new WireWriter();
+  writer.flexible = version >= flexibleFrom;
+  writer.tags(); // of the header
+  encode(writer, version);
+  return writer.bytes;
+}
+
+/** The answer, from what comes behind the correlation id. @throws RangeError when it is cut off. */
+export function readAnswer<T>(
+  { flexibleFrom = Infinity, decode }: ApiRequest<T>,
+  version: number,
+  bytes: Uint8Array,
+): T {
+  const reader = new WireReader(bytes);
+  reader.flexible = version >= flexibleFrom;
+  reader.tags(); // of the header
+  return decode(reader, version);
 }
 
 /** https://kafka.apache.org/protocol#protocol_api_keys */

@@ -4,6 +4,8 @@ import { byTopic, type TopicPartition } from "./topic_partition.ts";
 
 export interface OffsetToCommit extends TopicPartition {
   readonly offset: bigint;
+  /** The leader's epoch in the record before the offset, -1 when it isn't known. */
+  readonly epoch: number;
   /** Kept by the broker beside the offset; null for none. */
   readonly metadata: string | null;
 }
@@ -25,9 +27,9 @@ export function offsetCommitRequest(member: Membership, offsets: readonly Offset
       if (version >= 7) writer.string(member.instanceId);
       if (version <= 4) writer.int64(-1n); // retention: the broker's own
       writer.array(byTopic(offsets), ([topic, group]) => {
-        writer.string(topic).array(group, ({ partition, offset, metadata }) => {
+        writer.string(topic).array(group, ({ partition, offset, epoch, metadata }) => {
           writer.int32(partition).int64(offset);
-          if (version >= 6) writer.int32(-1); // leader epoch: unknown
+          if (version >= 6) writer.int32(epoch);
           writer.string(metadata);
         });
       });
@@ -45,6 +47,8 @@ export function offsetCommitRequest(member: Membership, offsets: readonly Offset
 export interface CommittedOffset extends TopicPartition {
   /** -1 when nothing was committed. */
   readonly offset: bigint;
+  /** As it was committed, -1 when nobody said it. */
+  readonly epoch: number;
   readonly metadata: string;
   readonly errorCode: number;
 }
@@ -78,8 +82,8 @@ export function offsetFetchRequest(
         const topic = reader.string();
         return reader.array(() => {
           const partition = reader.int32(), offset = reader.int64();
-          if (version >= 5) reader.int32(); // leader epoch
-          return { topic, partition, offset, metadata: reader.string(), errorCode: reader.int16() };
+          const epoch = version >= 5 ? reader.int32() : -1;
+          return { topic, partition, offset, epoch, metadata: reader.string(), errorCode: reader.int16() };
         });
       }).flat();
       return { throttleMs, offsets, errorCode: reader.int16() };

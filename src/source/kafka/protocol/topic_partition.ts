@@ -1,3 +1,5 @@
+import { FatalError } from "../../../runtime/errors.ts";
+
 /** A partition, as requests name it. */
 export interface TopicPartition {
   readonly topic: string;
@@ -13,4 +15,10 @@ export function byTopic<T extends { readonly topic: string }>(items: readonly T[
     else group.push(item);
   }
   return [...groups];
+}
+
+/** @throws FatalError beyond 2^53: offsets are numbers here, and these would be bent. */
+export function exactOffset(offset: bigint): number {
+  if (offset <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(offset);
+  throw new FatalError(`The offset ${offset} is beyond 2^53 - 1: no exact position can be kept of it`);
 }

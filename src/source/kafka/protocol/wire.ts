@@ -1,7 +1,10 @@
 /**
- * Kafka's primitive types, as the versions before "flexible" (KIP-482) write them: big endian, INT16-prefixed strings,
- * INT32-prefixed byte strings and arrays, -1 for null.
+ * Kafka's primitive types: big endian, INT16-prefixed strings, INT32-prefixed byte strings and arrays, -1 for null. In
+ * flexible versions (KIP-482) lengths are unsigned varints, one more than the length, 0 for null, and tagged fields end
+ * each structure.
  */
+
+import { toHex } from "../../../runtime/hex.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -11,6 +14,8 @@ export class WireWriter {
   #bytes: Uint8Array<ArrayBuffer>;
   #view: DataView;
   #length = 0;
+  /** Whether what is written from here on is of a flexible version. */
+  flexible = false;
 
   constructor(initialByteLength = 256) {
     this.#bytes = new Uint8Array(initialByteLength);
@@ -51,20 +56,44 @@ export class WireWriter {
   }
 
   string(value: string | null): this {
-    if (value === null) return this.int16(-1);
+    if (value === null) return this.flexible ? this.uvarint(0) : this.int16(-1);
     const text = encoder.encode(value);
-    return this.int16(text.length).raw(text);
+    return (this.flexible ? this.uvarint(text.length + 1) : this.int16(text.length)).raw(text);
   }
 
   /** BYTES; null is written as length -1. */
   byteString(value: Uint8Array | null): this {
-    return value === null ? this.int32(-1) : this.int32(value.length).raw(value);
+    this.#length32(value?.length ?? -1);
+    return value === null ? this : this.raw(value);
   }
 
   array<T>(items: readonly T[], write: (item: T) => void): this {
-    this.int32(items.length);
+    this.#length32(items.length);
     for (const item of items) write(item);
     return this;
+  }
+
+  nullArray(): this {
+    return this.#length32(-1);
+  }
+
+  /** The end of a structure: no tagged fields. Nothing in versions that have none. */
+  tags(): this {
+    return this.flexible ? this.int8(0) : this;
+  }
+
+  /** UUID, as the reader has it; null for none. */
+  uuid(id: string | null): this {
+    return this.raw(id === null ? new Uint8Array(16) : fromHex(id));
+  }
+
+  uvarint(value: number): this {
+    for (; value > 127; value >>>= 7) this.int8((value & 127) | 128);
+    return this.int8(value);
+  }
+
+  #length32(length: number): this {
+    return this.flexible ? this.uvarint(length + 1) : this.int32(length);
   }
 
   raw(bytes: Uint8Array): this {
@@ -91,6 +120,8 @@ export class WireReader {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   #at = 0;
+  /** Whether what is read from here on is of a flexible version. */
+  flexible = false;
 
   constructor({ buffer, byteOffset, byteLength }: Uint8Array) {
     this.#bytes = new Uint8Array(buffer, byteOffset, byteLength); // of a Buffer, slice() would be no copy
@@ -122,7 +153,7 @@ export class WireReader {
   }
 
   nullableString(): string | null {
-    const length = this.int16();
+    const length = this.flexible ? this.uvarint() - 1 : this.int16();
     return length < 0 ? null : decoder.decode(this.raw(length));
   }
 
@@ -132,18 +163,47 @@ export class WireReader {
 
   /** BYTES or RECORDS, sharing memory with the response; empty for null. */
   byteString(): Uint8Array {
-    const length = this.int32();
-    return length < 0 ? this.raw(0) : this.raw(length);
+    return this.raw(Math.max(0, this.#length32()));
   }
 
   /** Null arrays come out empty. */
   array<T>(read: () => T): T[] {
-    const length = this.int32();
+    const length = this.#length32();
     // Every element has at least one byte: a longer array is a broken length, which must not allocate.
     if (length > this.remaining) throw new RangeError(`Array of ${length} in ${this.remaining} bytes`);
     const items: T[] = [];
     for (let i = 0; i < length; i++) items.push(read());
     return items;
+  }
+
+  /** The end of a structure; `read` is called for each of its tagged fields, and need not read it. */
+  tags(read?: (tag: number) => void): void {
+    if (!this.flexible) return;
+    for (let count = this.uvarint(); count > 0; count--) {
+      const tag = this.uvarint(), byteLength = this.uvarint(), end = this.#at + byteLength;
+      read?.(tag);
+      this.raw(end - this.#at);
+    }
+  }
+
+  /** 32 hexadecimal digits; null for the one that is all zeros: none. */
+  uuid(): string | null {
+    const id = toHex(this.raw(16));
+    return /[^0]/.test(id) ? id : null;
+  }
+
+  uvarint(): number {
+    let value = 0;
+    for (let shift = 0; shift < 35; shift += 7) {
+      const byte = this.int8();
+      value += (byte & 127) * 2 ** shift;
+      if (byte >= 0) return value;
+    }
+    throw new RangeError("a varint is too long");
+  }
+
+  #length32(): number {
+    return this.flexible ? this.uvarint() - 1 : this.int32();
   }
 
   raw(byteLength: number): Uint8Array {
@@ -159,4 +219,8 @@ export class WireReader {
     this.#at = at + byteLength;
     return at;
   }
+}
+
+function fromHex(text: string): Uint8Array {
+  return Uint8Array.from({ length: text.length / 2 }, (_, i) => parseInt(text.slice(2 * i, 2 * i + 2), 16));
 }

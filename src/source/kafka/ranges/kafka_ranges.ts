@@ -101,7 +101,10 @@ export class KafkaRanges implements RangeSource {
   }
 
   async #lookUp(selection: TopicSelection, signal: AbortSignal): Promise<TopicWatch> {
-    const topics = new TopicWatch(this.#client, selection, this.#runtime, { whenAbsent: "fail" });
+    const topics = new TopicWatch(this.#client, selection, this.#runtime, {
+      whenAbsent: "fail",
+      madeAnew: (topic) => this.#failAnew(topic),
+    });
     await this.#retry("kafka metadata", () => topics.refresh(signal), signal);
     return topics;
   }
@@ -114,6 +117,7 @@ export class KafkaRanges implements RangeSource {
         arrived: () => this.#changed.notify(),
         outOfRange: (partition: Partition) => void this.#explain(partition),
         empty: (partition: Partition, end: number) => void this.#skipTail(partition, end),
+        diverged: ({ split }: Partition) => this.#failAnew(split),
         failed: (error: unknown) => this.#fail(error),
       };
       const parts = { client: this.#client, topics, events, runtime: this.#runtime };
@@ -125,7 +129,11 @@ export class KafkaRanges implements RangeSource {
   begin({ split, start, end }: PlannedSplit, position: Position): void {
     if (this.#fetcher === null) throw new InvariantError(`${split} was begun before the source was opened`);
     if (this.#readings.has(split)) throw new InvariantError(`${split} was begun twice`);
-    const partition = new Partition(partitionOf(split), RANGE_EPOCH, Number(position), Number(end));
+    const partition = new Partition(partitionOf(split), RANGE_EPOCH, {
+      start: Number(position),
+      end: Number(end),
+      topicId: this.#topics!.idOf(partitionOf(split).topic),
+    });
     partition.ready = true;
     this.#readings.set(split, { partition, start: Number(start), failure: null, asking: false });
     this.#fetcher.add(partition);
@@ -239,6 +247,11 @@ export class KafkaRanges implements RangeSource {
       reading.asking = false;
       this.#changed.notify();
     }
+  }
+
+  /** @param what the topic or the split. */
+  #failAnew(what: string): void {
+    this.#fail(new FatalError(`The log of ${what} was made anew or lost its end since the job began. Begin a new job`));
   }
 
   #fail(error: unknown): void {

@@ -68,6 +68,8 @@ export interface Measured {
   readonly byteLength: number;
   /** What the first batch takes when there is no whole one, else 0. */
   readonly neededByteLength: number;
+  /** The leader's epoch of the last of these batches; -1 in formats that have none. */
+  readonly leaderEpoch: number;
 }
 
 /**
@@ -79,8 +81,8 @@ export interface Measured {
  */
 export function measureRecords(records: Uint8Array, position: number, logEnd = Infinity): Measured {
   const view = new DataView(records.buffer, records.byteOffset, records.byteLength);
-  let next = position, at = 0, before = -1, neededByteLength = 0;
-  let prior = { next, byteLength: at };
+  let next = position, at = 0, before = -1, neededByteLength = 0, leaderEpoch = -1;
+  let prior = { next, byteLength: at, leaderEpoch };
   while (at + LOG_OVERHEAD <= records.length) {
     const first = Number(view.getBigInt64(at)), length = view.getInt32(at + 8), byteLength = LOG_OVERHEAD + length;
     const isSized = length >= LEAST_LENGTH && length <= MOST_LENGTH;
@@ -92,11 +94,12 @@ export function measureRecords(records: Uint8Array, position: number, logEnd = I
     const last = first + (isBatch ? view.getInt32(at + 23) : 0);
     const problem = isSized ? misplaced({ first, last, before, next, position, logEnd }) : `its length is ${length}`;
     if (problem !== null) {
-      const sound = first > before ? { next, byteLength: at } : prior; // of two that overlap, either may be the wrong one
+      const sound = first > before ? { next, byteLength: at, leaderEpoch } : prior; // of two that overlap, either may be the wrong one
       if (sound.next > position) return { ...sound, neededByteLength: 0 };
       throw new CorruptBatchError(first, new RangeError(problem), last >= logEnd);
     }
-    prior = { next, byteLength: at };
+    prior = { next, byteLength: at, leaderEpoch };
+    leaderEpoch = isBatch ? view.getInt32(at + LOG_OVERHEAD) : -1;
     next = Math.max(next, last + 1);
     before = last;
     at += byteLength;
@@ -104,7 +107,7 @@ export function measureRecords(records: Uint8Array, position: number, logEnd = I
   if (next === position && neededByteLength === 0 && before >= 0) {
     throw new CorruptBatchError(before, new RangeError(`it came for offset ${position}`));
   }
-  return { next, byteLength: at, neededByteLength };
+  return { next, byteLength: at, neededByteLength, leaderEpoch };
 }
 
 /** Why a batch can't be where it is; null when it can. Brokers may send batches before the one that was asked for. */
@@ -114,6 +117,7 @@ function misplaced(
     number
   >,
 ): string | null {
+  if (last > Number.MAX_SAFE_INTEGER) return `its offset ${last} is beyond 2^53: no exact position can be kept of it`;
   if (first <= before) return `the one before it ends with offset ${before}`;
   if (last >= logEnd) return `it ends with offset ${last}, but the partition before ${logEnd}`;
   const isSkipped = before >= 0 && next === position && first > position;

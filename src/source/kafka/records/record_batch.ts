@@ -17,6 +17,8 @@ export const BATCH_HEADER_BYTE_LENGTH = 61;
 
 export interface BatchHeader {
   readonly baseOffset: number;
+  /** Of the leader that took it. */
+  readonly leaderEpoch: number;
   /** All of it, its first 12 bytes too. */
   readonly byteLength: number;
   readonly magic: number;
@@ -38,6 +40,7 @@ export function readBatchHeader(view: DataView, start: number): BatchHeader {
   const baseOffset = Number(view.getBigInt64(start));
   return {
     baseOffset,
+    leaderEpoch: view.getInt32(start + 12),
     byteLength: LOG_OVERHEAD + view.getInt32(start + 8),
     magic: view.getInt8(start + MAGIC_OFFSET),
     crc: view.getUint32(start + 17),

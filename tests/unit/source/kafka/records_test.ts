@@ -226,7 +226,7 @@ Deno.test("measureRecords() doesn't ask for a batch whose length can't be", () =
   for (const length of [-1, 0, 3, 13, 2 ** 30 + 1, 2 ** 31 - 1]) {
     const view = new DataView(two.buffer);
     view.setInt32(one.length + 8, length);
-    assertEquals(measureRecords(two, 0), { next: 1, byteLength: one.length, neededByteLength: 0 });
+    assertEquals(measureRecords(two, 0), { next: 1, byteLength: one.length, neededByteLength: 0, leaderEpoch: -1 });
     const rest = two.subarray(one.length);
     assertThrows(
       () => measureRecords(rest, 1),
@@ -267,6 +267,7 @@ Deno.test("measureRecords() holds offsets against what was asked for, the end an
       next: firsts[expected - 1] + 2,
       byteLength: expected * byteLength,
       neededByteLength: 0,
+      leaderEpoch: -1,
     });
   }
 });
