@@ -350,8 +350,9 @@ kafkaTest("waits for a broker whose name can't be looked up, whatever it is call
   const names = ["certificate", "alerts", "SASL"].map((name) => `${name}.kafka.invalid:9092`);
   const alone = create({ nodes: names });
   void alone.start().catch(() => {});
-  await alone.until("two warnings", () => alone.logs.filter(({ level }) => level === "warn").length >= 2);
-  assertStringIncludes(alone.logs[0].message, "Cannot connect to broker alerts.kafka.invalid:9092");
+  await alone.until("a warning", () => alone.logs.some(({ level }) => level === "warn"));
+  const { message } = alone.logs.find(({ level }) => level === "warn")!;
+  assertStringIncludes(message, "Cannot connect to broker alerts.kafka.invalid:9092");
   const one = create({ nodes: [...names, ...cluster.nodes] });
   await one.start();
   await one.until("everything", () => one.values.length === 3);
@@ -381,8 +382,9 @@ kafkaTest("waits for brokers that are down at the start, and says so", async ({ 
   cluster.broker(1).stop();
   const one = create();
   const starting = one.start();
-  await one.until("a warning", () => one.logs.filter(({ level }) => level === "warn").length >= 2);
-  assertStringIncludes(one.logs[0].message, "No broker answers Metadata: Cannot connect to broker 127.0.0.1:");
+  await one.until("a warning", () => one.logs.some(({ level }) => level === "warn"));
+  const { message } = one.logs.find(({ level }) => level === "warn")!;
+  assertStringIncludes(message, "No broker answers Metadata: Cannot connect to broker 127.0.0.1:");
   cluster.broker(1).start();
   await starting;
   await one.until("everything", () => one.values.length === 3);
@@ -403,7 +405,8 @@ kafkaTest("a commit for a topic that was deleted is given up, and says so", asyn
   await one.commit("events/0");
   assertEquals(one.turns, ["assigned events/0 from 0", "lost events/0", "refused events/0"]);
   const [warning] = one.logs.filter(({ message }) => message.startsWith("kafka commit fails"));
-  assertEquals(warning.fields, { partitions: 1, split: "events/0", reason: "UNKNOWN_TOPIC_OR_PARTITION (3)" });
+  const { partitions, split, reason } = warning.fields;
+  assertEquals([partitions, split, reason], [1, "events/0", "UNKNOWN_TOPIC_OR_PARTITION (3)"]);
 });
 
 for (const strategy of ["range", "cooperative-sticky"] as const) {
