@@ -4,7 +4,10 @@
  *
  *     stream: "BZh" level | blocks: magic 48, CRC 32, randomised 1, origin 24, symbol map, tables, symbols | end magic 48, CRC 32
  */
+import { CutOff, joinParts, NOTHING, PackedInput } from "./packed_input.ts";
 
+/** More than a block takes, packed: 900,000 codes of 20 bits, and their tables. */
+const MAX_BLOCK_BYTE_LENGTH = 2_500_000;
 const RUN_A = 0, RUN_B = 1;
 const MAX_CODE_LENGTH = 20, GROUP_SIZE = 50;
 const BLOCK_HIGH = 0x314159, BLOCK_LOW = 0x265359, END_HIGH = 0x177245, END_LOW = 0x385090;
@@ -18,7 +21,30 @@ const CRC_TABLE: Uint32Array = Uint32Array.from({ length: 256 }, (_, index) => {
 
 /** @throws RangeError when the bytes are no whole bzip2 data, or would give more than `maxByteLength`. */
 export function decompressBzip2(bytes: Uint8Array, maxByteLength: number): Uint8Array {
-  return new Bzip2Decoder(bytes, maxByteLength).run();
+  return joinParts(unpackBzip2(new PackedInput(bytes)), maxByteLength);
+}
+
+/** The contents, a block at a time. Yields NOTHING where it needs more. @throws RangeError when they are damaged. */
+export function* unpackBzip2(input: PackedInput): Generator<Uint8Array, void> {
+  const decoder = new Bzip2Decoder(input);
+  for (let tooFew = -1;;) {
+    const byteLength = input.bytes.length - input.at;
+    // Half a block is tried only when there is no more for now, and once.
+    if (byteLength === tooFew || (byteLength < MAX_BLOCK_BYTE_LENGTH && !input.isDry && !input.atEnd)) {
+      yield NOTHING;
+      if (!input.atEnd) continue;
+    }
+    if (byteLength === 0 && decoder.isBetweenStreams && input.atEnd) return;
+    const part = decoder.next();
+    if (part === null) {
+      if (input.atEnd) throw new CutOff();
+      if (byteLength >= MAX_BLOCK_BYTE_LENGTH) throw new RangeError("bzip2: a block longer than it may be");
+      tooFew = byteLength;
+    } else {
+      tooFew = -1;
+      if (part.length > 0) yield part;
+    }
+  }
 }
 
 /** Codes of one table, canonical: those of a length follow each other. */
@@ -30,44 +56,64 @@ interface CodeTable {
 }
 
 class Bzip2Decoder {
-  readonly #bytes: Uint8Array;
-  readonly #maxByteLength: number;
-  #at = 0;
+  readonly #input: PackedInput;
   #bits = 0;
   #bitCount = 0;
+  /** Hundreds of kB in a block; 0 between streams. */
+  #level = 0;
   #out: Uint8Array = new Uint8Array(0);
   #length = 0;
 
-  constructor(bytes: Uint8Array, maxByteLength: number) {
-    this.#bytes = bytes;
-    this.#maxByteLength = maxByteLength;
+  constructor(input: PackedInput) {
+    this.#input = input;
   }
 
-  run(): Uint8Array {
-    do this.#readStream(); while (this.#at < this.#bytes.length);
-    return this.#out.subarray(0, this.#length);
+  get isBetweenStreams(): boolean {
+    return this.#level === 0;
   }
 
-  #readStream(): void {
-    const level = this.#take(24) === 0x425a68 ? this.#take(8) - 0x30 : 0;
-    if (level < 1 || level > 9) throw new RangeError("bzip2: no stream");
-    for (;;) {
-      const high = this.#take(24), low = this.#take(24);
-      const crc = (this.#take(16) * 65_536) + this.#take(16);
-      if (high === END_HIGH && low === END_LOW) break;
-      if (high !== BLOCK_HIGH || low !== BLOCK_LOW) throw new RangeError("bzip2: no block");
-      const from = this.#length;
-      this.#readBlock(level * 100_000);
-      if (crcOf(this.#out, from, this.#length) !== crc) throw new RangeError("bzip2: wrong checksum");
+  /** The contents of the next block, empty at a stream's end. Null, with nothing used, when not all of it is here. */
+  next(): Uint8Array | null {
+    const input = this.#input, { at } = input;
+    const level = this.#level, bits = this.#bits, bitCount = this.#bitCount;
+    try {
+      return this.#next();
+    } catch (error) {
+      if (!(error instanceof CutOff)) throw error;
+      input.at = at;
+      this.#level = level;
+      this.#bits = bits;
+      this.#bitCount = bitCount;
+      return null;
     }
-    this.#bitCount = 0; // streams begin at whole bytes
+  }
+
+  #next(): Uint8Array {
+    if (this.#level === 0) {
+      const level = this.#take(24) === 0x425a68 ? this.#take(8) - 0x30 : 0;
+      if (level < 1 || level > 9) throw new RangeError("bzip2: no stream");
+      this.#level = level;
+    }
+    const high = this.#take(24), low = this.#take(24);
+    const crc = (this.#take(16) * 65_536) + this.#take(16);
+    if (high === END_HIGH && low === END_LOW) {
+      this.#level = this.#bitCount = 0; // streams begin at whole bytes
+      return NOTHING;
+    }
+    if (high !== BLOCK_HIGH || low !== BLOCK_LOW) throw new RangeError("bzip2: no block");
+    this.#length = 0;
+    this.#out = NOTHING;
+    this.#readBlock(this.#level * 100_000);
+    if (crcOf(this.#out, 0, this.#length) !== crc) throw new RangeError("bzip2: wrong checksum");
+    return this.#out.subarray(0, this.#length);
   }
 
   /** At most 24 bits. */
   #take(count: number): number {
+    const input = this.#input;
     while (this.#bitCount < count) {
-      if (this.#at >= this.#bytes.length) throw new RangeError("bzip2: cut off");
-      this.#bits = ((this.#bits << 8) | this.#bytes[this.#at++]) & 0x7fffffff;
+      if (input.at >= input.bytes.length) throw new CutOff();
+      this.#bits = ((this.#bits << 8) | input.bytes[input.at++]) & 0x7fffffff;
       this.#bitCount += 8;
     }
     this.#bitCount -= count;
@@ -209,7 +255,6 @@ class Bzip2Decoder {
   #reserve(byteLength: number): void {
     const needed = this.#length + byteLength;
     if (needed <= this.#out.length) return;
-    if (this.#length > this.#maxByteLength) throw new RangeError(`bzip2: more than ${this.#maxByteLength} bytes`);
     const larger = new Uint8Array(Math.max(needed, 2 * this.#out.length));
     larger.set(this.#out.subarray(0, this.#length));
     this.#out = larger;

@@ -1,4 +1,10 @@
 /** Decodes LZMA2 (after Igor Pavlov's "LZMA specification" in the LZMA SDK, and the chunk headers of xz's LZMA2 filter). */
+import { NOTHING, type PackedInput } from "./packed_input.ts";
+
+/** Larger windows, of which matches are copied, are refused: xz -9 takes as much. */
+export const MAX_WINDOW_BYTE_LENGTH = 64 * 1024 * 1024;
+/** A chunk's contents at the most. */
+const MAX_CHUNK_BYTE_LENGTH = 2 * 1024 * 1024;
 
 const STATES = 12, POSITION_STATES = 16;
 const MIN_MATCH = 2;
@@ -6,19 +12,33 @@ const END_POSITION_MODEL = 14, ALIGN_BITS = 4, FULL_DISTANCES = 128;
 const PROBABILITY_BITS = 11, MOVE_BITS = 5, TOP = 2 ** 24;
 
 /**
- * Decodes the chunks from `start` on.
+ * The contents of chunks, one after the other, up to the mark of their end. Yields NOTHING where it needs more.
  *
- * @returns the contents, and the position after them.
- * @throws RangeError when they are damaged or cut off, or would give more than `maxByteLength`.
+ * @param windowByteLength how far matches reach back.
+ * @throws RangeError when they are damaged or cut off.
  */
-export function decodeLzma2(
-  bytes: Uint8Array,
-  start: number,
-  maxByteLength: number,
-): { contents: Uint8Array; next: number } {
-  const decoder = new Lzma2Decoder(bytes, start, maxByteLength);
-  decoder.run();
-  return { contents: decoder.out.subarray(0, decoder.length), next: decoder.at };
+export function* unpackLzma2(input: PackedInput, windowByteLength: number): Generator<Uint8Array, void> {
+  const decoder = new Lzma2Decoder(windowByteLength);
+  for (;;) {
+    yield* input.need(1);
+    const byteLength = yield* chunkByteLength(input);
+    yield* input.need(byteLength);
+    const chunk = input.bytes.subarray(input.at, input.at + byteLength);
+    input.at += byteLength;
+    if (chunk[0] === 0) return;
+    yield decoder.decodeChunk(chunk);
+  }
+}
+
+/** Of the chunk that begins at `input.at`, with its header. */
+function* chunkByteLength(input: PackedInput): Generator<Uint8Array, number> {
+  const control = input.bytes[input.at];
+  if (control === 0) return 1;
+  if (control > 2 && control < 0x80) throw new RangeError("lzma2: no chunk");
+  yield* input.need(5);
+  const { bytes, at } = input;
+  if (control <= 2) return 3 + (bytes[at + 1] << 8) + bytes[at + 2] + 1;
+  return (control >= 0xc0 ? 6 : 5) + (bytes[at + 3] << 8) + bytes[at + 4] + 1;
 }
 
 function probabilities(count: number): Uint16Array {
@@ -38,16 +58,16 @@ class LengthModel {
 }
 
 class Lzma2Decoder {
-  out: Uint8Array = new Uint8Array(0);
-  length = 0;
-  at: number;
-  readonly #bytes: Uint8Array;
-  readonly #maxByteLength: number;
-  /** Matches may reach back to here. */
+  /** The window, then the chunk's contents. */
+  #out: Uint8Array = NOTHING;
+  #length = 0;
+  #bytes: Uint8Array = NOTHING;
+  #at = 0;
+  readonly #windowByteLength: number;
+  /** Matches may reach back to here; below zero when that has left the window. */
   #dictionaryStart = 0;
   #range = 0;
   #code = 0;
-  #chunkEnd = 0;
   #literalContextBits = 0;
   #literalPositionMask = 0;
   #positionMask = 0;
@@ -67,53 +87,42 @@ class Lzma2Decoder {
   readonly #matchLengths = new LengthModel();
   readonly #repeatLengths = new LengthModel();
 
-  constructor(bytes: Uint8Array, start: number, maxByteLength: number) {
-    this.#bytes = bytes;
-    this.at = start;
-    this.#maxByteLength = maxByteLength;
+  constructor(windowByteLength: number) {
+    this.#windowByteLength = windowByteLength;
   }
 
-  run(): void {
-    for (;;) {
-      const control = this.#byte();
-      if (control === 0) return;
-      if (control === 1 || control >= 0xe0) this.#dictionaryStart = this.length;
-      if (control >= 0x80) this.#lzmaChunk(control);
-      else if (control <= 2) this.#plainChunk();
-      else throw new RangeError("lzma2: no chunk");
-    }
-  }
-
-  #byte(): number {
-    if (this.at >= this.#bytes.length) throw new RangeError("lzma2: cut off");
-    return this.#bytes[this.at++];
-  }
-
-  #plainChunk(): void {
-    const byteLength = (this.#byte() << 8) + this.#byte() + 1;
-    if (this.at + byteLength > this.#bytes.length) throw new RangeError("lzma2: cut off");
+  /** @param chunk with its header. */
+  decodeChunk(chunk: Uint8Array): Uint8Array {
+    const control = chunk[0];
+    this.#bytes = chunk;
+    this.#at = 1;
+    if (control === 1 || control >= 0xe0) this.#dictionaryStart = this.#length;
+    const byteLength = (control >= 0x80 ? (control & 0x1f) << 16 : 0) + (chunk[1] << 8) + chunk[2] + 1;
     this.#reserve(byteLength);
-    this.out.set(this.#bytes.subarray(this.at, this.at + byteLength), this.length);
-    this.length += byteLength;
-    this.at += byteLength;
+    const start = this.#length;
+    if (control < 0x80) {
+      this.#out.set(chunk.subarray(3), start);
+      this.#length += byteLength;
+    } else {
+      this.#lzmaChunk(control, start + byteLength);
+    }
+    return this.#out.slice(start, this.#length);
   }
 
-  #lzmaChunk(control: number): void {
-    const byteLength = ((control & 0x1f) << 16) + (this.#byte() << 8) + this.#byte() + 1;
-    const packedByteLength = (this.#byte() << 8) + this.#byte() + 1;
+  #lzmaChunk(control: number, end: number): void {
+    const bytes = this.#bytes;
     const reset = (control >> 5) & 3;
-    if (reset >= 2) this.#setProperties(this.#byte());
+    this.#at = 5;
+    if (reset >= 2) this.#setProperties(bytes[this.#at++]);
     if (!this.#hasProperties) throw new RangeError("lzma2: a chunk without properties");
     if (reset >= 1) this.#resetState();
-    this.#chunkEnd = this.at + packedByteLength;
-    if (this.#chunkEnd > this.#bytes.length || packedByteLength < 5) throw new RangeError("lzma2: cut off");
-    this.at++; // the range coder's first byte is always 0
+    if (bytes.length - this.#at < 5) throw new RangeError("lzma2: a chunk is shorter than its data");
+    this.#at++; // the range coder's first byte is always 0
     this.#range = 0xffffffff;
     this.#code = 0;
-    for (let i = 0; i < 4; i++) this.#code = ((this.#code << 8) | this.#bytes[this.at++]) >>> 0;
-    this.#reserve(byteLength);
-    this.#decode(this.length + byteLength);
-    if (this.at !== this.#chunkEnd) throw new RangeError("lzma2: a chunk is longer than its data");
+    for (let i = 0; i < 4; i++) this.#code = ((this.#code << 8) | bytes[this.#at++]) >>> 0;
+    this.#decode(end);
+    if (this.#at !== bytes.length) throw new RangeError("lzma2: a chunk is longer than its data");
   }
 
   #setProperties(byte: number): void {
@@ -148,20 +157,28 @@ class Lzma2Decoder {
     this.#repeatLengths.reset();
   }
 
+  /** Room for so many bytes more; drops what is before the window. */
   #reserve(byteLength: number): void {
-    const needed = this.length + byteLength;
-    if (needed > this.#maxByteLength) throw new RangeError(`lzma2: more than ${this.#maxByteLength} bytes`);
-    if (needed <= this.out.length) return;
-    const larger = new Uint8Array(Math.min(this.#maxByteLength, Math.max(needed, 2 * this.out.length)));
-    larger.set(this.out.subarray(0, this.length));
-    this.out = larger;
+    const needed = this.#length + byteLength;
+    if (needed <= this.#out.length) return;
+    const surplus = this.#length - this.#windowByteLength;
+    if (surplus >= MAX_CHUNK_BYTE_LENGTH) {
+      this.#out.copyWithin(0, surplus, this.#length);
+      this.#length -= surplus;
+      this.#dictionaryStart -= surplus;
+    } else {
+      const most = this.#windowByteLength + 2 * MAX_CHUNK_BYTE_LENGTH;
+      const larger = new Uint8Array(Math.max(needed, Math.min(most, 2 * this.#out.length)));
+      larger.set(this.#out.subarray(0, this.#length));
+      this.#out = larger;
+    }
   }
 
   #normalize(): void {
     if (this.#range >= TOP) return;
-    if (this.at >= this.#chunkEnd) throw new RangeError("lzma2: a chunk is shorter than its data");
+    if (this.#at >= this.#bytes.length) throw new RangeError("lzma2: a chunk is shorter than its data");
     this.#range = (this.#range << 8) >>> 0;
-    this.#code = ((this.#code << 8) | this.#bytes[this.at++]) >>> 0;
+    this.#code = ((this.#code << 8) | this.#bytes[this.#at++]) >>> 0;
   }
 
   #bit(model: Uint16Array, index: number): number {
@@ -209,8 +226,8 @@ class Lzma2Decoder {
 
   #decode(end: number): void {
     const repeats = this.#repeats;
-    while (this.length < end) {
-      const positionState = (this.length - this.#dictionaryStart) & this.#positionMask;
+    while (this.#length < end) {
+      const positionState = (this.#length - this.#dictionaryStart) & this.#positionMask;
       const state = this.#state;
       if (this.#bit(this.#isMatch, state * POSITION_STATES + positionState) === 0) {
         this.#literal();
@@ -238,7 +255,7 @@ class Lzma2Decoder {
   }
 
   #literal(): void {
-    const out = this.out, position = this.length;
+    const out = this.#out, position = this.#length;
     const hasPrevious = position > this.#dictionaryStart;
     const previous = hasPrevious ? out[position - 1] : 0;
     const context = (((position - this.#dictionaryStart) & this.#literalPositionMask) << this.#literalContextBits) +
@@ -247,7 +264,7 @@ class Lzma2Decoder {
     let symbol = 1;
     if (this.#state >= 7) {
       const from = position - this.#repeats[0] - 1;
-      if (from < this.#dictionaryStart) throw new RangeError("lzma2: a match from outside");
+      if (from < this.#dictionaryStart || from < 0) throw new RangeError("lzma2: a match from outside");
       let matched = out[from];
       while (symbol < 0x100) {
         const matchBit = (matched >> 7) & 1;
@@ -258,7 +275,7 @@ class Lzma2Decoder {
       }
     }
     while (symbol < 0x100) symbol = (symbol << 1) | this.#bit(this.#literals, offset + symbol);
-    out[this.length++] = symbol;
+    out[this.#length++] = symbol;
     this.#state = this.#state < 4 ? 0 : this.#state < 10 ? this.#state - 3 : this.#state - 6;
   }
 
@@ -279,10 +296,10 @@ class Lzma2Decoder {
   }
 
   #copy(distance: number, length: number, end: number): void {
-    const out = this.out;
-    let from = this.length - distance - 1;
-    if (from < this.#dictionaryStart) throw new RangeError("lzma2: a match from outside");
-    if (this.length + length > end) throw new RangeError("lzma2: a chunk is longer than it says");
-    for (let i = 0; i < length; i++) out[this.length++] = out[from++];
+    const out = this.#out;
+    let from = this.#length - distance - 1;
+    if (from < this.#dictionaryStart || from < 0) throw new RangeError("lzma2: a match from outside");
+    if (this.#length + length > end) throw new RangeError("lzma2: a chunk is longer than it says");
+    for (let i = 0; i < length; i++) out[this.#length++] = out[from++];
   }
 }

@@ -1,60 +1,102 @@
 import type { ByteStream } from "./byte_stream.ts";
-import { ZstdBlocks } from "./zstd_blocks.ts";
 
-/** Small, since what a damaged piece held before the damage is lost with it. */
+/** Small, since what a damaged piece held before the damage may be lost with it. */
 const READ_BYTE_LENGTH = 32 * 1024;
 
-/** Compressed bytes, in pieces that a decoder takes as they are. */
-export interface PackedInput {
-  /** The next piece; null at the end for now. It is the receiver's until the next call. */
-  next(): Promise<Uint8Array<ArrayBuffer> | null>;
-  /** Why the bytes up to here can't be all there is; null when they can, or when the decoder finds out. */
-  readonly incomplete: string | null;
-}
+/** Yielded by decoders that need more bytes than there are. */
+export const NOTHING: Uint8Array<ArrayBuffer> = new Uint8Array(0);
 
-/** gzip members may follow each other in any pieces: node:zlib goes on by itself and finds truncation. */
-export class GzipInput implements PackedInput {
-  readonly incomplete = null;
-  readonly #source: ByteStream;
+/** What decoders read: `bytes` from `at` on, which they move. More comes when they have yielded NOTHING. */
+export class PackedInput {
+  bytes: Uint8Array;
+  at = 0;
+  /** Whether nothing can come any more. */
+  atEnd: boolean;
+  /** Whether the source had nothing when it was asked last. */
+  isDry = false;
+  /** Whether `more` leaves the source alone, which may keep one waiting. */
+  isHeld = false;
+  readonly #source: ByteStream | null;
+  #isFinal = false;
+  /** Bytes that were before `bytes`. */
+  #droppedByteLength = 0;
 
-  constructor(source: ByteStream) {
-    this.#source = source;
+  /** @param from where the bytes come from; or all there are. */
+  constructor(from: ByteStream | Uint8Array) {
+    this.#source = from instanceof Uint8Array ? null : from;
+    this.bytes = from instanceof Uint8Array ? from : NOTHING;
+    this.atEnd = this.#source === null;
   }
 
-  next(): Promise<Uint8Array<ArrayBuffer> | null> {
-    return readPiece(this.#source);
-  }
-}
-
-/** A piece is a zstd block at the most (see zstd_blocks.ts for why). */
-export class ZstdInput implements PackedInput {
-  readonly #source: ByteStream;
-  readonly #blocks = new ZstdBlocks();
-  #piece: Uint8Array<ArrayBuffer> | null = null;
-  #at = 0;
-
-  constructor(source: ByteStream) {
-    this.#source = source;
+  /** Bytes used since the beginning. */
+  get position(): number {
+    return this.#droppedByteLength + this.at;
   }
 
-  get incomplete(): string | null {
-    return this.#blocks.atFrameEnd ? null : "its zstd data ends in the middle of a frame: it is truncated";
+  /** Nothing will be appended to the source any more. */
+  finish(): void {
+    this.#isFinal = true;
   }
 
-  async next(): Promise<Uint8Array<ArrayBuffer> | null> {
-    if (this.#piece === null || this.#at === this.#piece.length) {
-      this.#piece = await readPiece(this.#source);
-      this.#at = 0;
-      if (this.#piece === null) return null;
+  /** Reads one piece more behind what wasn't used. False when there is none for now. */
+  async more(): Promise<boolean> {
+    if (this.isHeld) return false;
+    const source = this.#source!, isFinal = this.#isFinal;
+    const rest = this.bytes.subarray(this.at);
+    const bytes = new Uint8Array(rest.length + Math.max(READ_BYTE_LENGTH, rest.length >> 1));
+    bytes.set(rest);
+    const byteLength = await source.read(bytes.subarray(rest.length));
+    this.bytes = bytes.subarray(0, rest.length + byteLength);
+    this.#droppedByteLength += this.at;
+    this.at = 0;
+    this.isDry = byteLength === 0;
+    this.atEnd = this.isDry && (isFinal || source.ended);
+    return byteLength > 0;
+  }
+
+  /** Goes on when there are so many bytes; false at the end, with none left. */
+  *has(byteLength: number): Generator<Uint8Array, boolean> {
+    while (this.bytes.length - this.at < byteLength) {
+      if (!this.atEnd) yield NOTHING;
+      else if (this.at === this.bytes.length) return false;
+      else throw new CutOff();
     }
-    const start = this.#at;
-    this.#at = this.#blocks.advance(this.#piece, start);
-    return this.#piece.subarray(start, this.#at);
+    return true;
+  }
+
+  /** Goes on when there are so many bytes. */
+  *need(byteLength: number): Generator<Uint8Array, void> {
+    if (!(yield* this.has(byteLength))) throw new CutOff();
   }
 }
 
-async function readPiece(source: ByteStream): Promise<Uint8Array<ArrayBuffer> | null> {
-  const piece = new Uint8Array(READ_BYTE_LENGTH);
-  const byteLength = await source.read(piece);
-  return byteLength === 0 ? null : piece.subarray(0, byteLength);
+/**
+ * What all parts of whole bytes are together.
+ *
+ * @throws RangeError when that is more than `maxByteLength`.
+ */
+export function joinParts(parts: Iterable<Uint8Array>, maxByteLength: number): Uint8Array {
+  const all: Uint8Array[] = [];
+  let byteLength = 0;
+  for (const part of parts) {
+    byteLength += part.length;
+    if (byteLength > maxByteLength) throw new RangeError(`more than ${maxByteLength} bytes`);
+    all.push(part);
+  }
+  if (all.length === 1) return all[0];
+  const whole = new Uint8Array(byteLength);
+  let at = 0;
+  for (const part of all) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** The bytes end before the packed data does. */
+export class CutOff extends RangeError {
+  constructor() {
+    super("it ends in the middle: it is truncated");
+    this.name = "CutOff";
+  }
 }

@@ -1,50 +1,54 @@
-import type { Transform } from "node:stream";
-import { createGunzip, createZstdDecompress } from "node:zlib";
+import { createZstdDecompress } from "node:zlib";
 import type { ByteStream, Look } from "./byte_stream.ts";
-import { GzipInput, type PackedInput, ZstdInput } from "./packed_input.ts";
+import { unpackBzip2 } from "./bzip2.ts";
+import type { Compression } from "./detect_compression.ts";
+import { feeding, unpackGzip } from "./gzip.ts";
+import { CutOff, NOTHING, PackedInput } from "./packed_input.ts";
+import { unpackXz } from "./xz.ts";
+import { UNPACK_BYTE_LENGTH, ZlibDecoder } from "./zlib_decoder.ts";
+import { ZstdBlocks } from "./zstd_blocks.ts";
 
-/** The most that is unpacked ahead of the reader, whatever the compression ratio. */
-const UNPACK_BYTE_LENGTH = 256 * 1024;
 const READ_BYTE_LENGTH = 1024 * 1024;
 
+type Decoder = (input: PackedInput) => AsyncGenerator<Uint8Array, void>;
+
+/** They give what they unpack in parts, and an empty one where there is no more for now. */
+const DECODERS: Readonly<Record<Exclude<Compression, "none" | keyof typeof REFUSALS>, Decoder>> = {
+  gzip: unpackGzip,
+  zstd: unpackZstd,
+  bzip2: (input) => feeding(input, unpackBzip2(input)),
+  xz: (input) => feeding(input, unpackXz(input)),
+};
+/** What is known by its beginning, and not read. */
+const REFUSALS = {
+  "zip": "it is a zip archive, which isn't read: unpack it first",
+  "UTF-16": "its text is UTF-16, which isn't read: make it UTF-8 first (iconv -f UTF-16 -t UTF-8)",
+};
+
 /**
- * The contents of a gzip or zstd stream, decoded by node:zlib as they are asked for. Positions are those of the unpacked
- * bytes. All gzip members and zstd frames are read; when the end is final and the data is not complete, what was there
- * comes first, then `read` fails.
+ * The contents of a packed stream, unpacked as they are asked for. Positions are those of the unpacked bytes. All members,
+ * frames and streams are read; when the end is final and the data is not complete, or something else follows it, what was
+ * there comes first, then `read` fails.
  */
 export class UnpackedStream implements ByteStream {
   readonly #source: ByteStream;
+  readonly #compression: Compression;
   readonly #input: PackedInput;
-  readonly #decoder: Transform;
+  readonly #parts: AsyncGenerator<Uint8Array, void> | null;
   /** Unpacked, not read yet. */
-  #rest: Uint8Array = new Uint8Array(0);
-  #final = false;
+  #rest: Uint8Array = NOTHING;
   #error: Error | null = null;
-  /** The decoder works on a piece of input. */
-  #busy = false;
   #ended = false;
   #closed = false;
-  /** Something happened since we looked, and who waits for that. */
-  #changed = false;
-  #wake: (() => void) | null = null;
 
   /** Takes `source` over, which stands at its beginning. */
-  constructor(source: ByteStream, compression: "gzip" | "zstd") {
+  constructor(source: ByteStream, compression: Exclude<Compression, "none">) {
     this.#source = source;
-    this.#input = compression === "gzip" ? new GzipInput(source) : new ZstdInput(source);
-    const options = { chunkSize: UNPACK_BYTE_LENGTH };
-    this.#decoder = compression === "gzip" ? createGunzip(options) : createZstdDecompress(options);
-    this.#decoder.on("readable", () => this.#notify());
-    this.#decoder.on("end", () => {
-      this.#ended = true;
-      this.#notify();
-    });
-    this.#decoder.on("error", (error: Error & { code?: string }) => {
-      this.#error ??= error.code === "Z_BUF_ERROR"
-        ? new Error(`its ${compression} data ends in the middle: it is truncated`, { cause: error })
-        : new Error(`its ${compression} data is damaged: ${error.message}`, { cause: error });
-      this.#notify();
-    });
+    this.#compression = compression;
+    this.#input = new PackedInput(source);
+    const isRefused = compression === "zip" || compression === "UTF-16";
+    this.#parts = isRefused ? null : DECODERS[compression](this.#input);
+    if (isRefused) this.#error = new Error(REFUSALS[compression]);
   }
 
   get ended(): boolean {
@@ -57,23 +61,17 @@ export class UnpackedStream implements ByteStream {
 
   async read(into: Uint8Array<ArrayBuffer>): Promise<number> {
     let byteLength = 0;
-    while (byteLength < into.length) {
-      if (this.#rest.length === 0) this.#rest = this.#decoder.read() as Uint8Array | null ?? this.#rest;
-      if (this.#rest.length > 0) {
-        const part = this.#rest.subarray(0, into.length - byteLength);
-        into.set(part, byteLength);
-        byteLength += part.length;
-        this.#rest = this.#rest.subarray(part.length);
-      } else if (this.#error !== null) {
-        if (byteLength > 0) break; // first what was unpacked, the error with the next read
-        throw this.#error;
-      } else if (this.#ended) {
-        break;
-      } else if (this.#busy) {
-        await this.#happened();
-      } else if (byteLength > 0 || !await this.#feed()) {
-        break;
+    for (this.#input.isHeld = false; byteLength < into.length; this.#input.isHeld = true) {
+      if (this.#rest.length === 0) {
+        const { part, error } = await this.#next();
+        if (error !== null && byteLength === 0) throw error; // else with the next read: first what was unpacked
+        if (part.length === 0) break;
+        this.#rest = part;
       }
+      const part = this.#rest.subarray(0, into.length - byteLength);
+      into.set(part, byteLength);
+      byteLength += part.length;
+      this.#rest = this.#rest.subarray(part.length);
     }
     return byteLength;
   }
@@ -90,7 +88,7 @@ export class UnpackedStream implements ByteStream {
   }
 
   finish(): void {
-    this.#final = true;
+    this.#input.finish();
     this.#source.finish();
   }
 
@@ -98,38 +96,44 @@ export class UnpackedStream implements ByteStream {
     if (this.#closed) return;
     this.#closed = true;
     this.#error ??= new Error("closed");
-    this.#notify();
-    this.#decoder.destroy();
+    this.#parts?.return().catch(() => {}); // whoever reads gets the error
     await this.#source.close();
   }
 
-  /** Gives the decoder something to do. False when there is nothing for now. */
-  async #feed(): Promise<boolean> {
-    const piece = await this.#input.next();
-    if (this.#closed) return false;
-    if (piece !== null) {
-      this.#busy = true;
-      this.#decoder.write(piece, () => {
-        this.#busy = false;
-        this.#notify();
-      });
-      return true;
+  /** The next part; empty when there is none for now, or at the end. */
+  async #next(): Promise<{ part: Uint8Array; error: Error | null }> {
+    if (this.#parts === null || this.#error !== null || this.#ended) return { part: NOTHING, error: this.#error };
+    try {
+      const { value, done } = await this.#parts.next();
+      this.#ended = done ?? false;
+      return { part: value ?? NOTHING, error: null };
+    } catch (error) {
+      const { message, code } = error as Error & { code?: string };
+      const what = error instanceof CutOff || code === "Z_BUF_ERROR"
+        ? "ends in the middle: it is truncated"
+        : `is damaged: ${message}`;
+      this.#error ??= new Error(`its ${this.#compression} data ${what}`, { cause: error });
+      return { part: NOTHING, error: this.#error };
     }
-    if (!this.#final && !this.#source.ended) return false;
-    if (this.#input.incomplete !== null) throw new Error(this.#input.incomplete);
-    this.#busy = true; // until "end" or "error"
-    this.#decoder.end();
-    return true;
   }
+}
 
-  #notify(): void {
-    this.#changed = true;
-    this.#wake?.();
-  }
-
-  async #happened(): Promise<void> {
-    if (!this.#changed) await new Promise<void>((resolve) => this.#wake = resolve);
-    this.#wake = null;
-    this.#changed = false;
+/** One block after the other (see zstd_blocks.ts for why). */
+async function* unpackZstd(input: PackedInput): AsyncGenerator<Uint8Array, void> {
+  const blocks = new ZstdBlocks();
+  const decoder = new ZlibDecoder(createZstdDecompress({ chunkSize: UNPACK_BYTE_LENGTH }));
+  try {
+    for (;;) {
+      const { bytes, at } = input;
+      if (at < bytes.length) {
+        input.at = blocks.advance(bytes, at);
+        yield* decoder.write(bytes.subarray(at, input.at));
+      } else if (input.atEnd) break;
+      else if (!await input.more() && !input.atEnd) yield NOTHING;
+    }
+    if (!blocks.atFrameEnd) throw new CutOff();
+    yield* decoder.end();
+  } finally {
+    decoder.close();
   }
 }

@@ -1,10 +1,11 @@
 /**
- * Decodes .xz streams ("The .xz File Format" 1.2.1) with the LZMA2 filter alone, as Avro's writers make them:
+ * Decodes .xz streams ("The .xz File Format" 1.2.1) with the LZMA2 filter alone, as xz and Avro's writers make them:
  *
  *     FD "7zXZ" 0 | flags 2 | CRC-32 | blocks: header, chunks, padding to 4, check | index | footer 12
  */
 import { crc32 } from "node:zlib";
-import { decodeLzma2 } from "./lzma2.ts";
+import { MAX_WINDOW_BYTE_LENGTH, unpackLzma2 } from "./lzma2.ts";
+import { joinParts, PackedInput } from "./packed_input.ts";
 
 const MAGIC = [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0];
 const HEADER_BYTE_LENGTH = 12, FOOTER_BYTE_LENGTH = 12;
@@ -15,88 +16,105 @@ const CRC_32 = 1, CRC_64 = 4;
 
 /** @throws RangeError when the bytes are no whole xz data, or would give more than `maxByteLength`. */
 export function decompressXz(bytes: Uint8Array, maxByteLength: number): Uint8Array {
-  const parts: Uint8Array[] = [];
-  let at = 0, total = 0;
-  while (at < bytes.length) {
-    at = readStream(bytes, at, (start) => {
-      const { contents, next } = decodeLzma2(bytes, start, maxByteLength - total);
-      parts.push(contents);
-      total += contents.length;
-      return { contents, next };
-    });
-  }
-  if (parts.length === 1) return parts[0];
-  const whole = new Uint8Array(total);
-  let to = 0;
-  for (const part of parts) {
-    whole.set(part, to);
-    to += part.length;
-  }
-  return whole;
+  return joinParts(unpackXz(new PackedInput(bytes)), maxByteLength);
 }
 
-type Decode = (start: number) => { contents: Uint8Array; next: number };
+/** The contents, chunk by chunk. Yields NOTHING where it needs more. @throws RangeError when they are damaged. */
+export function* unpackXz(input: PackedInput): Generator<Uint8Array, void> {
+  for (let isFirst = true; yield* input.has(1); isFirst = false) {
+    if (input.bytes[input.at] === 0 && !isFirst) input.at++; // padding
+    else yield* unpackStream(input);
+  }
+}
 
-function readStream(bytes: Uint8Array, start: number, decode: Decode): number {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (start + HEADER_BYTE_LENGTH > bytes.length) throw new RangeError("xz: cut off");
-  if (!MAGIC.every((byte, i) => bytes[start + i] === byte)) throw new RangeError("xz: no stream");
-  const flags = bytes.subarray(start + 6, start + 8);
-  const check = flags[1];
-  if (flags[0] !== 0 || check > 15 || view.getUint32(start + 8, true) !== crc32(flags)) {
+function* unpackStream(input: PackedInput): Generator<Uint8Array, void> {
+  yield* input.need(HEADER_BYTE_LENGTH);
+  const header = take(input, HEADER_BYTE_LENGTH);
+  if (!MAGIC.every((byte, i) => header.bytes[i] === byte)) throw new RangeError("xz: no stream");
+  const flags = header.bytes.subarray(6, 8), check = flags[1];
+  if (flags[0] !== 0 || check > 15 || header.view.getUint32(8, true) !== crc32(flags)) {
     throw new RangeError("xz: a damaged header");
   }
-  let at = start + HEADER_BYTE_LENGTH;
-  while (at < bytes.length && bytes[at] !== 0) at = readBlock(bytes, view, { at, check, decode });
-  return skipIndex(bytes, view, at);
+  for (;;) {
+    yield* input.need(1);
+    if (input.bytes[input.at] === 0) return yield* skipIndex(input);
+    yield* unpackBlock(input, check);
+  }
 }
 
-function readBlock(
-  bytes: Uint8Array,
-  view: DataView,
-  { at, check, decode }: { at: number; check: number; decode: Decode },
-): number {
-  const headerByteLength = 4 * (bytes[at] + 1);
-  const start = at + headerByteLength;
-  if (start > bytes.length) throw new RangeError("xz: cut off");
-  if (view.getUint32(start - 4, true) !== crc32(bytes.subarray(at, start - 4))) {
+function* unpackBlock(input: PackedInput, check: number): Generator<Uint8Array, void> {
+  const headerByteLength = 4 * (input.bytes[input.at] + 1);
+  yield* input.need(headerByteLength);
+  const { bytes, view } = take(input, headerByteLength);
+  if (view.getUint32(headerByteLength - 4, true) !== crc32(bytes.subarray(0, -4))) {
     throw new RangeError("xz: a damaged block header");
   }
-  checkFilters(bytes, at + 1);
-  const { contents, next } = decode(start);
-  const checkAt = next + (4 - (next - start) % 4) % 4;
-  const end = checkAt + CHECK_BYTE_LENGTHS[check];
-  if (end > bytes.length) throw new RangeError("xz: cut off");
-  if (check === CRC_32 && view.getUint32(checkAt, true) !== crc32(contents)) throw new RangeError("xz: wrong checksum");
-  if (check === CRC_64 && view.getBigUint64(checkAt, true) !== crc64(contents)) {
-    throw new RangeError("xz: wrong checksum");
+  const sums = { crc32: 0, crc64: new Crc64() };
+  const start = input.position;
+  for (const part of unpackLzma2(input, windowByteLength(bytes))) {
+    if (check === CRC_32) sums.crc32 = crc32(part, sums.crc32);
+    if (check === CRC_64) sums.crc64.update(part);
+    yield part;
   }
-  return end;
+  const paddingByteLength = (4 - (input.position - start) % 4) % 4;
+  yield* input.need(paddingByteLength + CHECK_BYTE_LENGTHS[check]);
+  input.at += paddingByteLength;
+  const expected = take(input, CHECK_BYTE_LENGTHS[check]).view;
+  if (
+    check === CRC_32 && expected.getUint32(0, true) !== sums.crc32 ||
+    check === CRC_64 && expected.getBigUint64(0, true) !== sums.crc64.value
+  ) throw new RangeError("xz: wrong checksum");
 }
 
-function checkFilters(bytes: Uint8Array, at: number): void {
-  const flags = bytes[at++];
+/** How far matches reach back, from the header of a block. */
+function windowByteLength(header: Uint8Array): number {
+  const flags = header[1];
+  let at = 2;
   for (const hasSize of [(flags & 0x40) !== 0, (flags & 0x80) !== 0]) {
     if (!hasSize) continue;
-    while (bytes[at++] >= 0x80); // a size that we find out ourselves
+    while (header[at++] >= 0x80); // a size that we find out ourselves
   }
-  if ((flags & 3) !== 0 || bytes[at] !== LZMA2_FILTER) throw new RangeError("xz: filters other than LZMA2");
+  if ((flags & 3) !== 0 || header[at] !== LZMA2_FILTER) throw new RangeError("xz: filters other than LZMA2");
+  const exponent = header[at + 2];
+  const byteLength = (2 | (exponent & 1)) * 2 ** ((exponent >> 1) + 11);
+  if (!(byteLength <= MAX_WINDOW_BYTE_LENGTH)) {
+    throw new RangeError(`xz: it needs a window of ${byteLength} bytes, more than ${MAX_WINDOW_BYTE_LENGTH}`);
+  }
+  return byteLength;
 }
 
-/** The index repeats what the blocks said; what follows it is the footer, and zeros. */
-function skipIndex(bytes: Uint8Array, view: DataView, at: number): number {
-  let end = at;
-  for (;; end += 4) {
-    if (end + 4 + FOOTER_BYTE_LENGTH > bytes.length) throw new RangeError("xz: cut off");
-    const byteLength = end + 4 - at;
-    const footer = end + 4;
-    const isFooter = bytes[footer + 10] === 0x59 && bytes[footer + 11] === 0x5a &&
-      view.getUint32(footer + 4, true) === byteLength / 4 - 1;
-    if (isFooter && view.getUint32(end, true) === crc32(bytes.subarray(at, end))) break;
+/** The index repeats what the blocks said: 0 | count | sizes of each block | padding to 4 | CRC-32; then the footer. */
+function* skipIndex(input: PackedInput): Generator<Uint8Array, void> {
+  const start = input.position;
+  input.at++;
+  let left = 1 + 2 * (yield* number(input));
+  while (--left > 0) yield* number(input);
+  const paddingByteLength = (4 - (input.position - start) % 4) % 4;
+  const byteLength = input.position + paddingByteLength + 4 - start;
+  yield* input.need(paddingByteLength + 4 + FOOTER_BYTE_LENGTH);
+  input.at += paddingByteLength + 4;
+  const { bytes, view } = take(input, FOOTER_BYTE_LENGTH);
+  if (bytes[10] !== 0x59 || bytes[11] !== 0x5a || view.getUint32(4, true) !== byteLength / 4 - 1) {
+    throw new RangeError("xz: a damaged index");
   }
-  let next = end + 4 + FOOTER_BYTE_LENGTH;
-  while (next < bytes.length && bytes[next] === 0) next++;
-  return next;
+}
+
+/** A whole number in groups of 7 bits, the lowest first. */
+function* number(input: PackedInput): Generator<Uint8Array, number> {
+  let value = 0;
+  for (let factor = 1;; factor *= 128) {
+    yield* input.need(1);
+    const byte = input.bytes[input.at++];
+    value += (byte & 0x7f) * factor;
+    if (byte < 0x80) return value;
+    if (factor > 2 ** 56) throw new RangeError("xz: a damaged index");
+  }
+}
+
+/** The next bytes, which are here. */
+function take(input: PackedInput, byteLength: number): { bytes: Uint8Array; view: DataView } {
+  const bytes = input.bytes.subarray(input.at, input.at += byteLength);
+  return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, byteLength) };
 }
 
 /** The reflected CRC-64 of ECMA-182, by two words. */
@@ -108,12 +126,22 @@ for (let index = 0; index < 256; index++) {
   HIGH[index] = Number(value >> 32n);
 }
 
-function crc64(bytes: Uint8Array): bigint {
-  let low = -1, high = -1;
-  for (let i = 0; i < bytes.length; i++) {
-    const index = (low ^ bytes[i]) & 0xff;
-    low = ((low >>> 8) | (high << 24)) ^ LOW[index];
-    high = (high >>> 8) ^ HIGH[index];
+class Crc64 {
+  #low = -1;
+  #high = -1;
+
+  get value(): bigint {
+    return (BigInt(~this.#high >>> 0) << 32n) | BigInt(~this.#low >>> 0);
   }
-  return (BigInt(~high >>> 0) << 32n) | BigInt(~low >>> 0);
+
+  update(bytes: Uint8Array): void {
+    let low = this.#low, high = this.#high;
+    for (let i = 0; i < bytes.length; i++) {
+      const index = (low ^ bytes[i]) & 0xff;
+      low = ((low >>> 8) | (high << 24)) ^ LOW[index];
+      high = (high >>> 8) ^ HIGH[index];
+    }
+    this.#low = low;
+    this.#high = high;
+  }
 }

@@ -3,6 +3,7 @@
  * the ends of the frames ourselves (RFC 8878 section 3.1) and hand them over one by one.
  */
 import { zstdDecompressSync } from "node:zlib";
+import { joinParts } from "./packed_input.ts";
 
 const MAGIC = 0xfd2fb528;
 const SKIPPABLE = 0x184d2a50;
@@ -48,25 +49,18 @@ function findFrame(bytes: Uint8Array, view: DataView, start: number): Frame {
 
 /** @throws RangeError or zlib's error when the bytes are no whole frames, or would give more than `maxByteLength`. */
 export function decompressZstd(bytes: Uint8Array, maxByteLength: number): Uint8Array {
+  return joinParts(frames(bytes, maxByteLength), maxByteLength);
+}
+
+function* frames(bytes: Uint8Array, maxByteLength: number): Generator<Uint8Array, void> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const parts: Uint8Array[] = [];
-  let total = 0;
+  let left = maxByteLength;
   for (let at = 0; at < bytes.length;) {
     const { start, end, skippable } = findFrame(bytes, view, at);
     at = end;
     if (skippable) continue;
-    const part = zstdDecompressSync(bytes.subarray(start, end), {
-      maxOutputLength: Math.max(1, maxByteLength - total),
-    });
-    total += part.length;
-    parts.push(part);
+    const part = zstdDecompressSync(bytes.subarray(start, end), { maxOutputLength: Math.max(1, left) });
+    left -= part.length;
+    yield part;
   }
-  if (parts.length === 1) return parts[0];
-  const output = new Uint8Array(total);
-  let to = 0;
-  for (const part of parts) {
-    output.set(part, to);
-    to += part.length;
-  }
-  return output;
 }

@@ -1,7 +1,7 @@
 /** Looks into objects: their checksum, and with `deep` their lines. */
 import { createHash, type Hash } from "node:crypto";
 import type { ByteStream, Look } from "../codecs/byte_stream.ts";
-import { detectCompression } from "../codecs/detect_compression.ts";
+import { detectCompression, MAGIC_BYTE_LENGTH } from "../codecs/detect_compression.ts";
 import { UnpackedStream } from "../codecs/unpacked_stream.ts";
 import { toHex } from "../runtime/hex.ts";
 
@@ -35,7 +35,7 @@ export async function readContents(chunks: AsyncIterable<Uint8Array>, depth: Dep
 }
 
 async function countLines(input: HashedInput): Promise<Pick<Contents, "rows" | "damage">> {
-  const compression = detectCompression(await input.peek(4)) ?? "none";
+  const compression = detectCompression(await input.peek(MAGIC_BYTE_LENGTH)) ?? "none";
   const stream: ByteStream = compression === "none" ? input : new UnpackedStream(input, compression);
   const bytes = new Uint8Array(UNPACKED_BYTE_LENGTH);
   let lines = 0, rawByteLength = 0, last = LF;

@@ -36,9 +36,8 @@ async function openFile(file: TrackedFile): Promise<ByteStream | null> {
     return null;
   }
   const plain = new PlainFile(handle);
-  return file.compression === "gzip" || file.compression === "zstd"
-    ? new UnpackedStream(plain, file.compression)
-    : plain;
+  const compression = file.compression ?? "none";
+  return compression === "none" ? plain : new UnpackedStream(plain, compression);
 }
 
 /** Can't be read again: a name of its own for each run, so that its objects never replace those of an earlier one. */

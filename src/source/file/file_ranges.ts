@@ -157,7 +157,7 @@ async function planFile(found: FoundFile, known: KnownFiles): Promise<PlannedSpl
   const { split, generation } = await known.identify(look);
   const file = await TrackedFile.discover(look, generation);
   const { size, mtimeMs, compression } = file;
-  const packed = compression === "gzip" || compression === "zstd";
+  const packed = compression !== null && compression !== "none";
   const details = { ...file.details(), mtimeMs, size };
   return plan(split, { end: packed ? null : String(size), weight: size, details });
 }

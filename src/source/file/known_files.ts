@@ -53,7 +53,7 @@ export class KnownFiles {
   }
 
   #isTruncated(split: SplitId, { file: { size }, bytes }: Peek): boolean {
-    const packed = ["gzip", "zstd"].includes(detectCompression(bytes) ?? "none");
-    return !packed && size < Number(this.#ends.get(split));
+    const isPlain = (detectCompression(bytes) ?? "none") === "none";
+    return isPlain && size < Number(this.#ends.get(split));
   }
 }

@@ -10,7 +10,7 @@ export const fileOptions = {
     doc:
       "Files to read, one JSON record a line or Avro object container files: paths and globs (*, ?, [a-z], {a,b}, and ** for any directories), " +
       '"-" for standard input, "sample:" for the sample events that come with the collector. Compressed files (gzip, ' +
-      "zstd) are recognised by their contents. Names that begin with a dot need a glob that says so.",
+      "zstd, bzip2, xz) are recognised by their contents. Names that begin with a dot need a glob that says so.",
   }),
   exclude: option.list("file.exclude", {
     exact: true,

@@ -1,8 +1,6 @@
 import type { ByteStream, Look } from "../../codecs/byte_stream.ts";
-import { detectCompression } from "../../codecs/detect_compression.ts";
+import { detectCompression, MAGIC_BYTE_LENGTH } from "../../codecs/detect_compression.ts";
 import { UnpackedStream } from "../../codecs/unpacked_stream.ts";
-
-const MAGIC_BYTE_LENGTH = 4;
 
 /** A stream that may be compressed and can't be looked into beforehand: its first bytes decide when they come. */
 export class SniffedInput implements ByteStream {

@@ -35,11 +35,16 @@ async function afterLastLine(file: TrackedFile): Promise<number> {
   return 0;
 }
 
+/** Up to where it can be unpacked: damage before the end is none of what is still to come. */
 async function unpackedByteLength(file: TrackedFile): Promise<number> {
   const stream = await fileFeed(file).open();
+  let byteLength = 0;
   try {
-    return await stream?.skip(Infinity) ?? 0;
+    for (let came = 1; stream !== null && came > 0; byteLength += came) came = await stream.skip(STEP_BYTE_LENGTH);
+  } catch {
+    return byteLength;
   } finally {
     await stream?.close();
   }
+  return byteLength;
 }

@@ -212,6 +212,46 @@ for (const [name, pack] of [["gzip", gzipSync], ["zstd", zstdCompressSync]] as c
   });
 }
 
+test("delivers what stands before something else in a gzip file, then fails", async (world) => {
+  const bytes = await Deno.readFile(new URL("../../../golden/gzip_trailing_garbage.ndjson.gz", import.meta.url));
+  await world.write("bad.log", bytes);
+  const run = await world.open();
+  const error = await assertRejects(() => run.toEnd(), FatalError, world.path("bad.log"));
+  assertStringIncludes(error.message, "what follows its last gzip member is none");
+  assertEquals(texts(run.rows), Array.from({ length: 100 }, (_, i) => `{"i":${i}}`));
+});
+
+for (
+  const [what, bytes, message] of [
+    ["a zip archive", [0x50, 0x4b, 3, 4, 20], "it is a zip archive"],
+    ["UTF-16", [0xff, 0xfe, 0x7b, 0, 0x7d, 0, 0x0a, 0], "its text is UTF-16"],
+  ] as const
+) {
+  test(`refuses ${what} by its name, and reads all other files`, async (world) => {
+    await world.write("bad.log", Uint8Array.from(bytes));
+    await world.write("good.log", block(0, 10));
+    const run = await world.open();
+    await assertRejects(() => run.toEnd(), FatalError, message);
+    assertEquals(texts(run.rows), lines(0, 10));
+  });
+}
+
+for (const name of ["packed.bz2", "packed.xz"]) {
+  test(`reads ${name}, from where it was left, too`, async (world) => {
+    await world.write("a.log", await Deno.readFile(new URL(`../../../golden/avro/${name}`, import.meta.url)));
+    const first = await world.open();
+    first.limit = { maxBytes: 1 << 20, maxRows: 100 };
+    await first.until(100);
+    await first.commit();
+    await first.source.close();
+    const second = await world.open();
+    await second.toEnd();
+    const rows = texts([...first.rows, ...second.rows]);
+    assertEquals([rows.length, rows.slice(0, 3000).every((row, i) => row.startsWith(`${i} `))], [3173, true]);
+    await second.source.close();
+  });
+}
+
 test("says what is wrong with file.path", async (world) => {
   await Deno.mkdir(world.path("directory"));
   await assertRejects(() => world.open({ path: ["missing.log"] }), FatalError, "there is no");

@@ -49,7 +49,7 @@ async function readAll(
   }
 }
 
-async function unpack(bytes: Uint8Array, compression: Compression) {
+async function unpack(bytes: Uint8Array, compression: Compression | "bzip2" | "xz") {
   const stream = new UnpackedStream(new MemoryStream(bytes, 0), compression);
   try {
     return await readAll(stream);
@@ -149,6 +149,67 @@ for (const compression of COMPRESSIONS) {
   });
 }
 
+for (const [compression, name] of [["bzip2", "packed.bz2"], ["xz", "packed.xz"]] as const) {
+  const packed = Deno.readFileSync(new URL(`../../../golden/avro/${name}`, import.meta.url));
+
+  Deno.test(`UnpackedStream reads ${compression} however it comes, one part and several`, async () => {
+    const whole = await unpack(packed, compression);
+    assertEquals([whole.text.length, whole.error], [185_118, null]);
+    assertEquals(await unpack(Buffer.concat([packed, packed]), compression), {
+      text: whole.text.repeat(2),
+      error: null,
+    });
+    for (const piece of [1000, 7777]) {
+      const source = new GrowingStream();
+      const stream = new UnpackedStream(source, compression);
+      let text = "";
+      for (let at = 0; at < packed.length; at += piece) {
+        source.grow(packed.subarray(at, at + piece));
+        text += (await readAll(stream)).text;
+      }
+      assertEquals(text, whole.text); // though the end isn't final
+      source.grow(packed.subarray(0, packed.length - 3));
+      assertEquals((await readAll(stream)).error, null);
+      stream.finish();
+      await assertRejects(() => stream.read(new Uint8Array(10)), Error, "is truncated");
+      await stream.close();
+    }
+    const { text, error } = await unpack(Buffer.concat([packed, Buffer.from("something else")]), compression);
+    assertEquals([text, (error as Error).message], [
+      whole.text,
+      `its ${compression} data is damaged: ${compression}: no stream`,
+    ]);
+  });
+}
+
+Deno.test("UnpackedStream reads gzip headers with everything in them, and padding behind members, in pieces", async () => {
+  const body = gzipSync("text\n").subarray(10);
+  const header = [0x1f, 0x8b, 8, 2 + 4 + 8 + 16, 0, 0, 0, 0, 0, 3, 3, 0, 1, 2, 3, 0x61, 0, 0x62, 0x63, 0, 9, 9];
+  const bytes = Buffer.concat([Uint8Array.from(header), body, new Uint8Array(5), gzipSync(TEXT), new Uint8Array(3)]);
+  assertEquals(await unpack(bytes, "gzip"), { text: `text\n${TEXT}`, error: null });
+  const source = new GrowingStream();
+  const stream = new UnpackedStream(source, "gzip");
+  let text = "";
+  for (let at = 0; at < bytes.length; at++) {
+    source.grow(bytes.subarray(at, at + 1));
+    if (at < 100 || at % 500 === 0 || at > bytes.length - 50) text += (await readAll(stream)).text;
+  }
+  stream.finish();
+  assertEquals(text + (await readAll(stream)).text, `text\n${TEXT}`);
+  await stream.close();
+});
+
+Deno.test("UnpackedStream gives all rows before what isn't gzip, and of a wrong checksum's member, too", async () => {
+  for (const garbage of ["garbage!", "\x1f", "\x1f\x8b\x07", "{}\n"]) {
+    const { text, error } = await unpack(
+      Buffer.concat([gzipSync("a\n"), gzipSync(TEXT), Buffer.from(garbage, "latin1")]),
+      "gzip",
+    );
+    assertEquals(text, `a\n${TEXT}`);
+    assert(error instanceof Error, garbage);
+  }
+});
+
 Deno.test("detectCompression() goes by the first bytes, and waits for enough of them", () => {
   const cases: readonly (readonly [number[], ReturnType<typeof detectCompression>])[] = [
     [[], null],
@@ -161,7 +222,16 @@ Deno.test("detectCompression() goes by the first bytes, and waits for enough of 
     [[0x28, 0x22], "none"],
     [[0x5a, 0x2a], null],
     [[0x5a, 0x2a, 0x4d, 0x18], "zstd"],
-    [[0x50], "none"],
+    [[0x50], null],
+    [[0x50, 0x22], "none"],
+    [[0x50, 0x4b, 3, 4], "zip"],
+    [[0x42, 0x5a, 0x68, 0x39], "bzip2"],
+    [[0xfd, 0x37, 0x7a, 0x58], "xz"],
+    [[0xff, 0xfe, 0x7b, 0], "UTF-16"],
+    [[0xfe, 0xff], "UTF-16"],
+    [[0x7b, 0, 0x22], "UTF-16"],
+    [[0, 0x7b], "UTF-16"],
+    [[0xef, 0xbb, 0xbf, 0x7b], "none"],
     [[0x7b], "none"],
     [[0x7b, 0x22, 0x61], "none"],
   ];
