@@ -34,7 +34,7 @@ let hear = (signal: StopSignal): void => void early.push(signal);
 
 /** From now on signals are kept for whoever listens later: no other code of ours is loaded yet. */
 function keepStopSignals(): void {
-  const signals: StopSignal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
+  const signals: StopSignal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM", "SIGHUP"];
   for (const signal of signals) Deno.addSignalListener(signal, () => hear(signal));
 }
 

@@ -6,7 +6,7 @@ import type { TextStyle } from "../help/layout.ts";
 import type { OutputStream } from "../target/target.ts";
 
 /** The signals that ask the process to end. */
-export type StopSignal = "SIGINT" | "SIGTERM";
+export type StopSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
 
 /** The process and the machine, as commands see them. main.ts has the real ones; tests bring their own. */
 export interface Host {

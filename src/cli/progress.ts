@@ -16,9 +16,20 @@ export interface Progress {
   readonly writtenRows: number;
   /** Held in memory now. */
   readonly heldByteLength: number;
+  /** How far the source is ahead of what was read: records, and ms. Null where it doesn't say. */
+  readonly lagRecords: number | null;
+  readonly lagMs: number | null;
+  /** What fails now and is tried again, in one line; null when nothing does. */
+  readonly lastError: string | null;
+}
+
+/** The sum of a gauge's series; null when there are none. */
+function gaugeOf(metrics: Metrics, name: string): number | null {
+  return metrics.samples().some((sample) => sample.name === name) ? metrics.total(name) : null;
 }
 
 export function progressOf(metrics: Metrics): Progress {
+  const behindSeconds = gaugeOf(metrics, "collector_kinesis_behind_latest_seconds");
   return {
     records: metrics.total("collector_records_total"),
     recordByteLength: metrics.total("collector_record_bytes_total"),
@@ -29,6 +40,9 @@ export function progressOf(metrics: Metrics): Progress {
     objectByteLength: metrics.value("collector_object_bytes_total", { purpose: "data" }),
     writtenRows: metrics.total("collector_written_rows_total"),
     heldByteLength: metrics.total("collector_memory_held_bytes"),
+    lagRecords: gaugeOf(metrics, "kafka_lag_records"),
+    lagMs: behindSeconds === null ? null : behindSeconds * 1000,
+    lastError: metrics.lastError?.message ?? null,
   };
 }
 

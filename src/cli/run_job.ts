@@ -3,10 +3,11 @@ import { join } from "node:path";
 import { assemble } from "../assemble.ts";
 import { steadyBufferByteLength, threadsOf } from "../loop/limits.ts";
 import type { Config } from "../registry.ts";
-import { type Job, type JobEnd, logFailedJob, runJob } from "../replay/job.ts";
+import { type Job, type JobEnd, logFailedJob, NOT_BEGUN, runJob } from "../replay/job.ts";
 import { JobFile, type JobPlan } from "../replay/job_file.ts";
 import { type JobRequest, type Planning, planOf } from "../replay/job_plan.ts";
 import { unitByteLengthOf } from "../replay/options.ts";
+import { MisuseError } from "../runtime/errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { RangeSource } from "../source/range_source.ts";
 import { prefixedTarget } from "../target/prefixed_target.ts";
@@ -34,6 +35,7 @@ const EXIT_CODES: Readonly<Record<JobEnd, ExitCode>> = {
   stopped: EXIT.stopped,
   locked: EXIT.locked,
   failed: EXIT.failed,
+  misused: EXIT.usage,
   closed: EXIT.outputClosed,
 };
 
@@ -58,8 +60,8 @@ async function runAloud(asked: AskedJob, host: Host): Promise<ExitCode> {
   } catch (error) {
     const { log } = process.runtime();
     if (process.stop.aborted && error === process.stop.reason) return EXIT.stopped;
-    log.error("failed; nothing was begun", { job: request.name }, error);
-    return EXIT.failed;
+    log.error(NOT_BEGUN, { job: request.name }, error);
+    return error instanceof MisuseError ? EXIT.usage : EXIT.failed;
   }
 }
 

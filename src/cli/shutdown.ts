@@ -8,7 +8,7 @@ function exitAtOnce(host: Host, log: Logger, stopSignal: StopSignal): never {
   return host.exit(exitCodeOf(stopSignal));
 }
 
-/** What ended a process with a signal: 128 and the signal's number. */
+/** What ended a process with a signal: 128 and the signal's number. SIGHUP counts as SIGTERM. */
 export function exitCodeOf(stopSignal: StopSignal): ExitCode {
   return stopSignal === "SIGINT" ? EXIT.interrupted : EXIT.terminated;
 }
@@ -16,7 +16,7 @@ export function exitCodeOf(stopSignal: StopSignal): ExitCode {
 /** timeout(1) sends its signal to the process and then to its group, and so may who ends a service. */
 const ONE_SIGNAL_MS = 1000;
 
-/** Aborts at the first SIGTERM or SIGINT; one that comes `ONE_SIGNAL_MS` later or more ends the process. */
+/** Aborts at the first SIGTERM, SIGINT or SIGHUP (a terminal that went away); one that comes `ONE_SIGNAL_MS` later or more ends the process. */
 export function stopOnSignals(host: Host, log: Logger): AbortSignal {
   const stop = new AbortController();
   let firstMs = 0;

@@ -4,6 +4,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { sleepUntilAborted } from "../runtime/sleep.ts";
 import { formatBytes, formatCount, formatSeconds, perSecond } from "../runtime/format.ts";
 import { type Progress, progressOf } from "./progress.ts";
+import { redactUrls } from "../config/secrets.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Where there is no terminal, the log gets a line this often. */
@@ -77,25 +78,25 @@ export async function showStatus(options: StatusOptions, signal: AbortSignal): P
   terminal.showStatus("");
 }
 
-/** "1,234,567 rows  45,210 rows/s  18.2 MB/s  buffered 24 MB of 1.2 GB  14 files 230 MB  process 310 MB". */
+/** "1,234,567 records  45,210/s  18.2 MB/s  1,230,000 rows written  lag 12s  24 MB of 1.2 GB held  3 dead letters". */
 export function statusLine(
   last: Moment,
   now: Moment,
-  { machine, memoryByteLength }: Pick<StatusOptions, "machine" | "memoryByteLength">,
+  { memoryByteLength }: Pick<StatusOptions, "memoryByteLength">,
 ): string {
   const { progress } = now;
   const elapsedMs = now.atMs - last.atMs;
   const parts = [
-    `${formatCount(progress.rows)} rows`,
-    `${formatCount(perSecond(progress.rows - last.progress.rows, elapsedMs))} rows/s`,
+    `${formatCount(progress.records)} records`,
+    `${formatCount(perSecond(progress.records - last.progress.records, elapsedMs))}/s`,
     `${formatBytes(perSecond(progress.recordByteLength - last.progress.recordByteLength, elapsedMs))}/s`,
-    `buffered ${formatBytes(progress.heldByteLength)} of ${formatBytes(memoryByteLength)}`,
+    `${formatCount(progress.writtenRows)} rows written`,
   ];
-  if (progress.objects > 0) {
-    parts.push(`${formatCount(progress.objects)} files ${formatBytes(progress.objectByteLength)}`);
-  }
+  if (progress.lagRecords !== null) parts.push(`lag ${formatCount(progress.lagRecords)}`);
+  if (progress.lagMs !== null) parts.push(`lag ${formatSeconds(progress.lagMs)}`);
+  parts.push(`${formatBytes(progress.heldByteLength)} of ${formatBytes(memoryByteLength)} held`);
   if (progress.deadLetters > 0) parts.push(`${formatCount(progress.deadLetters)} dead letters`);
-  parts.push(`process ${formatBytes(machine.usedByteLength())}`);
+  if (progress.lastError !== null) parts.push(`failing: ${redactUrls(progress.lastError).replaceAll(/\p{Cc}/gu, " ")}`);
   return parts.join("  ");
 }
 
@@ -109,8 +110,14 @@ function logStatus(
   runtime.log.info("status", {
     ...(remaining && { percent: Math.floor(remaining.share * 100) }),
     ...(remaining && !Number.isNaN(remaining.leftMs) && { secondsLeft: Math.round(remaining.leftMs / 1000) }),
+    records: progress.records,
+    recordsPerSecond: Math.round(perSecond(progress.records - last.progress.records, elapsedMs)),
     rows: progress.rows,
     rowsPerSecond: Math.round(perSecond(progress.rows - last.progress.rows, elapsedMs)),
+    writtenRows: progress.writtenRows,
+    lagRecords: progress.lagRecords ?? undefined,
+    lagSeconds: progress.lagMs === null ? undefined : Math.round(progress.lagMs / 1000),
+    failing: progress.lastError ?? undefined,
     bytesPerSecond: Math.round(perSecond(progress.recordByteLength - last.progress.recordByteLength, elapsedMs)),
     heldBytes: progress.heldByteLength,
     limitBytes: memoryByteLength,

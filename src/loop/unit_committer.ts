@@ -5,8 +5,11 @@ import { SplitLostError } from "../runtime/errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Epoch, Position, SplitId } from "../records/position.ts";
 import type { Source } from "../source/source.ts";
-import type { UnitWriter } from "../target/unit_writer.ts";
+import type { UnitWriter, Written } from "../target/unit_writer.ts";
 import type { SplitTracker } from "./split_tracker.ts";
+
+/** Splits whose positions stand in the line of a flush. */
+const MAX_TOLD_RANGES = 3;
 
 /** A unit on its way. */
 interface PendingUnit {
@@ -18,7 +21,7 @@ interface PendingUnit {
 }
 
 export interface UnitCommitterParts {
-  readonly source: Pick<Source, "commit" | "divert">;
+  readonly source: Pick<Source, "commit" | "divert" | "cutsUnits">;
   readonly writer: Pick<UnitWriter, "write">;
   readonly tracker: SplitTracker;
   readonly runtime: Runtime;
@@ -90,8 +93,10 @@ export class UnitCommitter {
 
   /** Waits for the unit's seals, writes it, waits for the commits before it, commits it. */
   async #finish(unit: Unit, seals: Promise<void>): Promise<void> {
-    const { source, tracker, writer, signal } = this.#parts;
+    const { source, tracker, writer, runtime, signal } = this.#parts;
     const earlier = this.#lastCommit;
+    const flushedAtMs = runtime.clock.monotonicMs();
+    let written: Written | null = null;
     const committed = Promise.withResolvers<void>();
     this.#lastCommit = committed.promise;
     await withAbort(seals, signal);
@@ -102,12 +107,30 @@ export class UnitCommitter {
       for (const { diverted } of sealed.outputs) {
         if (diverted !== undefined) await withAbort(source.divert!(diverted, signal), signal);
       }
-      await withAbort(writer.write(sealed, signal), signal);
+      written = await withAbort(writer.write(sealed, signal), signal);
     }
     await withAbort(earlier, signal);
     // One wait for all of them: with a listener each on the signal, a unit of 100,000 files took longer than an hour.
     await withAbort(Promise.all(ranges.map(({ split, epoch, next }) => this.#commit(split, epoch, next))), signal);
     committed.resolve();
+    if (written !== null) this.#tell(unit, written, runtime.clock.monotonicMs() - flushedAtMs);
+  }
+
+  /** A replay has very many units, and lines of its own. */
+  #tell(unit: Unit, { objects, rows, byteLength }: Written, tookMs: number): void {
+    const { source, runtime } = this.#parts;
+    const ranges = unit.ranges();
+    const positions = ranges.slice(0, MAX_TOLD_RANGES).map(({ split, start, next }) => `${split} ${start}..${next}`);
+    if (ranges.length > MAX_TOLD_RANGES) positions.push(`and ${ranges.length - MAX_TOLD_RANGES} more`);
+    runtime.log[source.cutsUnits ? "debug" : "info"]("flushed", {
+      trigger: unit.trigger,
+      records: unit.recordCount,
+      rows,
+      objects,
+      bytes: byteLength,
+      tookMs: Math.round(tookMs),
+      positions: positions.join(", "),
+    });
   }
 
   async #commit(split: SplitId, epoch: Epoch, next: Position): Promise<void> {

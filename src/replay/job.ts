@@ -7,6 +7,7 @@
  *
  * A run that was killed or stopped is gone on with by the next one of the same name, as it was planned.
  */
+import { MisuseError } from "../runtime/errors.ts";
 import { retry, RETRY_UNTIL_STOPPED } from "../runtime/retry.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { RangeSource } from "../source/range_source.ts";
@@ -24,11 +25,14 @@ const LOCK_POLL_MS = 1000;
 
 const FAILED = "failed; the same command goes on from what is stored, or begins anew with --discard";
 
+/** What is said of a job that failed before anything was read. */
+export const NOT_BEGUN = "failed; nothing was begun";
+
 /**
  * What came of a run: "incomplete" when all is stored but a part of the range was gone; "locked" when another run has the
- * job; "closed" when whoever read the rows went away.
+ * job; "misused" when the range makes no sense for the source; "closed" when whoever read the rows went away.
  */
-export type JobEnd = "done" | "incomplete" | "stopped" | "locked" | "failed" | "closed";
+export type JobEnd = "done" | "incomplete" | "stopped" | "locked" | "failed" | "misused" | "closed";
 
 /** A run of the loop over a job's ranges. */
 export interface JobLoop {
@@ -75,8 +79,8 @@ export async function runJob(job: Job, surroundings: JobSurroundings): Promise<J
   } catch (error) {
     if (stop.aborted && error === stop.reason) return "stopped";
     const begun = (file?.plan ?? null) !== null;
-    log.error(begun ? FAILED : "failed; nothing was begun", { job: name }, error);
-    return "failed";
+    log.error(begun ? FAILED : NOT_BEGUN, { job: name }, error);
+    return error instanceof MisuseError ? "misused" : "failed";
   }
 }
 

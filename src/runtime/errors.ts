@@ -52,6 +52,9 @@ export class FatalError extends CollectorError {
   }
 }
 
+/** What the command line asks for makes no sense for this source: ends with exit code 2; nothing was begun. */
+export class MisuseError extends FatalError {}
+
 /** The split belongs to somebody else now: drop what is in memory for it, commit nothing. */
 export class SplitLostError extends CollectorError {
   readonly split: string;

@@ -12,7 +12,7 @@ export interface RangeSource {
   /**
    * Finds out what the range is now. Reads no more records than it takes to find the edges.
    *
-   * @throws FatalError when the range makes no sense for this source, with what to write instead.
+   * @throws MisuseError when the range makes no sense for this source, with what to write instead.
    */
   plan(request: RangeRequest, signal: AbortSignal): Promise<RangePlan>;
   /** Connects, to read from these splits. */

@@ -13,7 +13,7 @@ import { escapeName, type KeyTemplate, objectKey } from "../encode/key_template.
 import { jsonObject } from "./json_object.ts";
 import { isoOrNull, type Manifest, type ManifestObject, manifestRanges } from "./manifest.ts";
 import type { ObjectSink } from "./object_sink.ts";
-import type { UnitWriter } from "./unit_writer.ts";
+import type { UnitWriter, Written } from "./unit_writer.ts";
 
 export interface ObjectUnitWriterOptions {
   readonly sink: ObjectSink;
@@ -89,7 +89,7 @@ export class ObjectUnitWriter implements UnitWriter {
     await this.#options.deadLetters.open(signal);
   }
 
-  async write(unit: SealedUnit, signal: AbortSignal): Promise<void> {
+  async write(unit: SealedUnit, signal: AbortSignal): Promise<Written> {
     const deadLetters = await this.#options.deadLetters.write(unit, signal);
     const objects = (await Promise.all(groupPieces(unit).map((group) => this.#putGroup(unit, group, signal)))).flat();
     const manifest: Manifest = {
@@ -104,6 +104,11 @@ export class ObjectUnitWriter implements UnitWriter {
     await this.#options.written?.(manifest);
     // Small pieces share buffers, which nobody needs now that all of them are stored.
     for (const { pieces } of unit.outputs) for (const { bytes } of pieces) release(bytes);
+    return {
+      objects: objects.length,
+      rows: objects.reduce((sum, { rows }) => sum + rows, 0),
+      byteLength: objects.reduce((sum, { byteLength }) => sum + byteLength, 0),
+    };
   }
 
   async close(): Promise<void> {

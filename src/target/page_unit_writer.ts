@@ -5,7 +5,7 @@ import { retry, RETRY_UNTIL_STOPPED } from "../runtime/retry.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { DeadLetterWriter } from "./dead_letter_writer.ts";
 import type { PageTarget } from "./target.ts";
-import type { UnitWriter } from "./unit_writer.ts";
+import type { UnitWriter, Written } from "./unit_writer.ts";
 
 /** The unit's pages by table, in the order of the rows. */
 function pagesByTable(unit: SealedUnit): Page[][] {
@@ -41,9 +41,12 @@ export class PageUnitWriter implements UnitWriter {
     await Promise.all([this.#target.open(signal), this.#deadLetters.open(signal)]);
   }
 
-  async write(unit: SealedUnit, signal: AbortSignal): Promise<void> {
+  async write(unit: SealedUnit, signal: AbortSignal): Promise<Written> {
     await this.#deadLetters.write(unit, signal);
-    await Promise.all(pagesByTable(unit).map((pages) => this.#limit(() => this.#insert(unit, pages, signal))));
+    const tables = pagesByTable(unit);
+    await Promise.all(tables.map((pages) => this.#limit(() => this.#insert(unit, pages, signal))));
+    const rows = tables.flat().reduce((sum, { positionCount }) => sum + positionCount, 0);
+    return { objects: 0, rows, byteLength: 0 };
   }
 
   async close(): Promise<void> {

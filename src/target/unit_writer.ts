@@ -1,5 +1,14 @@
 import type { SealedUnit } from "../pipeline/unit.ts";
 
+/** What was written of a unit, for the log. */
+export interface Written {
+  /** 0 for targets that take pages. */
+  readonly objects: number;
+  readonly rows: number;
+  /** Of the objects, as they are stored; 0 for targets that take pages. */
+  readonly byteLength: number;
+}
+
 /** Writes sealed units to a target. The loop opens it once, writes units (some at a time), closes it once. */
 export interface UnitWriter {
   open(signal: AbortSignal): Promise<void>;
@@ -9,6 +18,6 @@ export interface UnitWriter {
    *
    * @throws what the target throws for good, or the signal's reason; the unit must not be committed then.
    */
-  write(unit: SealedUnit, signal: AbortSignal): Promise<void>;
+  write(unit: SealedUnit, signal: AbortSignal): Promise<Written>;
   close(): Promise<void>;
 }

@@ -24,7 +24,7 @@ import { SeededRandom } from "../../src/runtime/random.ts";
 import type { RecordBatch } from "../../src/records/record_batch.ts";
 import type { Source, SourceHandler } from "../../src/source/source.ts";
 import { assembleObject } from "../../src/encode/object.ts";
-import type { UnitWriter } from "../../src/target/unit_writer.ts";
+import type { UnitWriter, Written } from "../../src/target/unit_writer.ts";
 import { defaultConfig } from "../support/default_config.ts";
 import { type EventOptions, generateBatches } from "./events.ts";
 
@@ -84,10 +84,10 @@ class MemoryWriter implements UnitWriter {
 
   async open(): Promise<void> {}
 
-  write(unit: SealedUnit): Promise<void> {
+  write(unit: SealedUnit): Promise<Written> {
     const { chunks } = assembleObject(unit.outputs.flatMap(({ pieces }) => pieces), "gzip");
     this.objects.push(new Uint8Array(Buffer.concat(chunks)));
-    return Promise.resolve();
+    return Promise.resolve({ objects: 1, rows: 0, byteLength: this.objects.at(-1)!.length });
   }
 
   async close(): Promise<void> {}

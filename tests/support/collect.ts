@@ -6,7 +6,7 @@ import type { SealedUnit } from "../../src/pipeline/unit.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import type { SchemaFeed } from "../../src/schema/schema_feed.ts";
 import type { Source } from "../../src/source/source.ts";
-import type { UnitWriter } from "../../src/target/unit_writer.ts";
+import type { UnitWriter, Written } from "../../src/target/unit_writer.ts";
 
 /** Keeps what the collector writes: rows as printed, by table, and dead letters. */
 class KeepingWriter implements UnitWriter {
@@ -23,7 +23,7 @@ class KeepingWriter implements UnitWriter {
     return Promise.resolve();
   }
 
-  write({ outputs }: SealedUnit): Promise<void> {
+  write({ outputs }: SealedUnit): Promise<Written> {
     const decoder = new TextDecoder();
     for (const { pieces, deadLetters, counts } of outputs) {
       for (const { group, bytes } of pieces) {
@@ -34,7 +34,7 @@ class KeepingWriter implements UnitWriter {
       this.counts.push(...counts);
     }
     this.#changed();
-    return Promise.resolve();
+    return Promise.resolve({ objects: 0, rows: this.rows.length, byteLength: 0 });
   }
 
   close(): Promise<void> {

@@ -4,7 +4,7 @@ import { positionText } from "../../src/records/record_batch.ts";
 import type { FromWorker, SealedOutput, ToWorker } from "../../src/pipeline/messages.ts";
 import { batchByteLength, type WorkerPort } from "../../src/pipeline/port.ts";
 import type { SealedUnit } from "../../src/pipeline/unit.ts";
-import type { UnitWriter } from "../../src/target/unit_writer.ts";
+import type { UnitWriter, Written } from "../../src/target/unit_writer.ts";
 import { textAt } from "./batch_texts.ts";
 
 /** A record as it was stored. */
@@ -123,10 +123,13 @@ export class LedgerWriter implements UnitWriter {
 
   async open(): Promise<void> {}
 
-  async write(unit: SealedUnit, signal: AbortSignal): Promise<void> {
+  async write(unit: SealedUnit, signal: AbortSignal): Promise<Written> {
     await this.#before(signal);
+    let rows = 0, byteLength = 0;
     for (const { pieces } of unit.outputs) {
-      for (const { bytes } of pieces) {
+      for (const { bytes, rowCount } of pieces) {
+        rows += rowCount;
+        byteLength += bytes.length;
         for (const row of JSON.parse(decoder.decode(bytes)) as StoredRow[]) this.#ledger.add(row);
       }
     }
@@ -134,6 +137,7 @@ export class LedgerWriter implements UnitWriter {
       this.#ledger.gaps.push(...(gaps ?? []).map((gap) => ({ split, ...gap })));
     }
     this.#ledger.wake();
+    return { objects: 0, rows, byteLength };
   }
 
   async close(): Promise<void> {}

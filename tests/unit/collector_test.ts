@@ -3,7 +3,7 @@ import { Collector, type CollectorLimits } from "../../src/loop/collector.ts";
 import type { EncodedPiece } from "../../src/encode/piece.ts";
 import type { SealedUnit } from "../../src/pipeline/unit.ts";
 import { FatalError, InvariantError, SplitLostError } from "../../src/runtime/errors.ts";
-import { silentLog } from "../../src/runtime/log.ts";
+import { type LogFields, silentLog } from "../../src/runtime/log.ts";
 import { Metrics } from "../../src/runtime/metrics.ts";
 import { SeededRandom } from "../../src/runtime/random.ts";
 import type { RecordBatch } from "../../src/records/record_batch.ts";
@@ -97,11 +97,17 @@ function setup(limits: Partial<CollectorLimits> = {}, { cutsUnits = false } = {}
     write: async (unit: SealedUnit) => {
       await gate;
       units.push(unit);
+      return { objects: 2, rows: unit.outputs.length, byteLength: 100 };
     },
     close: () => Promise.resolve(),
   };
   const warnings: [string, unknown][] = [];
-  const log = { ...silentLog, warn: (message: string, fields?: unknown) => void warnings.push([message, fields]) };
+  const told: LogFields[] = [];
+  const log = {
+    ...silentLog,
+    info: (message: string, fields?: LogFields) => void told.push({ message, ...fields }),
+    warn: (message: string, fields?: LogFields) => void warnings.push([message, fields]),
+  };
   const runtime = { clock, random: new SeededRandom(1), log, metrics };
   const collector = new Collector({ source, writer, ports: [port], limits: { ...LIMITS, ...limits }, runtime });
   const stop = new AbortController();
@@ -132,6 +138,7 @@ function setup(limits: Partial<CollectorLimits> = {}, { cutsUnits = false } = {}
     time,
     metrics,
     warnings,
+    told,
     block: (promise: Promise<void>) => gate = promise,
   };
 }
@@ -143,6 +150,25 @@ Deno.test("Collector writes and commits what it has when the source ends", async
   await run;
   assertEquals(units.map(({ ranges }) => ranges), [[{ split: "a/0", epoch: 1n, start: "0", next: "5" }]]);
   assertEquals([source.commits, triggers()], [["a/0@1 5"], ["end"]]);
+});
+
+Deno.test("Collector says what each flush has written, and up to where", async () => {
+  const { source, run, until, told } = setup();
+  await until(() => source.handler !== undefined);
+  for (const split of [1, 2, 3, 4]) await source.handler.assigned(`a/${split}`, 1n, "0", { committed: true });
+  source.feed(...[0, 1, 2, 3, 4].map((split) => fakeBatch(`a/${split}`, 0, { rowCount: 2 })), "end");
+  await until(() => source.closed);
+  await run;
+  const { tookMs, rows, ...flushed } = told.find(({ message }) => message === "flushed")!;
+  assertEquals(flushed, {
+    message: "flushed",
+    trigger: "end",
+    records: 10,
+    objects: 2,
+    bytes: 100,
+    positions: "a/0 0..2, a/1 0..2, a/2 0..2, and 2 more",
+  });
+  assertEquals([typeof tookMs, typeof rows], ["number", "number"]);
 });
 
 const TRIGGERS: [string, Partial<CollectorLimits>, number][] = [

@@ -3,7 +3,7 @@
  * isn't in it; a last line without a line end is.
  */
 import { withAbort } from "../../runtime/abort.ts";
-import { FatalError, InvariantError } from "../../runtime/errors.ts";
+import { FatalError, InvariantError, MisuseError } from "../../runtime/errors.ts";
 import { type PlannedSplit, RANGE_EPOCH, type RangePlan, type RangeRequest } from "../../records/range.ts";
 import type { RangeSource } from "../range_source.ts";
 import type { PollLimit, RecordBatch } from "../../records/record_batch.ts";
@@ -41,12 +41,12 @@ export class FileRanges implements RangeSource {
   }
 
   async plan(request: RangeRequest, signal: AbortSignal): Promise<RangePlan> {
-    if (request.historical) throw new FatalError("there is no historical topic with stream.source=file");
+    if (request.historical) throw new MisuseError("there is no historical topic with stream.source=file");
     if (request.from !== null || request.to !== null) {
-      throw new FatalError("files are replayed whole: leave the range out, and name the files with file.path");
+      throw new MisuseError("files are replayed whole: leave the range out, and name the files with file.path");
     }
     const paths = pathsOf(this.#config, this.#context);
-    if (paths.standardInput) throw new FatalError("standard input can't be replayed: it comes only once");
+    if (paths.standardInput) throw new MisuseError("standard input can't be replayed: it comes only once");
     const { files, missing, skipped } = await paths.find();
     const left = skipped.filter(({ kind }) => kind === "wrong" || kind === "unreadable");
     if (left.length > 0) {

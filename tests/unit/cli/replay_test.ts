@@ -4,6 +4,7 @@ import { UsageError } from "../../../src/cli/command.ts";
 import { COMMANDS } from "../../../src/cli/commands.ts";
 import { main } from "../../../src/cli/main.ts";
 import { jobNameOf } from "../../../src/cli/replay.ts";
+import { inScratchDirectory } from "../../support/scratch.ts";
 import { FakeHost } from "./fake_host.ts";
 
 const CONFIG = [
@@ -44,6 +45,19 @@ Deno.test("replay of files that aren't there fails and says so, quiet or not", a
     assertStringIncludes(stderr, "there is no missing/a.ndjson");
     assertStringIncludes(stderr, "failed; nothing was begun");
   }
+});
+
+Deno.test("replay ends with 2 for a range that makes no sense for the source", async () => {
+  await inScratchDirectory(async (directory) => {
+    for (const more of [[], ["--dry-run"]]) {
+      const { code, stderr } = await replay([
+        ...CONFIG,
+        ...["--set", `replay.directory=${directory}`, "--from", "2026-11-01", "--to", "2026-11-02", ...more],
+      ]);
+      assertEquals(code, 2);
+      assertStringIncludes(stderr, "files are replayed whole: leave the range out");
+    }
+  });
 });
 
 Deno.test("replay --help fits the screen and names every flag", async () => {

@@ -66,7 +66,7 @@ async function runOnce(directory: string, { request, splits, fails = false, endp
     const { write } = host.stderr;
     host.stderr.write = (text) => {
       write(text);
-      if (text.includes("attempt failed")) host.send("SIGTERM");
+      if (text.includes("fails, trying again")) host.send("SIGTERM");
     };
   }
   const { args } = parseInvocation(["replay", ...[...sets, ...more].flatMap((set) => ["--set", set])], COMMANDS);

@@ -5,7 +5,13 @@ import { ManualClock } from "../../support/manual_clock.ts";
 import { ExitCalled, FakeHost } from "./fake_host.ts";
 
 Deno.test("stopOnSignals() aborts at the first signal and ends the process at one that isn't the same", () => {
-  for (const [first, second, code] of [["SIGTERM", "SIGTERM", 143], ["SIGTERM", "SIGINT", 130]] as const) {
+  for (
+    const [first, second, code] of [["SIGTERM", "SIGTERM", 143], ["SIGTERM", "SIGINT", 130], [
+      "SIGHUP",
+      "SIGHUP",
+      143,
+    ]] as const
+  ) {
     const clock = new ManualClock();
     const host = new FakeHost({ clock });
     const stop = stopOnSignals(host, silentLog);

@@ -34,13 +34,22 @@ Deno.test("statusLine() tells rates since the last one", () => {
   const last = { atMs: 1000, progress: progressOf(new Metrics()) };
   const now = { atMs: 3000, progress: progressOf(someMetrics()) };
   assertEquals(
-    statusLine(last, now, { machine, memoryByteLength: 512 * MB }),
-    "1,000 rows  500 rows/s  1.5 MB/s  buffered 24 MB of 512 MB  2 files 1 MB  4 dead letters  process 64 MB",
+    statusLine(last, now, { memoryByteLength: 512 * MB }),
+    "1,010 records  505/s  1.5 MB/s  900 rows written  24 MB of 512 MB held  4 dead letters",
   );
   const quiet = { atMs: 1000, progress: last.progress };
   assertEquals(
-    statusLine(last, quiet, { machine, memoryByteLength: 512 * MB }),
-    "0 rows  0 rows/s  0 B/s  buffered 0 B of 512 MB  process 64 MB",
+    statusLine(last, quiet, { memoryByteLength: 512 * MB }),
+    "0 records  0/s  0 B/s  0 rows written  0 B of 512 MB held",
+  );
+  const failing = new Metrics();
+  failing.gauge("kafka_lag_records", 1234);
+  failing.gauge("collector_kinesis_behind_latest_seconds", 72);
+  failing.lastError = { atMs: 0, message: "s3 PutObject: http://me:secret@host\nrefused" };
+  assertEquals(
+    statusLine(last, { atMs: 2000, progress: progressOf(failing) }, { memoryByteLength: 512 * MB }),
+    "0 records  0/s  0 B/s  0 rows written  lag 1,234  lag 1m 12s  0 B of 512 MB held  " +
+      "failing: s3 PutObject: http://***@host refused",
   );
 });
 
@@ -70,7 +79,7 @@ Deno.test("showStatus() redraws one line on a terminal and takes it away at the 
   const terminal = new Terminal(host.stderr);
   await showStatus({ terminal, runtime, machine, memoryByteLength: MB, intervalMs: 5000 }, stop.signal);
   assertEquals(clock.slept, [5000, 5000]);
-  const line = "\r\x1b[2K0 rows  0 rows/s  0 B/s  buffered 0 B o";
+  const line = "\r\x1b[2K0 records  0/s  0 B/s  0 rows written  ";
   assertEquals(host.errors, `${line}${line}\r\x1b[2K`);
 });
 
@@ -119,8 +128,8 @@ Deno.test("showStatus() begins with the bar of work that has an end", async () =
   const bar = (line: string) => `\r\x1b[2K${line}`.slice(0, 39 + 5);
   assertEquals(
     host.errors,
-    `${bar("[##########----------]  50%  5s left  0 rows  ")}${
-      bar("[####################] 100%  0s left  0 rows  ")
+    `${bar("[##########----------]  50%  5s left  0 records  ")}${
+      bar("[####################] 100%  0s left  0 records  ")
     }\r\x1b[2K`,
   );
 });

@@ -1,6 +1,6 @@
 import { withEitherSignal } from "../../../runtime/abort.ts";
 import { Condition } from "../../../runtime/condition.ts";
-import { FatalError, InvariantError, RetriableError } from "../../../runtime/errors.ts";
+import { FatalError, InvariantError, MisuseError, RetriableError } from "../../../runtime/errors.ts";
 import { retry, type RetryPolicy } from "../../../runtime/retry.ts";
 import type { Runtime } from "../../../runtime/runtime.ts";
 import {
@@ -97,7 +97,7 @@ export class KafkaRanges implements RangeSource {
     const { historicalTopic } = this.#config;
     if (!historical) return selectionOf({ ...this.#config, historicalWorker: false });
     if (historicalTopic !== undefined) return { kind: "names", names: [historicalTopic] };
-    throw new FatalError(`There is no historical topic to read: set ${kafkaOptions.historicalTopic.key}`);
+    throw new MisuseError(`There is no historical topic to read: set ${kafkaOptions.historicalTopic.key}`);
   }
 
   async #lookUp(selection: TopicSelection, signal: AbortSignal): Promise<TopicWatch> {

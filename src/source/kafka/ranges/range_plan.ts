@@ -1,5 +1,5 @@
 /** Which offsets a range means, now. */
-import { FatalError } from "../../../runtime/errors.ts";
+import { FatalError, MisuseError } from "../../../runtime/errors.ts";
 import { retry, type RetryPolicy } from "../../../runtime/retry.ts";
 import type { Runtime } from "../../../runtime/runtime.ts";
 import type { PlannedSplit, RangeEdge, RangePlan, RangeRequest } from "../../../records/range.ts";
@@ -75,11 +75,11 @@ function choose(partitions: readonly TopicPartition[], from: Edge, to: Edge): re
   if (named.length === 0) return partitions;
   for (const { offsets } of named) {
     for (const split of offsets.keys()) {
-      if (!known.has(split)) throw new FatalError(`There is no partition ${split}: correct the range's offsets`);
+      if (!known.has(split)) throw new MisuseError(`There is no partition ${split}: correct the range's offsets`);
       const other = named.find((edge) => !edge.offsets.has(split));
       if (other === undefined) continue;
       const side = other === from ? "start" : "end";
-      throw new FatalError(`The range has no ${side} for ${split}: name the same partitions in both, or none in one`);
+      throw new MisuseError(`The range has no ${side} for ${split}: name the same partitions in both, or none in one`);
     }
   }
   return partitions.filter((one) => named[0].offsets.has(splitOf(one)));
@@ -114,7 +114,7 @@ async function lookUp(
       return offset < 0 ? endOffset : Math.min(offset, endOffset);
     };
     if (isOffsets(from) && isOffsets(to) && offsetOf(from, null)! > offsetOf(to, null)!) {
-      throw new FatalError(
+      throw new MisuseError(
         `The range of ${split} begins at ${offsetOf(from, null)} and ends before that, at ${offsetOf(to, null)}`,
       );
     }

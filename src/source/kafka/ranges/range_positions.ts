@@ -1,4 +1,4 @@
-import { FatalError } from "../../../runtime/errors.ts";
+import { MisuseError } from "../../../runtime/errors.ts";
 import type { SplitId } from "../../../records/position.ts";
 import { splitOf } from "../fetch/partition.ts";
 
@@ -13,7 +13,7 @@ const HOW = 'Write an offset for every partition ("1000"), or partition:offset f
   'topic where there are several ("clicks/0:1000")';
 
 function refuse(text: string, why: string): never {
-  throw new FatalError(`Cannot read "${text}" as offsets: ${why}. ${HOW}`);
+  throw new MisuseError(`Cannot read "${text}" as offsets: ${why}. ${HOW}`);
 }
 
 function readNumber(digits: string, text: string): number {

@@ -1,5 +1,5 @@
 /** Which shards have records of a range, and where each begins. */
-import { FatalError } from "../../../runtime/errors.ts";
+import { MisuseError } from "../../../runtime/errors.ts";
 import type { Runtime } from "../../../runtime/runtime.ts";
 import type { PlannedSplit, RangeEdge, RangePlan, RangeRequest } from "../../../records/range.ts";
 import type { SplitId } from "../../../records/position.ts";
@@ -53,7 +53,7 @@ export async function planKinesisRange(
   request: RangeRequest,
   signal: AbortSignal,
 ): Promise<RangePlan> {
-  if (request.historical) throw new FatalError("A Kinesis stream has no historical topic: leave --historical out");
+  if (request.historical) throw new MisuseError("A Kinesis stream has no historical topic: leave --historical out");
   const from = timeOf(request.from), to = timeOf(request.to);
   const ask = <T>(what: string, attempt: () => Promise<T>): Promise<T> =>
     persistently(what, attempt, { runtime: parts.runtime, signal });
@@ -83,7 +83,7 @@ export async function planKinesisRange(
 function timeOf(edge: RangeEdge | null): number | null {
   if (edge === null) return null;
   if ("timestampMs" in edge) return edge.timestampMs;
-  throw new FatalError(
+  throw new MisuseError(
     `A range of a Kinesis stream is given by times, not by positions (${edge.positions}): write 2026-01-31T12:00:00Z`,
   );
 }
