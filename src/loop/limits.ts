@@ -16,6 +16,10 @@ export interface LimitsConfig {
 
 /** What is assumed where the system doesn't tell how much memory there is. */
 export const ASSUMED_MEMORY_BYTES = 2 ** 30;
+/** What memory.heap-ratio is when it isn't set. */
+const DEFAULT_RATIO = 0.6;
+/** Buffers fill no more than this by default where the memory isn't for this process alone. */
+const SHARED_MACHINE_BYTES = 2 * 2 ** 30;
 /** Buffers get at least this, or half of what there is, whatever memory.heap-ratio says. */
 export const LEAST_BUFFER_BYTES = 32 * 2 ** 20;
 /** Below this nothing works well: files become too small, and a single batch of records fills it. */
@@ -63,7 +67,8 @@ export function limitsOf({ source, pipeline, objects, process }: LimitsConfig, m
  */
 export function steadyBufferByteLength({ pipeline }: Pick<LimitsConfig, "pipeline">, machine: Machine): number {
   const total = machine.memoryByteLength ?? ASSUMED_MEMORY_BYTES;
-  return pipeline.memoryLimitByteLength ?? pipeline.memoryHeapRatio * total / 2;
+  const { ratio, most } = shareOf(pipeline, machine);
+  return pipeline.memoryLimitByteLength ?? Math.min(ratio * total / 2, most);
 }
 
 /** The same, for a target that doesn't wait longer than this. */
@@ -75,18 +80,25 @@ export function withMaxAge(limits: CollectorLimits, maxAgeMs: number): Collector
   };
 }
 
+/** Who says what share he wants has it. */
+function shareOf({ memoryHeapRatio }: PipelineConfig, { framed = false }: Machine): { ratio: number; most: number } {
+  const unset = memoryHeapRatio === undefined;
+  return { ratio: memoryHeapRatio ?? DEFAULT_RATIO, most: unset && !framed ? SHARED_MACHINE_BYTES : Infinity };
+}
+
 /** What buffers may fill: `memory.limit`, or the share of `memory.heap-ratio` that the process itself leaves. */
 function bufferByteLength(pipeline: PipelineConfig, workers: number, machine: Machine): number {
   const total = machine.memoryByteLength ?? ASSUMED_MEMORY_BYTES;
   const own = machine.usedByteLength() + workers * WORKER_BYTES;
-  const { memoryLimitByteLength: wanted, memoryHeapRatio: ratio } = pipeline;
+  const { memoryLimitByteLength: wanted } = pipeline;
+  const { ratio, most } = shareOf(pipeline, machine);
   if (wanted !== undefined) {
     if (wanted <= total) return wanted;
     const message = `${formatByteSize(wanted)} is more than the ${mebibytes(total)} that this process may use`;
     throw new ConfigError([{ key: "memory.limit", message }]);
   }
   const least = Math.min(LEAST_BUFFER_BYTES, (total - own) / 2);
-  const buffer = Math.floor(Math.max(ratio * total - own, least));
+  const buffer = Math.floor(Math.min(most, Math.max(ratio * total - own, least)));
   if (buffer >= MINIMUM_BUFFER_BYTES) return buffer;
   const needed = own + 2 * MINIMUM_BUFFER_BYTES;
   const message = `this process may use ${mebibytes(total)} and needs ${mebibytes(own)} for itself, which leaves too ` +

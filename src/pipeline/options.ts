@@ -33,7 +33,8 @@ const pipelineOptions = {
     doc: "The target is also written to after this many bytes of records, as the source delivered them.",
   }),
   memoryHeapRatio: option.number("memory.heap-ratio", {
-    default: "0.6",
+    whenUnset:
+      "0.6, but buffers fill 2GB at most where no container or service manager limits the process: others live there too",
     min: 0.01,
     max: 1,
     doc: "Share of the memory that this process may use (the machine's, or less where a container limits it) that " +
@@ -101,7 +102,7 @@ const processOptions = {
     min: 1000,
     max: 3_600_000,
     doc:
-      "After SIGTERM or SIGINT, what is in memory is written and committed within this time; what isn't done then is " +
+      "After SIGTERM, SIGINT or SIGHUP, what is in memory is written and committed within this time; what isn't done then is " +
       "given up, uncommitted, and read again by the next run. A second signal, a second later or more, ends the process at once.",
   }),
   logLevel: option.enumeration("log.level", ["debug", "info", "warn", "error"], {
@@ -116,7 +117,7 @@ const processOptions = {
   statusIntervalMs: option.duration("status.interval", {
     default: "5s",
     max: 86_400_000,
-    doc: "How often a line on a terminal says what is going on: rows, bytes, memory. 0s: never.",
+    doc: "How often a line on a terminal says what is going on: records, rows, lag, memory, what fails. 0s: never.",
   }),
 } as const;
 

@@ -7,6 +7,8 @@ export interface Machine {
   readonly cores: number;
   /** Memory that this process may use; undefined when it can't be found out. */
   readonly memoryByteLength: number | undefined;
+  /** Whether a container or a service manager has set it for this process alone; otherwise others live here, too. */
+  readonly framed?: boolean;
   /** Memory that this process uses now (its resident set), bytes. */
   usedByteLength(): number;
 }
@@ -32,10 +34,12 @@ function totalByteLength(): number {
 /** Asks the system. Missing permissions make the answer coarser, never an error. */
 export function thisMachine(): Machine {
   const constrained = process.constrainedMemory();
-  const limit = memoryLimitByteLength(Math.min(totalByteLength(), constrained > 0 ? constrained : Infinity), readText);
+  const total = totalByteLength();
+  const limit = memoryLimitByteLength(Math.min(total, constrained > 0 ? constrained : Infinity), readText);
   return {
     cores: Math.max(1, navigator.hardwareConcurrency),
     memoryByteLength: limit < 2 ** 52 ? limit : undefined,
+    framed: limit < total,
     usedByteLength: () => Deno.memoryUsage().rss,
   };
 }

@@ -44,6 +44,19 @@ Deno.test("limitsOf() takes the config's values, and no limit where there is non
   assertEquals([unitMaxRecords, unitMaxRecordByteLength], [10, 20]);
 });
 
+Deno.test("limitsOf() leaves a machine that is shared to the others by default", () => {
+  const GB = 1024 * MB;
+  const buffers = (pipeline: Partial<PipelineConfig>, framed: boolean) =>
+    limits({ workers: 0, ...pipeline }, { ...machine(64 * GB), framed }).memoryByteLength;
+  assertEquals(buffers({}, false), 2 * GB);
+  const share = Math.floor(0.6 * 64 * GB) - USED;
+  assertEquals(buffers({}, true), share);
+  assertEquals(buffers({ memoryHeapRatio: 0.6 }, false), share);
+  const pipeline = defaultConfig(pipelineSection.options);
+  assertEquals(steadyBufferByteLength({ pipeline }, machine(64 * GB)), 2 * GB);
+  assertEquals(steadyBufferByteLength({ pipeline }, machine(2 * GB)), 0.6 * GB);
+});
+
 Deno.test("limitsOf() gives buffers what the share of memory leaves", () => {
   const share = (total: number) => Math.floor(0.6 * total) - USED;
   const cases: [Partial<PipelineConfig>, number | undefined, number][] = [
