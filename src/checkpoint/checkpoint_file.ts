@@ -6,14 +6,15 @@
  *       "version": 1, "source": "file", "epoch": "7", "target": "file /var/lib/collector/out",
  *       "splits": {
  *         "events.ndjson/5f2c81d09a3b": {"position":"1042","details":{"path":"/var/log/events.ndjson", ...}}
- *       }
- *     }
+ *       },"crc32":"1a2b3c4d"}
  *
  * It is replaced whole: written under a temporary name, fsynced, renamed, and the directory fsynced. `<path>.lock` is
- * held with flock(2) while it is open, so the system frees it when the process dies, however it dies.
+ * held with flock(2) while it is open, so the system frees it when the process dies, however it dies. `<path>.last` is what it
+ * was before the last write, where the file system has hard links: damaged files are refused, and that one can be put back.
  */
 import { comparePositions, type Epoch, type Position, type SplitDetails, type SplitId } from "../records/position.ts";
 import { type FileLock, lockFile, replaceFile } from "../runtime/durable_file.ts";
+import { parseSealed, sealed } from "../runtime/sealed_json.ts";
 import { FatalError, InvariantError, SplitLostError } from "../runtime/errors.ts";
 
 export interface SplitCheckpoint {
@@ -42,6 +43,7 @@ export interface CheckpointOptions {
 }
 
 const VERSION = 1;
+const FIELDS = ["version", "source", "epoch", "splits"];
 const POSITION = /^\d+(:\d+)*$/;
 
 /**
@@ -178,7 +180,8 @@ export class CheckpointFile {
     const covered = this.#changes;
     if (this.path !== null) {
       try {
-        await replaceFile(this.path, this.#render());
+        await keepLast(this.path);
+        await replaceFile(this.path, sealed(this.#render()));
       } catch (error) {
         throw new FatalError(`can't write the checkpoint file ${this.path}: ${(error as Error).message}`, {
           cause: error,
@@ -196,7 +199,7 @@ export class CheckpointFile {
       this.#splits,
       ([split, entry]) => `    ${JSON.stringify(split)}: ${JSON.stringify(entry)}`,
     );
-    return `${head}  "splits": {\n${lines.join(",\n")}\n  }\n}\n`;
+    return `${head}  "splits": {\n${lines.join(",\n")}\n  }}\n`;
   }
 }
 
@@ -209,6 +212,17 @@ export class CheckpointFile {
 export async function readPositions(path: string, source: string): Promise<Map<SplitId, Position>> {
   const { splits } = await readContents(path, source) ?? emptyContents();
   return new Map([...splits].map(([split, { position }]) => [split, position]));
+}
+
+function lastOf(path: string): string {
+  return `${path}.last`;
+}
+
+/** The file as it is gets a second name, before another one takes its place. */
+async function keepLast(path: string): Promise<void> {
+  const ignore = () => {}; // there is none yet, or the file system has no links
+  await Deno.remove(lastOf(path)).catch(ignore);
+  await Deno.link(path, lastOf(path)).catch(ignore);
 }
 
 function emptyContents(): Contents {
@@ -227,17 +241,20 @@ async function readContents(path: string, source: string): Promise<Contents | nu
   try {
     return parseContents(text, source);
   } catch (error) {
+    const last = lastOf(path),
+      copy = await Deno.readTextFile(last).then(
+        (text) => parseContents(text, source) && `put back ${last}, as it was one write before,`,
+      ).catch(() => "restore it from a copy,");
     throw new FatalError(
       `can't use the checkpoint file ${path}: ${(error as Error).message}. It says how far everything was read: ` +
-        "restore it from a copy, or delete it to read everything again from the start (rows then come twice)",
+        `${copy} or delete it to read everything again from the start (rows then come twice)`,
       { cause: error },
     );
   }
 }
 
 function parseContents(text: string, source: string): Contents {
-  const root = JSON.parse(text) as Record<string, unknown>;
-  if (!isObject(root)) throw new TypeError("it isn't a JSON object");
+  const root = parseSealed(text, FIELDS);
   if (root.version !== VERSION) throw new TypeError(`its version is ${root.version}, this collector knows ${VERSION}`);
   if (root.source !== source) throw new TypeError(`it belongs to the source "${root.source}", not to "${source}"`);
   if (typeof root.epoch !== "string" || !/^\d+$/.test(root.epoch)) throw new TypeError("its epoch isn't a number");

@@ -12,8 +12,9 @@ import { createHash } from "node:crypto";
 import type { Position, SplitDetails, SplitId } from "../records/position.ts";
 import { type FileLock, lockFile, PRIVATE_DIRECTORY, PRIVATE_FILE, replaceFile } from "../runtime/durable_file.ts";
 import { FatalError } from "../runtime/errors.ts";
+import { parseSealed, sealed } from "../runtime/sealed_json.ts";
 import type { RangePlan } from "../records/range.ts";
-import type { Manifest } from "../target/manifest.ts";
+import { type Manifest, MANIFEST_FIELDS } from "../target/manifest.ts";
 import type { RotationState } from "./rotation.ts";
 
 /** The range of a run, and what decides its objects' names besides. */
@@ -44,6 +45,12 @@ export interface JobProgress {
 }
 
 const VERSION = 1;
+
+/** All fields of what was kept before it had checksums. */
+const FIELDS = [
+  ...["version", "id", "from", "to", "prefix", "historical", "incremental", "settings", "unitByteLength", "range"],
+  ...["positions", "rotation", "missing", "details"],
+];
 
 /** Splits whose ends are kept: twice as many as there are files at a time. */
 const MAX_ENDS = 200_000;
@@ -163,7 +170,7 @@ export class JobFile {
       const file = await Deno.open(this.#path("units.ndjson"), { create: true, append: true, mode: PRIVATE_FILE });
       try {
         // A line of its own, even after one that a crash cut off.
-        const bytes = new TextEncoder().encode(`\n${JSON.stringify(manifest)}\n`);
+        const bytes = new TextEncoder().encode(`\n${sealed(JSON.stringify(manifest))}\n`);
         for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
         await file.sync();
       } finally {
@@ -222,7 +229,7 @@ export class JobFile {
   }
 
   #replace(name: string, contents: object): Promise<void> {
-    return replaceFile(this.#path(name), `${JSON.stringify(contents, null, 1)}\n`);
+    return replaceFile(this.#path(name), sealed(`${JSON.stringify(contents, null, 1)}\n`));
   }
 
   async #restore(): Promise<void> {
@@ -244,8 +251,8 @@ export class JobFile {
     const text = await this.#read(name);
     if (text === null) return null;
     try {
-      const contents = JSON.parse(text) as Partial<T> & { version?: unknown } | null;
-      if (contents?.version !== VERSION) throw new TypeError(`its version is ${contents?.version}, not ${VERSION}`);
+      const contents = parseSealed(text, FIELDS) as Partial<T> & { version?: unknown };
+      if (contents.version !== VERSION) throw new TypeError(`its version is ${contents.version}, not ${VERSION}`);
       const missing = fields.find((field) => (contents[field] ?? null) === null);
       if (missing !== undefined) throw new TypeError(`it has no ${missing}`);
       return contents as T;
@@ -316,11 +323,12 @@ function ignoreMissing(error: unknown): void {
   nullIfMissing(error);
 }
 
-/** Null for the end of a line that a crash cut off: its unit is stored again. */
+/** Null for the end of a line that a crash cut off: its unit is stored again. @throws TypeError for a damaged one. */
 function parseLine(line: string): Manifest | null {
   try {
-    return line === "" ? null : JSON.parse(line);
-  } catch {
-    return null;
+    return line === "" ? null : parseSealed(line, MANIFEST_FIELDS) as unknown as Manifest;
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
   }
 }

@@ -1,5 +1,6 @@
 /** What a finished replay leaves in the target: everything that it read and wrote, in one object. */
 import type { Position, SplitId } from "../records/position.ts";
+import { sealed, sealOf } from "../runtime/sealed_json.ts";
 import { jsonText } from "../target/json_object.ts";
 import { addCounts, type Manifest } from "../target/manifest.ts";
 import type { StoredObject } from "../target/target.ts";
@@ -10,6 +11,9 @@ export const REPLAY_PREFIX = "_replays/";
 
 /** Characters of a report that are encoded at a time. */
 const CHUNK_LENGTH = 1 << 20;
+
+/** Of what stands in front of the units. */
+export const REPORT_FIELDS = ["version", "job", "id", "from", "to", "missing", "ranges", "totals"];
 
 export interface ReplayReport {
   readonly version: 1;
@@ -70,15 +74,16 @@ export function reportObject(report: ReplayReport): StoredObject {
 }
 
 /**
- * As JSON.stringify has it, which can't hold more than 512 MB: 90,000 units of 16 splits. They come last: an audit reads
- * what stands in front of them, see verify/read_reports.ts.
+ * In parts, since JSON.stringify can't hold more than 512 MB: 90,000 units of 16 splits. They come last: an audit reads
+ * what stands in front of them, with a checksum of its own, see verify/read_reports.ts. So does each unit.
  */
 function chunksOf({ units, ...head }: ReplayReport): Uint8Array<ArrayBuffer>[] {
   const encoder = new TextEncoder();
   const chunks: Uint8Array<ArrayBuffer>[] = [];
-  let text = `${JSON.stringify(head).slice(0, -1)},"units":[`;
+  const beginning = JSON.stringify(head).slice(0, -1);
+  let text = `${beginning}${sealOf(beginning)},"units":[`;
   units.forEach((unit, i) => {
-    text += `${i === 0 ? "" : ","}${JSON.stringify(unit)}`;
+    text += `${i === 0 ? "" : ","}${sealed(JSON.stringify(unit))}`;
     if (text.length < CHUNK_LENGTH) return;
     chunks.push(encoder.encode(text));
     text = "";

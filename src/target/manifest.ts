@@ -55,6 +55,9 @@ export interface ManifestDeadLetters {
   readonly codes: Readonly<Record<string, number>>;
 }
 
+/** Of a manifest; with its checksum it has one more, see runtime/sealed_json.ts. */
+export const MANIFEST_FIELDS = ["version", "unit", "trigger", "ranges", "objects", "deadLetters"];
+
 export interface Manifest {
   readonly version: 1;
   readonly unit: string;

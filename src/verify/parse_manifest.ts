@@ -1,4 +1,6 @@
 import { type Gap, GAP_REASONS } from "../records/gap.ts";
+import { parseSealed } from "../runtime/sealed_json.ts";
+import { MANIFEST_FIELDS } from "../target/manifest.ts";
 import { comparePositions, type Position } from "../records/position.ts";
 
 /** A range of a manifest, as far as an audit needs it. */
@@ -64,8 +66,7 @@ export type Json = Readonly<Record<string, unknown>>;
  * @throws ManifestError that says what is wrong.
  */
 export function parseManifest(bytes: Uint8Array): AuditedManifest {
-  const root = parseJson(bytes);
-  checkVersion(root);
+  const root = parseJson(bytes, MANIFEST_FIELDS);
   const ranges = list(root.ranges, "ranges").map(readRange);
   if (ranges.length === 0) throw new ManifestError("it has no ranges");
   const objects = list(root.objects, "objects").map((object) => {
@@ -76,24 +77,27 @@ export function parseManifest(bytes: Uint8Array): AuditedManifest {
   return { ranges, objects, deadLetters, contradiction: contradictionOf(ranges, objects, deadLetters) };
 }
 
-/** @throws ManifestError when another version of the collector wrote it, or none. */
-export function checkVersion(root: Json): void {
-  if (typeof root.version === "number" && root.version > VERSION) {
-    const message = `it has version ${root.version}, this collector knows ${VERSION}: update the collector`;
+/**
+ * An object that this version, or an earlier one, has written, without its checksum.
+ *
+ * @param fields of those without one.
+ * @throws ManifestError that says what is wrong.
+ */
+export function parseJson(bytes: Uint8Array, fields: readonly string[]): Json {
+  let root: Json;
+  try {
+    root = parseSealed(new TextDecoder("utf-8", { fatal: true }).decode(bytes), fields);
+  } catch (error) {
+    const { message } = error as Error, unfit = error instanceof SyntaxError || message.includes("utf-8");
+    throw new ManifestError(unfit ? `it is no JSON: ${message}` : message, { cause: error });
+  }
+  const { version } = root;
+  if (typeof version === "number" && version > VERSION) {
+    const message = `it has version ${version}, this collector knows ${VERSION}: update the collector`;
     throw new ManifestError(message, { newer: true });
   }
-  if (root.version !== VERSION) throw new ManifestError("it has no version");
-}
-
-/** @throws ManifestError when it isn't an object in JSON. */
-export function parseJson(bytes: Uint8Array): Json {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch (error) {
-    throw new ManifestError(`it is no JSON: ${(error as Error).message}`, { cause: error });
-  }
-  return objectOf(value, "it");
+  if (version !== VERSION) throw new ManifestError("it has no version");
+  return root;
 }
 
 /** The positions [start, next) of a split. @throws ManifestError when they can't be. */

@@ -5,10 +5,10 @@
  *     ,"units":[...]}\n                                hundreds of MB for 100,000 units: nothing of them is held
  */
 import { Buffer } from "node:buffer";
-import { REPLAY_PREFIX } from "../replay/report.ts";
+import { REPLAY_PREFIX, REPORT_FIELDS } from "../replay/report.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { ListedObject, ReadableObjectTarget } from "../target/target.ts";
-import { type AuditedRange, checkVersion, list, ManifestError, parseJson, readStretch } from "./parse_manifest.ts";
+import { type AuditedRange, list, ManifestError, parseJson, readStretch } from "./parse_manifest.ts";
 import { concat, readJsonObjects } from "./read_manifests.ts";
 
 /** Reports that are read at a time: each may have 100,000 ranges. */
@@ -69,8 +69,7 @@ export async function readClaims(
     end = lastBytes(end, chunk);
     if (head.isWhole && !whole) break;
   }
-  const root = parseJson(head.json());
-  checkVersion(root);
+  const root = parseJson(head.json(), head.isWhole ? REPORT_FIELDS : [...REPORT_FIELDS, "units"]);
   if (!head.isWhole) throw new ManifestError("it has no units");
   if (whole && new TextDecoder().decode(end) !== END) throw new ManifestError("its end is missing");
   return list(root.ranges, "ranges").map(readStretch);

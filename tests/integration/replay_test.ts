@@ -89,7 +89,9 @@ Deno.test("replay to S3 that is killed in its requests comes to the objects of o
     const found = await objectsOf(server, "killed/");
     const withoutReport = (objects: Objects) => hashes(new Map([...objects].filter(([key]) => !/^_replays/.test(key))));
     assertEquals(withoutReport(found), withoutReport(expected));
-    assertEquals({ ...reportsIn(found)[0], job: "" }, { ...reportsIn(expected)[0], job: "" });
+    // With the name of the job, the checksum is another one, too.
+    const nameless = (objects: Objects) => ({ ...reportsIn(objects)[0], job: "", crc32: "" });
+    assertEquals(nameless(found), nameless(expected));
   } finally {
     await server.close();
   }

@@ -65,8 +65,8 @@ Deno.test("CheckpointFile.open() refuses a file that another one holds, until it
 const BROKEN: readonly (readonly [text: string, what: string])[] = [
   ["", "JSON"],
   ['{"version": 1, "source": "file", "epoch": "3", "splits": {"a/0": {"position"', "JSON"],
-  ["[]", "isn't a JSON object"],
-  ["null", "isn't a JSON object"],
+  ["[]", "isn't an object"],
+  ["null", "isn't an object"],
   ['{"version":2,"source":"file","epoch":"1","splits":{}}', "its version is 2, this collector knows 1"],
   ['{"version":1,"source":"demo","epoch":"1","splits":{}}', 'belongs to the source "demo", not to "file"'],
   ['{"version":1,"source":"file","epoch":1,"splits":{}}', "epoch"],
@@ -164,8 +164,37 @@ Deno.test("CheckpointFile.commit() fails when the file can't be written, for eve
     await file.close();
     assertEquals((await Array.fromAsync(Deno.readDir(join(directory, "state")))).map(({ name }) => name).sort(), [
       "checkpoint.json",
+      "checkpoint.json.last",
       "checkpoint.json.lock",
     ]);
+  }));
+
+Deno.test("CheckpointFile is refused when a byte of it has changed, and its last good copy can be put back", () =>
+  inDirectory(async (path) => {
+    const file = await open(path);
+    file.add("a/0", { position: "0", details: {} });
+    await file.commit("a/0", file.epoch, "1042");
+    await file.commit("a/0", file.epoch, "2042");
+    await file.close();
+    const text = await Deno.readTextFile(path);
+    assertStringIncludes(text, '"2042"');
+    await Deno.writeTextFile(path, text.replace('"2042"', '"9042"'));
+    const message = `put back ${path}.last, as it was one write before,`;
+    await assertRejects(() => open(path), FatalError, message);
+    await Deno.rename(`${path}.last`, path);
+    const restored = await open(path);
+    assertEquals(restored.get("a/0")?.position, "1042");
+    await restored.close();
+  }));
+
+Deno.test("CheckpointFile of before there were checksums is read, and gets one", () =>
+  inDirectory(async (path) => {
+    await (await open(path)).close();
+    const unsealed = (await Deno.readTextFile(path)).replace(/,"crc32":"\w{8}"/, "");
+    assert(!unsealed.includes("crc32"));
+    await Deno.writeTextFile(path, unsealed);
+    await (await open(path)).close();
+    assertStringIncludes(await Deno.readTextFile(path), '"crc32"');
   }));
 
 Deno.test("CheckpointFile commits nothing after it was closed", () =>

@@ -1,3 +1,4 @@
+import { sealed } from "../../../src/runtime/sealed_json.ts";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "node:path";
 import { JobFile, type JobPlan, NO_PROGRESS, rangeId } from "../../../src/replay/job_file.ts";
@@ -164,7 +165,8 @@ jobTest("leaves out the progress of another run", async (directory) => {
     await job.save(PROGRESS);
   });
   const path = join(directory, "nightly", "progress.json");
-  await Deno.writeTextFile(path, (await Deno.readTextFile(path)).replace(planOf().id, "0000000000000000"));
+  const other = (await Deno.readTextFile(path)).replace(planOf().id, "0000000000000000");
+  await Deno.writeTextFile(path, sealed(other.replace(/,"crc32":"\w+"/, "")));
   await withJob(directory, (job) => assertEquals(job.progress, NO_PROGRESS));
 });
 
@@ -197,7 +199,7 @@ jobTest("has each unit once, by name, whatever a crash cut off", async (director
 const DAMAGED: [string, string, string][] = [
   ["plan.json", "", "JSON"],
   ["plan.json", '{"version":1,"id":"7"', "JSON"],
-  ["plan.json", "null", "its version is undefined, not 1"],
+  ["plan.json", "null", "it isn't an object"],
   ["plan.json", '{"version":2}', "its version is 2, not 1"],
   ["plan.json", '{"version":1,"id":"7","unitByteLength":1,"settings":{}}', "it has no range"],
   ["last.json", '{"version":1,"details":{}}', "it has no positions"],
@@ -205,6 +207,12 @@ const DAMAGED: [string, string, string][] = [
   ["last.json", "{]", "JSON"],
   ["progress.json", '{"version":1,"id":"x","positions":{}}', "it has no rotation"],
   ["progress.json", "\0\0\0", "JSON"],
+  [
+    "progress.json",
+    sealed('{"version":1,"id":"x","positions":{"a/0":"7"}}').replace('"7"', '"8"'),
+    "its checksum is wrong",
+  ],
+  ["plan.json", '{"version":1,"crc33":"00000000"}', "it is damaged"],
 ];
 
 jobTest("says which file is damaged, and what to do", async (directory) => {

@@ -1,3 +1,4 @@
+import { parseSealed } from "../../../src/runtime/sealed_json.ts";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createHash } from "node:crypto";
 import { gunzipSync } from "node:zlib";
@@ -113,7 +114,7 @@ Deno.test("ObjectUnitWriter writes an object a group, the rows in the order of t
 Deno.test("ObjectUnitWriter's manifest says what was read, what was written and what became of the rest", async () => {
   const { target, writer } = setup();
   await writer.write(newUnit(), signal);
-  const manifest = JSON.parse(new TextDecoder().decode(target.bytes(MANIFEST)));
+  const manifest = parseSealed(new TextDecoder().decode(target.bytes(MANIFEST)), []);
   const sha256 = (key: string) => createHash("sha256").update(target.bytes(key)).digest("hex");
   assertEquals(manifest, {
     version: 1,

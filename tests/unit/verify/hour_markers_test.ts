@@ -1,3 +1,4 @@
+import { parseSealed } from "../../../src/runtime/sealed_json.ts";
 import { assertEquals, assertRejects } from "@std/assert";
 import { FatalError } from "../../../src/runtime/errors.ts";
 import type { Reach } from "../../../src/verify/coverage.ts";
@@ -170,7 +171,8 @@ Deno.test("writeMarkers() writes each marker once", async () => {
     "put _complete/t/dt=2026-11-01/hour=04.json",
     "put _complete/u/dt=2026-11-01/hour=04.json",
   ]);
-  assertEquals(JSON.parse(new TextDecoder().decode(target.objects.get("_complete/u/dt=2026-11-01/hour=04.json"))), {
+  const marker = new TextDecoder().decode(target.objects.get("_complete/u/dt=2026-11-01/hour=04.json"));
+  assertEquals(parseSealed(marker, []), {
     version: 1,
     parent: "u",
     from: "2026-11-01T04:00:00.000Z",

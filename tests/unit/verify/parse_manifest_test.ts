@@ -1,5 +1,6 @@
-import { assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
 import type { Gap } from "../../../src/records/gap.ts";
+import { sealed } from "../../../src/runtime/sealed_json.ts";
+import { assertEquals, assertInstanceOf, assertNotEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { ManifestError, parseManifest } from "../../../src/verify/parse_manifest.ts";
 
 const RANGE = {
@@ -30,7 +31,20 @@ Deno.test("parseManifest() reads what an audit needs", () => {
   assertEquals(parse({ ...MANIFEST, ranges: [older] }).ranges[0].minTimestamp, NaN, "of an earlier collector");
   const gaps: Gap[] = [{ reason: "expired", start: "0", next: "3", records: null }];
   assertEquals(parse({ ...MANIFEST, ranges: [{ ...RANGE, gaps }] }).ranges[0].gaps, gaps);
-  assertEquals(parse({ ...MANIFEST, later: "fields", ranges: [{ ...RANGE, more: 1 }] }).contradiction, null);
+  const later = JSON.stringify({ ...MANIFEST, later: "fields", ranges: [{ ...RANGE, more: 1 }] });
+  assertEquals(parse(sealed(later)).contradiction, null);
+});
+
+Deno.test("parseManifest() refuses a manifest that isn't as it was written", () => {
+  const text = sealed(JSON.stringify(MANIFEST));
+  for (
+    const [from, to] of [['"10"', '"11"'], ["cdcd", "cdce"], ["a/0", "a/1"], ["crc32", "crc33"], ['"age"', '"agf"']]
+  ) {
+    const damaged = text.replace(from, to);
+    assertNotEquals(damaged, text);
+    const error = assertThrows(() => parse(damaged), ManifestError);
+    assertStringIncludes(error.message, "it is damaged");
+  }
 });
 
 Deno.test("parseManifest() says what is wrong with a manifest", () => {
@@ -83,7 +97,7 @@ Deno.test("parseManifest() says what is wrong with a manifest", () => {
     assertEquals((error as ManifestError).newer, false);
   }
   try {
-    parse({ version: 2, anything: "else" });
+    parse(sealed(JSON.stringify({ version: 2, anything: "else" })));
   } catch (error) {
     assertEquals((error as ManifestError).newer, true);
     assertEquals((error as Error).message, "it has version 2, this collector knows 1: update the collector");

@@ -1,3 +1,4 @@
+import { sealed } from "../../../src/runtime/sealed_json.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import type { Gap } from "../../../src/records/gap.ts";
 import { RetriableError } from "../../../src/runtime/errors.ts";
@@ -333,7 +334,7 @@ const UNCOVERED: Record<string, [(world: AuditWorld) => void, string[]]> = {
   }, ["overlap a/0 100-110"]],
   "a cut report": [(world) => world.putText(REPORT, '{"version":1,"ranges":[],"units":[{}'), ["damaged-report"]],
   "a report of a later version": [
-    (world) => world.putText(REPORT, '{"version":2,"splits":"other"}'),
+    (world) => world.putText(REPORT, sealed('{"version":2,"splits":"other"}')),
     ["newer-report"],
   ],
 };

@@ -320,7 +320,7 @@ test("forgets files that are gone when there are very many of them, but no other
       return run;
     })(),
   );
-  const checkpoint = JSON.parse(await Deno.readTextFile(world.checkpoint));
+  const { crc32: _, ...checkpoint } = JSON.parse(await Deno.readTextFile(world.checkpoint));
   const [[, entry]] = Object.entries<{ details: object }>(checkpoint.splits);
   for (let i = 0; i < 10_050; i++) {
     const details = { ...entry.details, path: world.path(`gone-${i}.log`), inode: 1e12 + i };
