@@ -1,5 +1,5 @@
 /** Small files that survive a crash, and locks that don't. None but their owner reads them. */
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 
 /** Modes of what may hold records or tell of them: files and directories that only their owner may use. */
 export const PRIVATE_FILE = 0o600, PRIVATE_DIRECTORY = 0o700;
@@ -9,8 +9,31 @@ export interface FileLock {
   release(): Promise<void>;
 }
 
+/** Makes the entries of a directory durable: a created or renamed file may be gone after a power cut without this. */
+export async function syncDirectory(path: string): Promise<void> {
+  if (Deno.build.os === "windows") return; // a directory can't be opened there, and NTFS journals its entries
+  const directory = await Deno.open(path, { read: true });
+  try {
+    await directory.sync();
+  } finally {
+    directory.close();
+  }
+}
+
 /**
- * Takes flock(2) of a file, which is made with its directory when it is missing: the system frees the lock when the
+ * Makes a directory's own name durable, and those of the directories that it is in, whoever made them: one that exists may
+ * have been made a moment ago by a process that was killed before it synced it. Those that we may not read are left out.
+ */
+export async function syncPathTo(directory: string): Promise<void> {
+  for (let at = resolve(directory); dirname(at) !== at; at = dirname(at)) {
+    await syncDirectory(dirname(at)).catch((error) => {
+      if (!(error instanceof Deno.errors.PermissionDenied) && !(error instanceof Deno.errors.NotCapable)) throw error;
+    });
+  }
+}
+
+/**
+ * Takes flock(2) of a file, which is made with its directory, durable, when it is missing: the system frees the lock when the
  * process dies, however it dies. Null when another process has it.
  *
  * @param directoryMode of the directory it stands in, when that is made; its parents are made as usual.
@@ -21,6 +44,7 @@ export async function lockFile(path: string, directoryMode?: number): Promise<Fi
   const directory = dirname(path);
   await Deno.mkdir(dirname(directory), { recursive: true });
   await Deno.mkdir(directory, { recursive: true, mode: directoryMode });
+  await syncPathTo(directory);
   const file = await Deno.open(path, { create: true, write: true, mode: PRIVATE_FILE });
   if (!await file.tryLock(true)) {
     file.close();
@@ -52,10 +76,5 @@ export async function replaceFile(path: string, text: string): Promise<void> {
     file.close();
   }
   await Deno.rename(temporary, path);
-  const directory = await Deno.open(dirname(path));
-  try {
-    await directory.sync();
-  } finally {
-    directory.close();
-  }
+  await syncDirectory(dirname(path));
 }

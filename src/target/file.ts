@@ -3,11 +3,12 @@ import { dirname, join, resolve } from "node:path";
 import { option } from "../config/option.ts";
 import { formatByteSize } from "../config/units.ts";
 import { withAbort } from "../runtime/abort.ts";
+import { syncDirectory, syncPathTo } from "../runtime/durable_file.ts";
 import { FatalError, InvariantError, messageOf } from "../runtime/errors.ts";
 import type { CheckResult } from "../runtime/check_result.ts";
 import { PRIVATE_DIRECTORY, PRIVATE_FILE } from "../runtime/durable_file.ts";
 import { findFile, readContents } from "./file/contents.ts";
-import { DirectoryTree, keySegments, makeDirectory, syncDirectory } from "./file/directory.ts";
+import { DirectoryTree, keySegments, makeDirectory } from "./file/directory.ts";
 import { fileError } from "./file/errors.ts";
 import { listFiles, unlessGone } from "./file/list.ts";
 import {
@@ -50,6 +51,7 @@ class FileTarget implements ReadableObjectTarget {
     try {
       await makeDirectory(this.#directory);
       const root = await Deno.realPath(this.#directory);
+      await syncPathTo(root);
       await makeDirectory(join(root, TEMPORARY_DIRECTORY));
       const removed = await removeStaleTemporaries(root);
       if (removed > 0) this.#context.runtime.log.info("removed stale temporary files", { removed, root });

@@ -1,16 +1,6 @@
 import { dirname, join, sep } from "node:path";
+import { syncDirectory } from "../../runtime/durable_file.ts";
 import { FatalError } from "../../runtime/errors.ts";
-
-/** Makes the entries of a directory durable: a created or renamed file may be gone after a power cut without this. */
-export async function syncDirectory(path: string): Promise<void> {
-  if (Deno.build.os === "windows") return; // a directory can't be opened there, and NTFS journals its entries
-  const directory = await Deno.open(path, { read: true });
-  try {
-    await directory.sync();
-  } finally {
-    directory.close();
-  }
-}
 
 /**
  * Creates `path` and its missing parents, each durable in its parent. True when `path` was missing.
