@@ -17,6 +17,9 @@ import { defaultConfig } from "../support/default_config.ts";
 import { FakeKafka, type Fault } from "../support/kafka_broker.ts";
 import { KafkaWorker } from "../support/kafka_worker.ts";
 import { RowLedger } from "../support/row_ledger.ts";
+import { demand } from "./invariants.ts";
+import { Coverage } from "./profile.ts";
+import { watchBatches } from "./watch_batches.ts";
 import { CALM, type FaultRates } from "./faults.ts";
 import { SimClock, SimTime, turn } from "./sim_clock.ts";
 import { SimKafkaClient } from "./sim_kafka_client.ts";
@@ -50,6 +53,9 @@ export interface KafkaWorldOptions {
   readonly maxWriteMs: number;
   /** Whether a record may be stored twice. */
   readonly duplicates: boolean;
+  /** The most rows of a batch. */
+  readonly maxPollRecords?: number;
+  readonly coverage?: Coverage;
   readonly log?: Logger;
 }
 
@@ -157,7 +163,8 @@ export class KafkaWorld {
         this.#happen();
       }
       this.#time.step();
-      if (this.#time.nowMs > CALM_AFTER_MS + RECOVERY_MS) throw new Error(`no recovery: ${this.#describe()}`);
+      const late = this.#time.nowMs > CALM_AFTER_MS + RECOVERY_MS;
+      demand("itRecovers", { late, state: late ? this.#describe() : "" });
     }
     await this.#stopAll();
     return this.#count();
@@ -210,8 +217,13 @@ export class KafkaWorld {
 
   #strike(): void {
     const { restart, crash, expel, move, outage, grow, drop, expire } = this.#options;
-    const chance = (rate: number) => this.#random.next() < rate;
     const pick = <T>(items: readonly T[]): T => items[Math.floor(this.#random.next() * items.length)];
+    const names = new Map(Object.entries(this.#options).map(([name, rate]) => [rate, name]));
+    const chance = (rate: number) => {
+      if (this.#random.next() >= rate) return false;
+      this.#options.coverage?.count("kafka", names.get(rate)!, "group", this.#cluster.group(GROUP).state);
+      return true;
+    };
     const anyBroker = () => pick(this.#cluster.brokers).nodeId;
     const group = this.#cluster.group(GROUP);
     if (chance(restart) && this.#processes.length > 0) this.#stop(pick(this.#processes));
@@ -257,6 +269,7 @@ export class KafkaWorld {
       requestTimeoutMs: 3000,
       rebalanceTimeoutMs: 30_000,
       metadataMaxAgeMs: 5000,
+      maxPollRecords: this.#options.maxPollRecords ?? kafkaOptions.maxPollRecords.defaultValue,
     });
     const worker = new KafkaWorker({
       config,
@@ -266,12 +279,13 @@ export class KafkaWorld {
       beforeWrite: (signal) => clock.sleep(random.next() * (this.#calm ? 100 : maxWriteMs), signal),
       unitMaxAgeMs: 2000,
       shutdownTimeoutMs: 60_000,
+      watch: (source) => watchBatches(source, (error) => this.#violation ??= error),
     });
     const process: Process = { name, worker, crash, stopping: false };
     this.#processes.push(process);
     worker.ended.then((error) => {
       const slow = this.#options.duplicates && /shutdown\.timeout/.test(String((error as Error)?.message));
-      if (error !== undefined && !crash.signal.aborted && !slow) this.#violation ??= error;
+      if (!crash.signal.aborted && !slow) this.#guard(() => demand("itGoesOn", { error }));
       this.#remove(process);
     });
   }
@@ -297,13 +311,25 @@ export class KafkaWorld {
   #look(split: string, offset: bigint): void {
     if (split.startsWith("passing")) return;
     const before = this.#committed.get(split) ?? 0n, isFirst = !this.#committed.has(split);
-    if (offset < before) this.#violation ??= new Error(`${split}: the offset went from ${before} back to ${offset}`);
+    const unsafe: string[] = [];
     for (let at = before; at < offset; at++) {
-      if (this.#ledger.copies.has(`${split}#${at}`)) continue;
-      if (this.#expired.has(`${split}#${at}`) && (isFirst || this.#ledger.isLost(split, String(at)))) continue;
-      this.#violation ??= new Error(`${split}: commit of ${offset} passes ${at}, which is not stored`);
+      const id = `${split}#${at}`,
+        isGone = this.#expired.has(id) && (isFirst || this.#ledger.isLost(split, String(at)));
+      if (!this.#ledger.copies.has(id) && !isGone) unsafe.push(id);
     }
+    this.#guard(() => {
+      demand("commitsGoForward", { split, before, next: offset });
+      demand("committedIsDurable", { split, next: String(offset), unsafe });
+    });
     this.#committed.set(split, offset);
+  }
+
+  #guard(look: () => void): void {
+    try {
+      look();
+    } catch (error) {
+      this.#violation ??= error;
+    }
   }
 
   async #stopAll(): Promise<void> {
@@ -313,7 +339,7 @@ export class KafkaWorld {
       await turn();
       if (this.#violation !== undefined) throw this.#violation;
       this.#time.step();
-      if (this.#time.nowMs > endMs) throw new Error("they don't stop");
+      demand("itRecovers", { late: this.#time.nowMs > endMs, state: "they don't stop" });
     }
   }
 
@@ -325,9 +351,7 @@ export class KafkaWorld {
 
   #count(): KafkaWorldResult {
     const duplicates = this.#ledger.duplicates.filter((value) => value !== "passing");
-    if (!this.#options.duplicates && duplicates.length > 0) {
-      throw new Error(`${duplicates.length} records twice, as ${duplicates[0]}`);
-    }
+    demand("onceWhenNothingFailed", { mayRepeat: this.#options.duplicates, duplicates });
     return {
       records: this.#ledger.copies.size,
       duplicates: duplicates.length,

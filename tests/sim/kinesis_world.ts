@@ -20,6 +20,8 @@ import { defaultConfig } from "../support/default_config.ts";
 import { KinesisWorker } from "../support/kinesis_worker.ts";
 import { RowLedger } from "../support/row_ledger.ts";
 import { CALM, type FaultRates } from "./faults.ts";
+import { demand } from "./invariants.ts";
+import type { Coverage } from "./profile.ts";
 import { SimClock, SimTime, turn } from "./sim_clock.ts";
 import { SimKinesisApi, type SimShard, SimStream } from "./sim_kinesis.ts";
 import { SimLeaseStore, SimTable } from "./sim_lease_store.ts";
@@ -43,6 +45,7 @@ export interface KinesisWorldOptions {
   readonly fanOut?: boolean;
   /** Whether a record may be stored twice. */
   readonly duplicates: boolean;
+  readonly coverage?: Coverage;
 }
 
 const FAILOVER_MS = 10_000;
@@ -106,7 +109,8 @@ export class KinesisWorld {
         this.#happen();
       }
       if (!this.#time.step()) throw new Error("deadlock: nothing is waiting for the clock");
-      if (this.#time.nowMs > CALM_AFTER_MS + RECOVERY_MS) throw new Error(`no recovery: ${this.#describe()}`);
+      const late = this.#time.nowMs > CALM_AFTER_MS + RECOVERY_MS;
+      demand("itRecovers", { late, state: late ? this.#describe() : "" });
     }
     await this.#stopAll();
     return this.#count();
@@ -155,16 +159,30 @@ export class KinesisWorld {
 
   #strike(): void {
     const { crash, restart, reshard, freeze } = this.#options;
-    const chance = (rate: number) => this.#random.next() < rate;
     const pick = <T>(items: readonly T[]): T => items[Math.floor(this.#random.next() * items.length)];
-    if (chance(crash)) this.#crash(pick(this.#processes));
-    if (chance(restart)) this.#stop(pick(this.#processes));
-    if (chance(reshard)) {
+    const chance = (rate: number, fault: string) => {
+      if (this.#random.next() >= rate) return false;
+      this.#options.coverage?.count("kinesis", fault, "lease", this.#leaseState());
+      return true;
+    };
+    if (chance(crash, "crash")) this.#crash(pick(this.#processes));
+    if (chance(restart, "restart")) this.#stop(pick(this.#processes));
+    if (chance(reshard, "reshard")) {
       const shard = pick(this.#stream.openShards());
       if (this.#random.next() < 0.5) this.#stream.split(shard);
       else this.#stream.merge(shard);
     }
-    if (chance(freeze)) this.#freeze(pick(this.#processes));
+    if (chance(freeze, "freeze")) this.#freeze(pick(this.#processes));
+  }
+
+  /** Of a lease by chance. */
+  #leaseState(): string {
+    const leases = [...this.#table.items.values()].map(parseLease);
+    const lease = leases[Math.floor(this.#random.next() * leases.length)];
+    if (lease === undefined) return "missing";
+    if (lease.checkpoint.sequence === "SHARD_END") return "ended";
+    if (lease.checkpointOwner !== undefined) return "handed-over";
+    return lease.owner === undefined ? "free" : "owned";
   }
 
   #start(): void {
@@ -201,7 +219,7 @@ export class KinesisWorld {
     const process: Process = { worker, crash, state: "running" };
     this.#processes.push(process);
     worker.ended.then((error) => {
-      if (error !== undefined && !crash.signal.aborted) this.#violation ??= error;
+      if (!crash.signal.aborted) this.#guard(() => demand("itGoesOn", { error }));
       this.#remove(process);
     });
   }
@@ -270,53 +288,60 @@ export class KinesisWorld {
     const before = beforeItem === undefined ? undefined : parseLease(beforeItem);
     if (afterItem === undefined) return this.#lookAtDelete(before!);
     const after = parseLease(afterItem);
-    if (after === undefined) throw new Error(`no lease any more: ${JSON.stringify(afterItem)}`);
+    if (after === undefined) {
+      return demand("leasesEndWell", { faults: [`no lease any more: ${JSON.stringify(afterItem)}`] });
+    }
     if (before === undefined) return;
-    if (after.counter <= before.counter) throw new Error(`${after.key}: the counter went back`);
+    demand("leasesEndWell", {
+      faults: after.counter > before.counter ? [] : [`the counter of ${after.key} went back`],
+    });
     const from = positionAfter(before.checkpoint), to = positionAfter(after.checkpoint);
-    if (comparePositions(to, from) < 0) throw new Error(`${after.key}: checkpoint went from ${from} back to ${to}`);
+    const goesBack = comparePositions(to, from) < 0;
+    demand("commitsGoForward", { split: `${after.key} (${from} to ${to})`, before: 1n, next: goesBack ? 0n : 1n });
     if (to !== from) this.#lookAtCheckpoint(before, after);
   }
 
   #lookAtCheckpoint(before: Lease, { key, checkpoint, children }: Lease): void {
     const shard = this.#stream.get(key);
-    const ended = checkpoint.sequence === "SHARD_END";
+    const ended = checkpoint.sequence === "SHARD_END", unsafe: string[] = [];
     if (isSentinel(checkpoint) && !ended) return;
     for (const { sequence, arrivalMs } of shard.records) {
       if (!ended && compareDecimals(sequence, checkpoint.sequence) > 0) break;
       if (!isSentinel(before.checkpoint) && compareDecimals(sequence, before.checkpoint.sequence) <= 0) continue;
       if (before.startTimestampMs !== undefined && arrivalMs < before.startTimestampMs) continue;
-      if (!this.#ledger.has(`sim/${key}`, `${sequence}:0`)) {
-        throw new Error(`${key}: checkpoint ${checkpoint.sequence} passes ${sequence}, which is not stored`);
-      }
+      if (!this.#ledger.has(`sim/${key}`, `${sequence}:0`)) unsafe.push(sequence);
     }
+    demand("committedIsDurable", { split: key, next: checkpoint.sequence, unsafe });
     if (!ended) return;
     const listed = this.#stream.shards.filter(({ parents }) => parents.includes(key)).map(({ id }) => id);
-    if ([...children].sort().join() !== listed.sort().join()) throw new Error(`${key} ended without its children`);
     const missing = listed.filter((id) => !this.#table.items.has(id) && !this.#deleted.has(id));
-    if (missing.length > 0) throw new Error(`${key} ended, and ${missing} have no lease`);
+    const faults = missing.map((id) => `${key} ended, and ${id} has no lease`);
+    if ([...children].sort().join() !== listed.sort().join()) faults.push(`${key} ended without its children`);
+    demand("leasesEndWell", { faults });
   }
 
   readonly #deleted = new Set<string>();
 
   #lookAtDelete({ key, checkpoint }: Lease): void {
-    if (checkpoint.sequence !== "SHARD_END") throw new Error(`${key} was deleted before its end`);
+    demand("leasesEndWell", {
+      faults: checkpoint.sequence === "SHARD_END" ? [] : [`${key} was deleted before its end`],
+    });
     this.#deleted.add(key);
   }
 
   #lookAtRead({ id, parents }: SimShard): void {
+    const unfinished: string[] = [];
     for (const parent of parents) {
       const item = this.#table.items.get(parent);
       if (item !== undefined && item.checkpoint.S !== "SHARD_END") {
-        throw new Error(`${id} is read before ${parent} ended`);
+        unfinished.push(`${parent} has not ended`);
       }
       if (this.#options.initialPosition !== undefined) continue;
       for (const { sequence } of this.#stream.get(parent).records) {
-        if (!this.#ledger.has(`sim/${parent}`, `${sequence}:0`)) {
-          throw new Error(`${id} is read, but not all of ${parent}`);
-        }
+        if (!this.#ledger.has(`sim/${parent}`, `${sequence}:0`)) unfinished.push(`${sequence} of ${parent}`);
       }
     }
+    demand("childrenAfterParents", { child: id, unfinished });
   }
 
   #missing(): string[] {
@@ -333,11 +358,13 @@ export class KinesisWorld {
       await turn();
       if (this.#violation !== undefined) throw this.#violation;
       this.#time.step();
-      if (this.#time.nowMs > CALM_AFTER_MS + 2 * RECOVERY_MS) throw new Error("they don't stop");
+      demand("itRecovers", { late: this.#time.nowMs > CALM_AFTER_MS + 2 * RECOVERY_MS, state: "they don't stop" });
     }
     for (const item of this.#table.items.values()) {
       if (item.leaseOwner !== undefined && item.checkpoint.S !== "SHARD_END" && this.#options.assignment === "take") {
-        throw new Error(`${item.leaseKey.S} is still owned by ${item.leaseOwner.S} after all have stopped`);
+        demand("leasesEndWell", {
+          faults: [`${item.leaseKey.S} is owned by ${item.leaseOwner.S} after all have stopped`],
+        });
       }
     }
   }
@@ -350,13 +377,11 @@ export class KinesisWorld {
   }
 
   #count(): KinesisWorldResult {
-    const duplicates = this.#ledger.duplicates.length;
-    if (!this.#options.duplicates && duplicates > 0) {
-      throw new Error(`${duplicates} records twice, as ${this.#ledger.duplicates[0]}`);
-    }
+    const { duplicates } = this.#ledger;
+    demand("onceWhenNothingFailed", { mayRepeat: this.#options.duplicates, duplicates });
     return {
       records: this.#ledger.copies.size,
-      duplicates,
+      duplicates: duplicates.length,
       shards: this.#stream.shards.length,
       writes: this.#table.writes,
       simulatedMs: this.#time.nowMs,

@@ -13,7 +13,8 @@ import type { Random } from "../../src/runtime/random.ts";
 import type { PollLimit, RecordBatch } from "../../src/records/record_batch.ts";
 import type { Source, SourceHandler } from "../../src/source/source.ts";
 import { type FaultRates, unreliable } from "./faults.ts";
-import { recordAt } from "./records.ts";
+import { demand } from "./invariants.ts";
+import { recordAt, type SimRecord } from "./records.ts";
 import type { SimBucket } from "./sim_store.ts";
 
 interface Split {
@@ -57,16 +58,15 @@ export class SimBroker {
       split.committed = split.first = next;
       return;
     }
-    if (next < split.committed) throw new Error(`commit of ${id} went back from ${split.committed} to ${next}`);
-    for (let position = split.committed; position < next; position++) this.#mustBeDurable(id, position);
+    demand("commitsGoForward", { split: id, before: BigInt(split.committed), next: BigInt(next) });
+    const passed = Array.from({ length: next - split.committed }, (_, i) => recordAt(id, split.committed! + i));
+    const unsafe = passed.filter((record) => !this.#isDurable(record)).map((record) => record.id);
+    demand("committedIsDurable", { split: id, next: String(next), unsafe });
     split.committed = next;
   }
 
-  #mustBeDurable(id: string, position: number): void {
-    const record = recordAt(id, position);
-    if (record.fate === "dropped") return;
-    const copies = this.#bucket.copies(record.id, record.fate === "row" ? "data" : "dead-letter");
-    if (copies === 0) throw new Error(`${record.id} (${record.fate}) was committed and is not durable`);
+  #isDurable({ id, fate }: SimRecord): boolean {
+    return fate === "dropped" || this.#bucket.copies(id, fate === "row" ? "data" : "dead-letter") > 0;
   }
 
   /** Every record was committed. */
@@ -158,8 +158,10 @@ export class SimSource implements Source {
         continue;
       }
       const [id, assignment] = ready[Math.floor(random.next() * ready.length)];
-      if (this.#broker.split(id).committed === undefined) {
-        this.onViolation(new Error(`${id} is read before its start was committed`));
+      try {
+        demand("startIsKept", { split: id, committed: this.#broker.split(id).committed !== undefined });
+      } catch (error) {
+        this.onViolation(error);
       }
       return this.#batch(id, assignment, limit);
     }

@@ -6,6 +6,8 @@ import type { Random } from "../../src/runtime/random.ts";
 import type { ObjectTarget, StoredObject } from "../../src/target/target.ts";
 import type { Manifest } from "../../src/target/manifest.ts";
 import { type FaultRates, unreliable } from "./faults.ts";
+import { demand } from "./invariants.ts";
+import type { SimTime } from "./sim_clock.ts";
 
 function contents({ key, chunks, byteLength }: StoredObject): Uint8Array {
   // A chunk is a whole frame; node:zlib decodes only the first of several.
@@ -42,9 +44,7 @@ export class SimBucket {
     }
     const ids = idsOf(object);
     const before = this.objects.get(object.key);
-    if (before !== undefined && [...before.ids].sort().join() !== [...ids].sort().join()) {
-      throw new Error(`${object.key} was overwritten with other rows`);
-    }
+    if (before !== undefined) demand("nothingIsReplaced", { key: object.key, before: before.ids, after: ids });
     this.#count(before, -1);
     const stored = { purpose: object.purpose, ids };
     this.objects.set(object.key, stored);
@@ -63,21 +63,56 @@ export class SimBucket {
   }
 }
 
-/** One process's connection to the bucket. Survives: failed puts, lost answers, slow puts, in any number. */
+/** How a bucket fails, beside the network: puts that land long after their process has given up on them, or is gone. */
+export interface BucketFaults {
+  readonly time: SimTime;
+  /** Probability per put. */
+  late(): number;
+  /** Whether nothing can be put just now. */
+  isDown(): boolean;
+  violated(error: unknown): void;
+}
+
+const LATE_MS = 20_000;
+
+/** One process's connection to the bucket. Survives: failed puts, lost answers, slow and late puts, in any number. */
 export class SimObjectTarget implements ObjectTarget {
   readonly kind = "objects";
   readonly #bucket: SimBucket;
   readonly #network: { clock: Clock; random: Random; rates: FaultRates };
 
-  constructor(bucket: SimBucket, network: { clock: Clock; random: Random; rates: FaultRates }) {
+  readonly #faults: BucketFaults;
+
+  constructor(
+    bucket: SimBucket,
+    network: { clock: Clock; random: Random; rates: FaultRates },
+    faults: BucketFaults,
+  ) {
     this.#bucket = bucket;
     this.#network = network;
+    this.#faults = faults;
   }
 
   async open(): Promise<void> {}
 
   async put(object: StoredObject, signal: AbortSignal): Promise<void> {
-    await unreliable(() => this.#bucket.put(object), (why) => new RetriableError(why), { ...this.#network, signal });
+    const { time, late, isDown, violated } = this.#faults, { random } = this.#network;
+    // What is sent is sent: the caller may use its buffers again.
+    const sent = { ...object, chunks: object.chunks.map((chunk) => chunk.slice()) };
+    const store = () => {
+      try {
+        this.#bucket.put(sent);
+      } catch (error) {
+        violated(error);
+      }
+    };
+    const isLate = random.next() < late();
+    if (isLate) time.add(time.nowMs + random.next() * LATE_MS, store);
+    const effect = () => {
+      if (isLate || isDown()) throw new RetriableError(isLate ? "injected timeout; it lands later" : "injected outage");
+      store();
+    };
+    await unreliable(effect, (why) => new RetriableError(why), { ...this.#network, signal });
   }
 
   async close(): Promise<void> {}

@@ -9,6 +9,8 @@ const NO_FAULTS: WorldFaults = {
   crash: 0,
   restart: 0,
   workerDeath: 0,
+  late: 0,
+  outage: 0,
 };
 
 /** SIM_SEED runs one seed again, SIM_RUNS sets how many seeds each scenario tries. */

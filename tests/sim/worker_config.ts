@@ -1,5 +1,5 @@
 import { decodeOptions } from "../../src/decode/options.ts";
-import { COMPRESSION_LEVELS, COMPRESSIONS } from "../../src/encode/compression.ts";
+import { type Compression, COMPRESSION_LEVELS, COMPRESSIONS } from "../../src/encode/compression.ts";
 import type { WorkerConfig } from "../../src/pipeline/pipeline_worker.ts";
 import { parseKeyTemplate } from "../../src/encode/key_template.ts";
 import { defaultConfig } from "../support/default_config.ts";
@@ -7,9 +7,12 @@ import { defaultConfig } from "../support/default_config.ts";
 const TEMPLATES = ["{project}", "{project}/{table}", "{project}/{table}/dt={date}/hour={hour}"];
 
 /** Seeds take turns with compressions and key templates. */
-export function simWorkerConfig(seed: number): { worker: WorkerConfig; template: string } {
+export function simWorkerConfig(
+  seed: number,
+  compressions: readonly Compression[] = COMPRESSIONS,
+): { worker: WorkerConfig; template: string } {
   const template = TEMPLATES[seed % TEMPLATES.length];
-  const compression = COMPRESSIONS[Math.floor(seed / 3) % COMPRESSIONS.length];
+  const compression = compressions[Math.floor(seed / 3) % compressions.length];
   const worker: WorkerConfig = {
     decode: defaultConfig(decodeOptions, { allowedCollections: ["c0", "c1", "c2"] }),
     encode: {

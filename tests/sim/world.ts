@@ -8,21 +8,19 @@
  *  - every record is where it belongs, and exactly once when nothing crashed, was lost or ran out of time;
  *  - manifests cover every committed position, and name only objects that exist.
  */
-import { Collector } from "../../src/loop/collector.ts";
+import type { Collector } from "../../src/loop/collector.ts";
 import type { WorkerConfig } from "../../src/pipeline/pipeline_worker.ts";
-import { fileExtensionOf } from "../../src/encode/options.ts";
 import { silentLog } from "../../src/runtime/log.ts";
 import { Metrics } from "../../src/runtime/metrics.ts";
 import { SeededRandom } from "../../src/runtime/random.ts";
-import { DeadLetterWriter } from "../../src/target/dead_letter_writer.ts";
-import { parseKeyTemplate } from "../../src/encode/key_template.ts";
-import { ObjectSink } from "../../src/target/object_sink.ts";
-import { ObjectUnitWriter } from "../../src/target/object_unit_writer.ts";
 import { CALM, type FaultRates } from "./faults.ts";
+import { demand } from "./invariants.ts";
+import { type Coverage, pick } from "./profile.ts";
 import { recordAt } from "./records.ts";
 import { SimBroker, SimSource } from "./sim_broker.ts";
 import { SimClock, SimTime, turn } from "./sim_clock.ts";
-import { SimPort } from "./sim_port.ts";
+import { counting, simCollector } from "./sim_collector.ts";
+import { watchBatches } from "./watch_batches.ts";
 import { SimBucket, SimObjectTarget } from "./sim_store.ts";
 
 /** What may go wrong in a run, beside the network's FaultRates; each a probability per `EVENT_PERIOD_MS`. */
@@ -38,6 +36,10 @@ export interface WorldFaults {
   readonly restart: number;
   /** Probability per message that a pipeline worker dies. */
   readonly workerDeath: number;
+  /** Probability per put that it lands when nobody waits for it any more. */
+  readonly late: number;
+  /** The bucket takes nothing for some seconds. */
+  readonly outage: number;
 }
 
 export interface WorldOptions {
@@ -51,6 +53,7 @@ export interface WorldOptions {
   readonly worker: WorkerConfig;
   /** Of the objects' keys. */
   readonly template: string;
+  readonly coverage?: Coverage;
 }
 
 const EVENT_PERIOD_MS = 500;
@@ -68,6 +71,7 @@ interface Process {
   readonly stop: AbortController;
   readonly vanish: AbortController;
   state: "running" | "stopping" | "ended";
+  writing: number;
 }
 
 export interface WorldResult {
@@ -89,6 +93,7 @@ export class World {
   readonly #rates: FaultRates;
   #violation: unknown;
   #crashes = 0;
+  #downUntilMs = 0;
   #pauses = 0;
   /** Something happened after which copies are allowed. */
   #dirty = false;
@@ -114,7 +119,8 @@ export class World {
         this.#happen();
       }
       if (!this.#time.step()) throw new Error("deadlock: nothing is waiting for the clock");
-      if (this.#time.nowMs > CALM_AFTER_MS + RECOVERY_MS) throw new Error(`no recovery: ${this.#describe()}`);
+      const late = this.#time.nowMs > CALM_AFTER_MS + RECOVERY_MS;
+      demand("itRecovers", { late, state: late ? this.#describe() : "" });
     }
     await this.#stopAll();
     return this.#count();
@@ -139,12 +145,18 @@ export class World {
 
   #strike(): void {
     const { faults } = this.#options;
-    const chance = (rate: number) => this.#random.next() < rate;
-    const pick = <T>(items: readonly T[]): T | undefined => items[Math.floor(this.#random.next() * items.length)];
-    if (chance(faults.move)) this.#move(pick(this.#broker.splits)!);
-    if (chance(faults.steal)) this.#steal(pick(this.#broker.splits)!);
-    if (chance(faults.crash)) this.#crash(pick(this.#processes));
-    if (chance(faults.restart)) this.#stop(pick(this.#processes));
+    const strikes = (fault: "move" | "steal" | "crash" | "restart" | "outage", process: Process | undefined) => {
+      if (this.#random.next() >= faults[fault]) return false;
+      this.#options.coverage?.count("loop", fault, "unit", stateOf(process));
+      return true;
+    };
+    const split = pick(this.#random, this.#broker.splits), process = pick(this.#random, this.#processes);
+    const owner = this.#processes.find(({ source }) => source === split.owner);
+    if (strikes("move", owner)) this.#move(split);
+    if (strikes("steal", owner)) this.#steal(split);
+    if (strikes("crash", process)) this.#crash(process);
+    if (strikes("restart", process)) this.#stop(process);
+    if (strikes("outage", process)) this.#downUntilMs = this.#time.nowMs + this.#random.next() * 30_000;
   }
 
   #start(): void {
@@ -159,33 +171,32 @@ export class World {
     const runtime = { clock, random, log: silentLog, metrics };
     const network = { clock, random, rates: this.#rates };
     const source = new SimSource(this.#broker, network, (error) => this.#violation ??= error);
-    const sink = new ObjectSink({ target: new SimObjectTarget(this.#bucket, network), writesInFlight: 4, runtime });
-    const { compression } = worker.encode;
-    const writer = new ObjectUnitWriter({
-      sink,
-      deadLetters: new DeadLetterWriter({ sink, prefix: "_dead-letters/", compression }),
-      template: parseKeyTemplate(template),
-      compression,
-      extension: fileExtensionOf({ compression, fileExtension: undefined }),
-      maxObjectByteLength: 40_000,
-      manifests: true,
-      runtime,
-    });
-    const deathRate = () => this.#time.nowMs > CALM_AFTER_MS ? 0 : faults.workerDeath;
-    const ports = Array.from({ length: workersPerProcess }, () => new SimPort(worker, { clock, random, deathRate }));
-    const limits = {
-      streamMaxAgeMs: 500,
-      streamMaxByteLength: memoryByteLength / 4,
-      unitMaxAgeMs: 2000,
-      unitMaxRecords: Infinity,
-      unitMaxRecordByteLength: Infinity,
-      objectMaxByteLength: 40_000,
-      memoryByteLength,
-      shutdownTimeoutMs: 20_000,
-    };
-    const collector = new Collector({ source, writer, ports, limits, runtime });
     const stop = new AbortController();
-    const process: Process = { source, collector, metrics, stop, vanish, state: "running" };
+    const counts = { writing: 0 };
+    const target = new SimObjectTarget(this.#bucket, network, {
+      time: this.#time,
+      late: () => this.#time.nowMs > CALM_AFTER_MS ? 0 : faults.late,
+      isDown: () => this.#time.nowMs < this.#downUntilMs,
+      violated: (error) => this.#violation ??= error,
+    });
+    const collector = simCollector({
+      source: watchBatches(source, (error) => this.#violation ??= error),
+      target: counting(target, counts),
+      runtime,
+      worker,
+      template,
+      workerCount: workersPerProcess,
+      memoryByteLength,
+      deathRate: () => this.#time.nowMs > CALM_AFTER_MS ? 0 : faults.workerDeath,
+    });
+    const process: Process = Object.assign(counts, {
+      source,
+      collector,
+      metrics,
+      stop,
+      vanish,
+      state: "running" as const,
+    });
     this.#processes.push(process);
     collector.run(stop.signal).then(() => this.#ended(process, undefined), (error) => this.#ended(process, error));
   }
@@ -195,7 +206,7 @@ export class World {
       this.#crashes++;
       this.#dirty = true;
       const expected = /worker died|shutdown.timeout/.test(String((error as Error)?.message));
-      if (!expected) this.#violation ??= error;
+      if (!expected) this.#guard(() => demand("itGoesOn", { error }));
     }
     this.#remove(process);
   }
@@ -263,7 +274,8 @@ export class World {
   #checkMemory(): void {
     for (const { collector } of this.#processes) {
       const held = collector.heldByteLength;
-      if (held > this.#options.memoryByteLength + MEMORY_SLACK_BYTES) throw new Error(`memory: ${held} bytes held`);
+      const limitByteLength = this.#options.memoryByteLength + MEMORY_SLACK_BYTES;
+      demand("memoryIsBounded", { heldByteLength: held, limitByteLength });
     }
   }
 
@@ -283,8 +295,17 @@ export class World {
     return `${splits.join(", ")}; ${this.#processes.length} processes`;
   }
 
+  #guard(look: () => void): void {
+    try {
+      look();
+    } catch (error) {
+      this.#violation ??= error;
+    }
+  }
+
   #count(): WorldResult {
-    let records = 0, duplicates = 0;
+    let records = 0;
+    const misplaced: string[] = [], duplicates: string[] = [];
     for (const { id, first, end } of this.#broker.splits) {
       for (let position = first!; position < end; position++) {
         const record = recordAt(id, position);
@@ -294,19 +315,19 @@ export class World {
           : record.fate === "dead-letter"
           ? [letters, rows]
           : [1, rows + letters];
-        if (here < 1 || elsewhere > 0) {
-          throw new Error(`${record.id} (${record.fate}): ${rows} rows, ${letters} dead letters`);
-        }
+        const found = `${record.id} (${record.fate}): ${rows} rows, ${letters} dead letters`;
+        if (here < 1 || elsewhere > 0) misplaced.push(found);
+        if (here > 1) duplicates.push(found);
         records++;
-        duplicates += here - 1;
       }
     }
-    if (!this.#dirty && duplicates > 0) throw new Error(`${duplicates} duplicates though nothing crashed`);
+    demand("everythingIsStored", { misplaced });
+    demand("onceWhenNothingFailed", { mayRepeat: this.#dirty, duplicates });
     this.#checkManifests();
     return {
       simulatedMs: this.#time.nowMs,
       records,
-      duplicates,
+      duplicates: duplicates.length,
       objects: this.#bucket.objects.size,
       crashes: this.#crashes,
       pauses: this.#pauses,
@@ -315,26 +336,38 @@ export class World {
 
   #checkManifests(): void {
     const covered = new Map(this.#broker.splits.map(({ id }) => [id, new Set<number>()]));
-    for (const { ranges, objects, deadLetters } of this.#bucket.manifests.values()) {
+    const faults: string[] = [], names = new Map<string, string[]>();
+    for (const [manifest, { unit, ranges, objects, deadLetters }] of this.#bucket.manifests) {
       const keys = [...objects.map(({ key }) => key), ...(deadLetters === null ? [] : [deadLetters.key])];
-      const missing = keys.find((key) => !this.#bucket.objects.has(key));
-      if (missing !== undefined) throw new Error(`a manifest names ${missing}, which doesn't exist`);
+      demand("manifestsNameWhatExists", { manifest, missing: keys.filter((key) => !this.#bucket.objects.has(key)) });
       for (const { split, start, next, records, rows, deadLetters, dropped } of ranges) {
         for (let position = Number(start); position < Number(next); position++) covered.get(split)!.add(position);
         const counted = rows + deadLetters + Object.values(dropped).reduce((sum, count) => sum + count, 0);
         if (records !== Number(next) - Number(start) || counted !== records) {
-          throw new Error(`${split} [${start}, ${next}): counts don't add up`);
+          faults.push(`${split} [${start}, ${next}): counts don't add up`);
         }
       }
       const written = objects.reduce((sum, object) => sum + object.rows, 0);
       if (written !== ranges.reduce((sum, range) => sum + range.rows, 0)) {
-        throw new Error("rows in objects and ranges differ");
+        faults.push("rows in objects and ranges differ");
       }
+      const range = JSON.stringify(ranges.map(({ split, start, next }) => [split, start, next]));
+      names.set(range, [...names.get(range) ?? [], unit]);
     }
     for (const { id, first, committed } of this.#broker.splits) {
       for (let position = first!; position < committed!; position++) {
-        if (!covered.get(id)!.has(position)) throw new Error(`no manifest covers ${id} at ${position}`);
+        if (!covered.get(id)!.has(position)) faults.push(`no manifest covers ${id} at ${position}`);
       }
     }
+    demand("manifestsAddUp", { faults });
+    for (const [range, called] of names) demand("sameUnitSameName", { range, names: called });
   }
+}
+
+/** What the process is about, as seen from outside. */
+function stateOf(process: Process | undefined): string {
+  if (process === undefined) return "nobody";
+  if (process.state === "stopping") return "stopping";
+  if (process.writing > 0) return "written";
+  return process.collector.heldByteLength > 0 ? "held" : "empty";
 }

@@ -2,6 +2,7 @@ import { Collector } from "../../src/loop/collector.ts";
 import { Metrics } from "../../src/runtime/metrics.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import type { KafkaClient } from "../../src/source/kafka/network/client.ts";
+import type { Source } from "../../src/source/source.ts";
 import { KafkaSource } from "../../src/source/kafka/kafka_source.ts";
 import type { KafkaConfig } from "../../src/source/kafka/options.ts";
 import { mortal } from "./kinesis_worker.ts";
@@ -16,6 +17,8 @@ export interface KafkaWorkerOptions {
   readonly beforeWrite: (signal: AbortSignal) => Promise<void>;
   readonly unitMaxAgeMs: number;
   readonly shutdownTimeoutMs: number;
+  /** Looks at what the source does. */
+  readonly watch?: (source: Source) => Source;
 }
 
 /** A collector of its own: the real loop over the real source, storing rows in a ledger. */
@@ -26,12 +29,14 @@ export class KafkaWorker {
   readonly #stop = new AbortController();
   readonly #dead = new AbortController();
 
-  constructor({ config, client, ledger, beforeWrite, unitMaxAgeMs, shutdownTimeoutMs, ...rest }: KafkaWorkerOptions) {
+  constructor(options: KafkaWorkerOptions) {
+    const { config, client, ledger, beforeWrite, unitMaxAgeMs, shutdownTimeoutMs, watch, ...rest } = options;
     const dead = this.#dead.signal;
     const runtime: Runtime = { ...rest.runtime, metrics: this.metrics };
     const context = { runtime, wants: { keys: false, headers: false }, maxRecordByteLength: 1 << 20 };
+    const source = new KafkaSource(config, context, mortal(client, dead));
     const collector = new Collector({
-      source: new KafkaSource(config, context, mortal(client, dead)),
+      source: watch?.(source) ?? source,
       writer: mortal(new LedgerWriter(ledger, beforeWrite), dead),
       ports: [new RowPort()],
       limits: {
