@@ -42,6 +42,13 @@ checkTest("says where the group is, and joins nothing", async (cluster, check) =
   assertEquals(failures(results), []);
   const { detail } = results.find(({ what }) => what === "group presto_streaming in topic events")!;
   assertEquals(detail, "6 records behind; 1 partitions have no committed offset, a new group starts at latest");
+  const earliest = (await check({ offset: "earliest" })).find(({ what }) =>
+    what.startsWith("group presto_streaming in")
+  )!;
+  assertEquals(
+    earliest.detail,
+    "6 records behind; 1 partitions have no committed offset, a new group starts at earliest, which makes 11 records to read",
+  );
   assertEquals(cluster.requests.filter(({ apiKey }) => apiKey === ApiKey.JoinGroup).length, 0);
 });
 

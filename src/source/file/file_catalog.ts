@@ -42,6 +42,8 @@ export interface ScanResult {
 export class FileCatalog {
   /** What can't be read; readers add to it. */
   readonly leftOut: LeftOut;
+  /** Files whose contents are gone, known to have held more than was delivered; whoever tells of that takes them out. */
+  readonly lost: TrackedFile[] = [];
   readonly #paths: Paths;
   readonly #checkpoints: CheckpointFile;
   readonly #runtime: Runtime;
@@ -315,6 +317,7 @@ export class FileCatalog {
   #forgetOldest(): void {
     for (const file of this.#gone) {
       if (this.#gone.size <= MAX_GONE_FILES) return;
+      if (file.lost) continue; // its gap has still to be committed
       const checkpoint = this.#checkpoints.get(file.split);
       if (checkpoint !== undefined && checkpoint.position !== String(file.delivered)) continue; // may still be committed
       this.#drop(file);
@@ -330,6 +333,10 @@ export class FileCatalog {
 
   #warnOfLoss(message: string, file: TrackedFile): void {
     const { split, path, size, delivered, missedByteLength } = file;
+    if ((missedByteLength ?? 0) > 0) {
+      file.lost = true;
+      this.lost.push(file);
+    }
     this.#runtime.log.warn(message, {
       ...{ split, path, lastSize: size < 0 ? undefined : size, readBytes: delivered },
       ...{ missedBytes: missedByteLength ?? undefined, newSize: file.sizeAfterTruncation ?? undefined },

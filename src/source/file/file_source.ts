@@ -15,10 +15,10 @@ import { Condition } from "../../runtime/condition.ts";
 import { FatalError, InvariantError, SplitLostError } from "../../runtime/errors.ts";
 import { openableFiles, RESERVED_OPEN_FILES } from "../../runtime/open_files.ts";
 import type { Epoch, Position, SplitId } from "../../records/position.ts";
-import type { PollLimit, RecordBatch } from "../../records/record_batch.ts";
+import { gapBatch, type PollLimit, type RecordBatch } from "../../records/record_batch.ts";
 import type { Source, SourceContext, SourceHandler } from "../source.ts";
 import type { Input } from "../../codecs/byte_stream.ts";
-import { inputFeed, sampleFeed } from "./feed.ts";
+import { fileFeed, inputFeed, sampleFeed } from "./feed.ts";
 import { FileCatalog } from "./file_catalog.ts";
 import { type FollowState, lookAtGrowing, scanAndFeed } from "./follow.ts";
 import { type OpenSplit, OpenSplits } from "./open_splits.ts";
@@ -99,6 +99,8 @@ export class FileSource implements Source {
     for (;;) {
       signal.throwIfAborted();
       if (this.#failure !== null) throw this.#failure;
+      const gap = await this.#nextGap(opened);
+      if (gap !== null) return gap;
       if (opened.feeder.hasWork) await withAbort(this.#activate(opened), signal);
       const next = opened.open.next();
       if (next !== null) {
@@ -237,6 +239,21 @@ export class FileSource implements Source {
     } else this.#deliveredOfInputs.set(split, reader.delivered);
     open.served(next, Number(batch.next) - Number(batch.start));
     return batch;
+  }
+
+  /** Tells of bytes that were seen and are gone. Contents that were truncated away never come back; a file that is gone may. */
+  async #nextGap({ catalog, feeder, checkpoints }: Opened): Promise<RecordBatch | null> {
+    const [file] = catalog.lost;
+    if (file === undefined) return null;
+    if (checkpoints.get(file.split) === undefined) {
+      checkpoints.add(file.split, { position: String(file.delivered), details: file.details() });
+    }
+    await feeder.assign(fileFeed(file));
+    catalog.lost.shift();
+    const { split, delivered, size, sizeAfterTruncation } = file;
+    const gap = { reason: "expired", start: String(delivered), next: String(size), records: null } as const;
+    if (sizeAfterTruncation !== null) file.delivered = size;
+    return gapBatch({ split, epoch: checkpoints.epoch }, gap, String(file.delivered));
   }
 
   /** Everything of it was delivered. With follow, that is only so when it lost its name or was replaced. */

@@ -155,7 +155,7 @@ export class SplitFeeder {
   async #add(feed: Feed, reader: SplitReader): Promise<void> {
     const { split, file } = feed;
     try {
-      await this.#assign(feed);
+      await this.assign(feed);
     } catch (error) {
       await reader.close();
       throw error;
@@ -177,7 +177,8 @@ export class SplitFeeder {
     return file?.delivered ?? Number(this.#options.checkpoints.get(split)!.position);
   }
 
-  async #assign(feed: Feed): Promise<void> {
+  /** Tells the handler of it, if that doesn't know it from this run. */
+  async assign(feed: Feed): Promise<void> {
     const { checkpoints, handler, closing } = this.#options;
     const { split, file } = feed;
     if (file?.assigned) return; // it was open before in this run

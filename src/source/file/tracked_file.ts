@@ -27,6 +27,8 @@ export class TrackedFile {
   gone = false;
   /** The size of what is in its place now, once its contents were truncated away. */
   sizeAfterTruncation: number | null = null;
+  /** True when this run tells of what it held beyond `delivered`. */
+  lost = false;
   /** True while a reader has it open. */
   open = false;
   /** True once the loop was told about it in this run. */

@@ -135,19 +135,22 @@ async function checkRead(
 function describeLag(
   topic: TopicMetadata,
   committed: ReadonlyMap<string, bigint>,
-  ends: ReadonlyMap<string, bigint>,
+  { starts, ends }: Record<"starts" | "ends", ReadonlyMap<string, bigint>>,
   config: KafkaConfig,
 ): CheckResult {
-  let lag = 0n, without = 0;
+  let lag = 0n, without = 0, unread = 0n;
   for (const { partition } of topic.partitions) {
     const split = splitOf({ topic: topic.topic, partition });
     const offset = committed.get(split), end = ends.get(split);
-    if (offset === undefined) without++;
-    else if (end !== undefined && end > offset) lag += end - offset;
+    if (offset === undefined) {
+      without++;
+      unread += (end ?? 0n) - (starts.get(split) ?? end ?? 0n);
+    } else if (end !== undefined && end > offset) lag += end - offset;
   }
+  const toRead = config.offset === "earliest" ? `, which makes ${unread} records to read` : "";
   const fresh = without === 0
     ? ""
-    : `; ${without} partitions have no committed offset, a new group starts at ${config.offset}`;
+    : `; ${without} partitions have no committed offset, a new group starts at ${config.offset}${toRead}`;
   return { ok: true, what: `group ${config.groupId} in topic ${topic.topic}`, detail: `${lag} records behind${fresh}` };
 }
 
@@ -207,7 +210,11 @@ async function checkCluster(
       .map(({ partition }) => ({ topic: topic.topic, partition }));
     try {
       const ends = await listOffsets(parts, partitions, "latest", signal);
-      return [await checkRead(client, topic, ends, signal), describeLag(topic, committed, ends, config)];
+      const uncommitted = partitions.filter((one) => !committed.has(splitOf(one)));
+      const starts = config.offset === "earliest" && uncommitted.length > 0
+        ? await listOffsets(parts, uncommitted, "earliest", signal)
+        : new Map();
+      return [await checkRead(client, topic, ends, signal), describeLag(topic, committed, { starts, ends }, config)];
     } catch (error) {
       return [{ ok: false, what: `topic ${topic.topic} may be read`, detail: messageOf(error) }];
     }

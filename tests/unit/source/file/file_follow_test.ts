@@ -323,7 +323,7 @@ test("forgets files that are gone when there are very many of them, but no other
   const { crc32: _, ...checkpoint } = JSON.parse(await Deno.readTextFile(world.checkpoint));
   const [[, entry]] = Object.entries<{ details: object }>(checkpoint.splits);
   for (let i = 0; i < 10_050; i++) {
-    const details = { ...entry.details, path: world.path(`gone-${i}.log`), inode: 1e12 + i };
+    const details = { ...entry.details, path: world.path(`gone-${i}.log`), inode: 1e12 + i, size: 5 };
     checkpoint.splits[`gone-${i}.log/0123456789ab`] = { position: "5", details };
   }
   await Deno.writeTextFile(world.checkpoint, JSON.stringify(checkpoint));
@@ -386,6 +386,9 @@ test("says how much of a file was cut away unread", async (world) => {
   const { split: _, path, ...sizes } = world.fields.find(({ missedBytes }) => missedBytes !== undefined)!;
   assertEquals(path, world.path("a.log"));
   assertEquals(sizes, { lastSize, readBytes, missedBytes: lastSize - readBytes, newSize: 0 });
+  const gap = { reason: "expired", start: String(readBytes), next: String(lastSize), records: null } as const;
+  assertEquals(run.gaps, [gap]);
+  await run.commit();
 });
 
 test("tells at the next start only of files that were not read to their end, and once", async (world) => {
@@ -399,9 +402,10 @@ test("tells at the next start only of files that were not read to their end, and
   await world.remove("unread.log");
   for (let start = 0; start < 2; start++) {
     const again = await world.open(FOLLOW);
-    await again.quiet();
+    await again.drain();
     await stop(again);
     assertEquals(warnings(world).length, 1 + 1 + start); // and that nothing matches
+    assertEquals(again.gaps.length, 1 - start);
   }
   assertEquals(world.fields.find(({ missedBytes }) => missedBytes !== undefined)?.path, world.path("unread.log"));
 });

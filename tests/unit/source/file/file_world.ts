@@ -9,6 +9,7 @@ import type { FileConfig } from "../../../../src/source/file/options.ts";
 import { sampleEvents } from "../../../../src/source/sample/sample.ts";
 import type { Epoch, Position, SplitId } from "../../../../src/records/position.ts";
 import type { RecordBatch } from "../../../../src/records/record_batch.ts";
+import type { Gap } from "../../../../src/records/gap.ts";
 import type { SourceHandler } from "../../../../src/source/source.ts";
 import { textAt } from "../../../support/batch_texts.ts";
 import { defaultConfig } from "../../../support/default_config.ts";
@@ -139,6 +140,7 @@ const emptyInput: Input = { read: () => Promise.resolve(null) };
 export class FileRun implements SourceHandler {
   readonly source: FileSource;
   readonly rows: Row[] = [];
+  readonly gaps: Gap[] = [];
   readonly assignments: { split: SplitId; epoch: Epoch; start: Position; committed: boolean }[] = [];
   limit = { maxBytes: 1 << 20, maxRows: 1000 };
   readonly #clock: ManualClock;
@@ -235,6 +237,7 @@ export class FileRun implements SourceHandler {
     const before = this.#ends.get(split);
     assert(before === undefined || before.next === batch.start, `a gap in ${split}`);
     this.#ends.set(split, batch);
+    if (batch.gap !== undefined) this.gaps.push(batch.gap);
     for (let row = 0; row < batch.rowCount; row++) {
       this.rows.push({
         split,
