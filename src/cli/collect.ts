@@ -11,6 +11,7 @@ import { type Host, wantsColors } from "./host.ts";
 import { RowOutput } from "./row_output.ts";
 import { stopOnSignals } from "./shutdown.ts";
 import { showStatus } from "./status.ts";
+import { rejectedOf } from "./progress.ts";
 import { summaryFields, summaryText } from "./summary.ts";
 import { Terminal } from "./terminal.ts";
 
@@ -99,12 +100,10 @@ export async function collect(
   const outcome = end === "failed" ? end : stop.aborted || output.isClosed ? "stopped" : "done";
   const elapsedMs = runtime.clock.monotonicMs() - startMs;
   const summary = { metrics: runtime.metrics, elapsedMs, deadLettersAt: facts.deadLettersAt };
-  if (!isPretty(config, terminal)) {
-    runtime.log.info(outcome, summaryFields(summary));
-  } else if (config.logLevel === "info" || config.logLevel === "debug") {
-    runtime.log.info(outcome);
-    terminal.write(summaryText(summary));
-  }
+  const level = rejectedOf(runtime.metrics) > 0 ? "warn" : "info";
+  const asText = isPretty(config, terminal) && (config.logLevel === "info" || config.logLevel === "debug");
+  runtime.log[level](outcome, asText ? {} : summaryFields(summary));
+  if (asText) terminal.write(summaryText(summary));
   return end;
 }
 

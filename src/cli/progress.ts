@@ -46,6 +46,12 @@ export function progressOf(metrics: Metrics): Progress {
   };
 }
 
+/** Records that could not be decoded, whatever became of them. */
+export function rejectedOf(metrics: Metrics): number {
+  const dropped = metrics.value("collector_dropped_total", { reason: "dead-letter" });
+  return metrics.total("collector_dead_letters_total") + dropped;
+}
+
 /** The series of a counter by the value of one label, largest first: {"malformed-json": 3, "bad-name": 1}. */
 export function byLabel(metrics: Metrics, name: string, label: string): Record<string, number> {
   const series = metrics.samples().filter((sample) => sample.name === name && sample.value > 0);

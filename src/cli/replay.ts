@@ -22,6 +22,7 @@ export const JOB_FLAGS: readonly Flag[] = [
   { name: "discard", doc: "give up a run of the job that wasn't finished, in place of finishing it first" },
   { name: "rate", value: "N|SIZE", doc: "read at most 5000 (records) or 20MB a second" },
   { name: "quiet", doc: "say nothing unless something went wrong" },
+  { name: "strict", doc: "exit with 6 when all is done and records could not be decoded" },
 ];
 
 export const replayCommand: Command = {
@@ -79,8 +80,8 @@ function requestOf(args: Arguments, range: AskedRange, historical: boolean): Job
 }
 
 /** What JOB_FLAGS say of words. */
-export function saysOf(args: Arguments): Pick<AskedJob, "dryRun" | "quiet"> {
-  return { dryRun: args.has("dry-run"), quiet: args.has("quiet") };
+export function saysOf(args: Arguments): Pick<AskedJob, "dryRun" | "quiet" | "strict"> {
+  return { dryRun: args.has("dry-run"), quiet: args.has("quiet"), strict: args.has("strict") };
 }
 
 /** What JOB_FLAGS say of the work. @throws UsageError */

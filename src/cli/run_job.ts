@@ -15,6 +15,7 @@ import { collect, openProcess, type Process } from "./collect.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
 import { formatPlan } from "./format_plan.ts";
 import { holdBack } from "./held_back.ts";
+import { rejectedOf } from "./progress.ts";
 import { type Host, print } from "./host.ts";
 
 /** A replay or a redrive, as the command line and the config ask for it. */
@@ -24,6 +25,8 @@ export interface AskedJob extends Pick<Planning, "settings" | "plan">, Pick<Job,
   readonly dryRun: boolean;
   /** Whether nothing is said when all goes well. */
   readonly quiet: boolean;
+  /** Whether records that can't be decoded make an exit code. */
+  readonly strict: boolean;
   /** The config of a run: this one's, or an unfinished one's that differs in these. */
   configOf(plan: Pick<JobPlan, "historical">): Config;
   ranges(config: Config, runtime: Runtime): RangeSource;
@@ -41,31 +44,37 @@ const EXIT_CODES: Readonly<Record<JobEnd, ExitCode>> = {
 
 /** Runs the job to its end, or says what a run would do. */
 export async function runAskedJob(asked: AskedJob, host: Host): Promise<ExitCode> {
-  if (!asked.quiet) return await runAloud(asked, host);
-  const held = holdBack(host);
-  const code = await runAloud(asked, held.host);
-  if (code !== EXIT.done) held.release();
-  return code;
+  const held = asked.quiet ? holdBack(host) : null;
+  const { code, rejected } = await runAloud(asked, held?.host ?? host);
+  if (code !== EXIT.done || rejected) held?.release();
+  return asked.strict && rejected && code === EXIT.done ? EXIT.rejected : code;
 }
 
-async function runAloud(asked: AskedJob, host: Host): Promise<ExitCode> {
+/** What came of it, and whether records could not be decoded. */
+interface Told {
+  readonly code: ExitCode;
+  readonly rejected: boolean;
+}
+
+async function runAloud(asked: AskedJob, host: Host): Promise<Told> {
   const { request } = asked;
   const process = openProcess(asked.configOf(request).process, host, (error) => {
     logFailedJob(asked, process.runtime(), error);
   });
-  const job = jobOf(asked, process);
-  if (!asked.dryRun) return EXIT_CODES[await runJob(job, process)];
+  let rejected = false;
+  const job = jobOf(asked, process, () => rejected = true);
+  if (!asked.dryRun) return { code: EXIT_CODES[await runJob(job, process)], rejected };
   try {
-    return await describe(job, asked.configOf(request), process);
+    return { code: await describe(job, asked.configOf(request), process), rejected };
   } catch (error) {
     const { log } = process.runtime();
-    if (process.stop.aborted && error === process.stop.reason) return EXIT.stopped;
+    if (process.stop.aborted && error === process.stop.reason) return { code: EXIT.stopped, rejected };
     log.error(NOT_BEGUN, { job: request.name }, error);
-    return error instanceof MisuseError ? EXIT.usage : EXIT.failed;
+    return { code: error instanceof MisuseError ? EXIT.usage : EXIT.failed, rejected };
   }
 }
 
-function jobOf(asked: AskedJob, process: Process): Job {
+function jobOf(asked: AskedJob, process: Process, onRejected: () => void): Job {
   const { request, settings, plan, finished, configOf } = asked;
   const { host, output } = process;
   const { replay, objects, ...config } = configOf(request);
@@ -91,7 +100,13 @@ function jobOf(asked: AskedJob, process: Process): Job {
         [weightUnit]: splits.reduce((sum, split) => sum + split.weight, 0),
         workers: assembled.facts.workers,
       });
-      return await collect(assembled, { process, runtime, share: () => source.share });
+      const end = await collect(assembled, { process, runtime, share: () => source.share });
+      if (rejectedOf(runtime.metrics) > 0) onRejected();
+      return end;
+    },
+    // Its counts are of processes before this one, too.
+    reported({ totals }) {
+      if (totals.deadLetters + (totals.dropped["dead-letter"] ?? 0) > 0) onRejected();
     },
   };
 }

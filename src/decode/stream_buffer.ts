@@ -8,7 +8,7 @@ import { newCounts, type RunningCounts, type SplitCounts } from "../records/spli
 import type { SchemaUpdate } from "../avro/known_schema.ts";
 import { FatalError, InvariantError } from "../runtime/errors.ts";
 import type { DivertedRecords } from "../records/diversion.ts";
-import { positionText, type RecordBatch } from "../records/record_batch.ts";
+import { originOf, positionText, type RecordBatch } from "../records/record_batch.ts";
 import type { SplitId } from "../records/position.ts";
 import type { Diverter } from "./diverter.ts";
 import { type DeadLetters, DeadLetterWriter } from "./dead_letters.ts";
@@ -18,6 +18,7 @@ import type { DecodeConfig } from "./options.ts";
 import { createDecoder } from "./create_decoder.ts";
 import type { RecordDecoder } from "./record_decoder.ts";
 import type { InnerBatch } from "./avro/contained.ts";
+import { printable, type RejectedSample } from "../records/rejected_sample.ts";
 import { Rejection, type RejectionCode } from "../records/rejection.ts";
 
 export { detachPages } from "../columnar/detach.ts";
@@ -38,6 +39,8 @@ export interface BufferLimits {
   /** Whether it is full at places that the records since the last reset decide and nothing else. Default false. */
   readonly inBlocks?: boolean;
 }
+/** Rejected records that are shown, in the life of a buffer. */
+const MAX_SAMPLES = 100;
 
 /** What a buffer held, when it was sealed. */
 export interface SealedBuffer {
@@ -45,6 +48,8 @@ export interface SealedBuffer {
   readonly pages: Page[];
   /** Null when there are none. Valid until `reset`. */
   readonly deadLetters: DeadLetters | null;
+  /** The first rejected records of each code and split that this buffer ever saw; mostly empty. */
+  readonly rejected: readonly RejectedSample[];
   /** Null when there are none. Its arrays are its own. */
   readonly diverted: DivertedRecords | null;
   /** One a split that records came from. */
@@ -79,6 +84,9 @@ export class StreamBuffer {
   readonly #diverter: Diverter | null;
   readonly #maxByteLength: number;
   readonly #inBlocks: boolean;
+  #rejected: RejectedSample[] = [];
+  /** Codes and splits of which there was one. */
+  readonly #sampled = new Set<string>();
   readonly #counts = new Map<SplitId, RunningCounts>();
   #whenFull: (() => void) | null = null;
   #rowCount = 0;
@@ -152,6 +160,7 @@ export class StreamBuffer {
     return {
       pages: this.#tables.pages(),
       deadLetters: this.#deadLetters.collected(),
+      rejected: this.#rejected,
       diverted: this.#diverter?.collected() ?? null,
       counts: [...this.#counts].map(([split, counts]) => ({ split, ...counts })),
     };
@@ -162,6 +171,7 @@ export class StreamBuffer {
     this.#tables.reset(KEPT_RATIO * this.#maxByteLength);
     this.#decoder.reset();
     this.#deadLetters.reset();
+    this.#rejected = [];
     this.#diverter?.reset();
     this.#counts.clear();
     this.#rowCount = 0;
@@ -277,6 +287,14 @@ export class StreamBuffer {
     return `${reason}; only ${kept} of its ${byteLength} bytes are kept (dead-letter.max-record-size)`;
   }
 
+  #sample(batch: RecordBatch, index: number, { code, reason }: Pick<RejectedSample, "code" | "reason">): void {
+    const split = originOf(batch), key = `${code} ${split}`;
+    if (this.#sampled.size === MAX_SAMPLES || this.#sampled.has(key)) return;
+    this.#sampled.add(key);
+    const beginning = printable(batch.bytes, batch.offsets[index], batch.offsets[index + 1]);
+    this.#rejected.push({ split, position: positionText(batch, index), code, reason, beginning });
+  }
+
   #reject(
     batch: InnerBatch,
     index: number,
@@ -284,6 +302,7 @@ export class StreamBuffer {
   ): void {
     const counts = this.#countsOf(batch.split);
     const policy = this.#config.deadLetterPolicy;
+    if (policy !== "fail") this.#sample(batch, index, { code, reason });
     if (policy === "drop") return drop(counts, "dead-letter");
     if (policy === "fail") {
       throw new FatalError(

@@ -9,6 +9,7 @@
  * against one limit: at a share of it the open unit is flushed early, at the limit the source is paused.
  */
 import { SplitTracker } from "./split_tracker.ts";
+import { Rejections } from "./rejections.ts";
 import { UnitCommitter } from "./unit_committer.ts";
 import { countOutput } from "../pipeline/count_output.ts";
 import { Dispatcher, type SealTrigger } from "../pipeline/dispatcher.ts";
@@ -40,6 +41,8 @@ export interface CollectorLimits {
   readonly memoryByteLength: number;
   /** From the wish to stop until everything uncommitted is dropped. */
   readonly shutdownTimeoutMs: number;
+  /** Share of the latest records that may be rejected; any when absent. */
+  readonly maxRejectedShare?: number;
 }
 
 export interface CollectorParts {
@@ -98,6 +101,7 @@ export class Collector implements SourceHandler {
   /** Something changed: memory, backlog, ownership, a unit. */
   readonly #changed = new Condition();
   readonly #committer: UnitCommitter;
+  readonly #rejections: Rejections;
   #open: Unit | null = null;
   #lastUnit = 0;
   #paused = false;
@@ -111,6 +115,7 @@ export class Collector implements SourceHandler {
     this.#limits = this.#cuts ? { ...parts.limits, ...NO_LIMITS } : parts.limits;
     this.#runtime = parts.runtime;
     this.#schemas = parts.schemas;
+    this.#rejections = new Rejections({ runtime: parts.runtime, maxShare: parts.limits.maxRejectedShare ?? Infinity });
     this.#committer = new UnitCommitter({
       ...parts,
       tracker: this.#tracker,
@@ -348,6 +353,11 @@ export class Collector implements SourceHandler {
 
   #onSealed(unitId: number, seal: number, output: SealedOutput): void {
     countOutput(this.#runtime.metrics, output);
+    try {
+      this.#rejections.note(output);
+    } catch (error) {
+      return this.#fail(error);
+    }
     if (this.#open?.id === unitId) {
       this.#open.addOutput(seal, output);
       if (this.#open.largestObjectByteLength >= this.#limits.objectMaxByteLength) this.#flush("bytes");
@@ -372,6 +382,7 @@ export class Collector implements SourceHandler {
         this.#flush("age");
       }
       this.#dispatcher.sealAged(streamMaxAgeMs);
+      this.#rejections.tick();
       this.#runtime.metrics.gauge("collector_memory_held_bytes", this.heldByteLength);
     }
   }

@@ -58,6 +58,7 @@ export function limitsOf({ source, pipeline, objects, process }: LimitsConfig, m
     objectMaxByteLength: objects.maxObjectByteLength,
     memoryByteLength,
     shutdownTimeoutMs: process.shutdownTimeoutMs,
+    ...(pipeline.maxRejectedShare !== undefined && { maxRejectedShare: pipeline.maxRejectedShare }),
   };
 }
 

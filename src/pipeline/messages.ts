@@ -14,6 +14,7 @@
  * worker, whose seal has a higher number. So pieces sorted by seal hold every split's rows in order.
  */
 import type { DeadLetterPiece, EncodedPiece } from "../encode/piece.ts";
+import type { RejectedSample } from "../records/rejected_sample.ts";
 import type { SplitCounts } from "../records/split_counts.ts";
 import type { Page } from "../columnar/page.ts";
 import type { SchemaUpdate } from "../avro/known_schema.ts";
@@ -61,6 +62,8 @@ export interface SealedOutput {
   /** Bytes that the pages' arrays hold. */
   readonly pageByteLength: number;
   readonly deadLetters: DeadLetterPiece | null;
+  /** Some of the records that can't be decoded, for people; absent mostly. */
+  readonly rejected?: readonly RejectedSample[];
   /** Records that go back to the source; absent when there are none. */
   readonly diverted?: DivertedRecords;
   readonly counts: readonly SplitCounts[];

@@ -56,6 +56,13 @@ const pipelineOptions = {
     max: 256,
     doc: "Threads that decode, encode and compress. auto: one for each core. 0: none, all work is done in one thread.",
   }),
+  maxRejectedShare: option.number("dead-letter.max-share", {
+    whenUnset: "any",
+    max: 1,
+    doc:
+      "The process ends with an error when more than this share of the latest records (1,000 or a few more) can't be " +
+      "decoded: 0.5 for half of them. Without it, an error in the log says so.",
+  }),
 } as const;
 
 /** Buffers, memory and threads. Durations in ms, sizes in bytes. */

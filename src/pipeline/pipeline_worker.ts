@@ -129,8 +129,12 @@ export class PipelineWorker {
   }
 
   #output(): Emptied {
-    const { pages, deadLetters, diverted, counts } = this.#buffer.seal();
-    const common = { counts, deadLetters: this.#compressDeadLetters(deadLetters), ...(diverted && { diverted }) };
+    const { pages, deadLetters, diverted, counts, rejected } = this.#buffer.seal();
+    const common = {
+      ...{ counts, deadLetters: this.#compressDeadLetters(deadLetters) },
+      ...(rejected.length > 0 && { rejected }),
+      ...(diverted && { diverted }),
+    };
     const decode = this.#decodeMs;
     if (this.#encoder === null) {
       const { pages: detached, transfer } = detachPages(pages);

@@ -52,6 +52,8 @@ export interface Job extends Planning {
   target(plan: Pick<JobPlan, "historical" | "prefix">, runtime: Runtime): Target;
   /** Runs the loop until the source ends, the stop signal comes, or something fails, which it says. */
   collect(plan: JobPlan, loop: JobLoop): Promise<"done" | "failed" | "closed">;
+  /** Called with the report of a run of which everything is durable. */
+  reported?(report: ReplayReport): void;
   /** Called when everything is durable; may come again after a crash. */
   finished?(plan: JobPlan, surroundings: { runtime: Runtime; signal: AbortSignal }): Promise<void>;
 }
@@ -198,6 +200,7 @@ async function finish(
     const key = await storeReport(report, target, { runtime, signal });
     runtime.log.info("report stored", { key });
   }
+  job.reported?.(report);
   await job.finished?.(plan, { runtime, signal });
   await file.finish(new Map(report.ranges.map(({ split, next }) => [split, next])));
   return report.missing.length > 0 ? "incomplete" : "done";

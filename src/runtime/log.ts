@@ -1,4 +1,4 @@
-/** Fields of a log line. Never put a secret or a record's contents here. */
+/** Fields of a log line. Never put a secret here; of records only the beginning of one that can't be decoded, see printable(). */
 export type LogFields = Readonly<Record<string, string | number | bigint | boolean | null | undefined>>;
 
 /**

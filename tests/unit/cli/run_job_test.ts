@@ -38,15 +38,19 @@ class PublishingRanges extends FakeRanges {
 }
 
 /** Runs the job once. Returns its exit code, where it was told to go on, and what it published. */
-async function runOnce(directory: string, { request, splits, fails = false, endpoint, settings = {}, quiet = true }: {
-  request?: Partial<JobRequest>;
-  settings?: JobSettings;
-  splits: readonly FakeSplit[];
-  fails?: boolean;
-  quiet?: boolean;
-  /** Of an S3 that is the target in place of the console; a signal comes as soon as it turned out to fail. */
-  endpoint?: string;
-}) {
+async function runOnce(
+  directory: string,
+  { request, splits, fails = false, endpoint, settings = {}, quiet = true, strict = false }: {
+    request?: Partial<JobRequest>;
+    settings?: JobSettings;
+    splits: readonly FakeSplit[];
+    fails?: boolean;
+    quiet?: boolean;
+    strict?: boolean;
+    /** Of an S3 that is the target in place of the console; a signal comes as soon as it turned out to fail. */
+    endpoint?: string;
+  },
+) {
   const sets = [
     "stream.source=file",
     "file.path=x",
@@ -77,7 +81,7 @@ async function runOnce(directory: string, { request, splits, fails = false, endp
     request: { ...REQUEST, ...request },
     settings,
     dryRun: false,
-    quiet,
+    ...{ quiet, strict },
     configOf: () => config,
     ranges: () => {
       const ranges = new PublishingRanges(splits, published);
@@ -158,5 +162,27 @@ Deno.test("a run isn't finished with a config that stores under other names, or 
     assertEquals((await runOnce(directory, { splits, settings: changed })).code, 0, "nothing is unfinished");
     await runOnce(directory, { splits, settings, fails: true });
     assertEquals((await runOnce(directory, { splits, settings: changed, request: { discard: true } })).code, 0);
+  });
+});
+
+Deno.test("a job whose records can't be decoded says so, quiet or not, and has a code for it when it is to be strict", async () => {
+  await inScratchDirectory(async (directory) => {
+    const splits = [{ split: "t/0", records: records(4) }];
+    const { code, errors } = await runOnce(directory, { splits });
+    assertEquals(code, 0);
+    for (const text of ['"level":"WARN"', "a record can't be decoded", '"droppedByReason":"4 dead-letter"']) {
+      assertStringIncludes(errors, text);
+    }
+    assertEquals((await runOnce(directory, { splits, strict: true })).code, 6);
+    const none = await runOnce(directory, { splits: [], strict: true });
+    assertEquals([none.code, none.errors], [0, ""]);
+  });
+});
+
+Deno.test("a strict job knows of records that a process before it could not decode", async () => {
+  await inScratchDirectory(async (directory) => {
+    const splits = [{ split: "t/0", records: records(4) }];
+    assertEquals((await runOnce(directory, { splits, fails: true, strict: true })).code, 1);
+    assertEquals((await runOnce(directory, { splits, strict: true })).code, 6);
   });
 });

@@ -25,6 +25,23 @@ Deno.test("every record of a batch is counted once", () => {
   ]]);
 });
 
+Deno.test("the first rejected record of each code and split is kept for people, also when they are dropped", () => {
+  for (const deadLetterPolicy of ["store", "drop"] as const) {
+    const buffer = new StreamBuffer(configOf({ deadLetterPolicy, jsonLayout: "PLAIN" }));
+    buffer.append(batchOf(["{\n", "{", "[1]"], { split: "a/0" }));
+    buffer.append(batchOf(["{}", "{"], { split: "a/1" }));
+    const { rejected } = buffer.seal();
+    assertEquals(rejected.map(({ split, position, code, beginning }) => [split, position, code, beginning]), [
+      ["a/0", "0", "malformed-json", "{\\u{a}"],
+      ["a/0", "2", "not-an-object", "[1]"],
+      ["a/1", "1", "malformed-json", "{"],
+    ]);
+    buffer.reset();
+    buffer.append(batchOf(["{"], { split: "a/0" }));
+    assertEquals(buffer.seal().rejected, []);
+  }
+});
+
 Deno.test("counts are kept by split", () => {
   const buffer = new StreamBuffer(configOf());
   buffer.append(batchOf(["{}"], { split: "a/0" }));
