@@ -75,15 +75,22 @@ export function sourceContextOf(config: Config, runtime: Runtime): SourceContext
   };
 }
 
+/** Where rows go, for people, and whether they only pass by there. */
+export function placeOf({ target: { component, config, name } }: Config): { name: string; trial: boolean } {
+  const place = component.place?.(config);
+  return { name: place === undefined ? name : `${name} ${place.name}`, trial: place?.trial ?? false };
+}
+
 function targetFactsOf(config: Config, runtime: Runtime): TargetFacts {
-  const { component, config: own, name } = config.target;
+  const { component, config: own } = config.target;
   const place = component.place?.(own);
+  const { name, trial } = placeOf(config);
   const deadLetters = deadLetterDirectoryOf(config, component.create(own, { runtime }).kind);
   const written = [place?.directory, deadLetters, config.replay.directory];
   return {
-    place: place === undefined ? name : `${name} ${place.name}`,
+    place: name,
     directories: written.filter((directory) => directory != null).map((directory) => resolve(directory)),
-    trial: place?.trial ?? false,
+    trial,
   };
 }
 

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { resolve } from "node:path";
 import type { Config } from "../registry.ts";
-import { sourceContextOf } from "../assemble.ts";
+import { placeOf, sourceContextOf } from "../assemble.ts";
 import { MAX_JOB_NAME_LENGTH } from "../replay/job_file.ts";
 import { parseKeyTemplate } from "../encode/key_template.ts";
 import { checkKeyPrefix } from "../target/prefixed_target.ts";
@@ -40,6 +40,10 @@ collector help replay says more: ranges, jobs, cron, reports.`,
       doc: "read kafka.historical-data-topic, from where the last run ended, and group rows by day",
     },
     { name: "prefix", value: "PREFIX", doc: "write below this prefix of the target" },
+    {
+      name: "into-live",
+      doc: "write beside the rows of the live collector: those of the same records are there twice then",
+    },
     ...JOB_FLAGS,
     ...CONFIG_FLAGS,
   ],
@@ -57,8 +61,10 @@ async function replay(args: Arguments, host: Host): Promise<ExitCode> {
   }
   const historical = args.has("historical");
   const range = rangeOf(args, { nowMs: host.clock.now(), whole: component.finite === true, historical });
+  const request = requestOf(args, range, historical);
+  checkPlace(args, config);
   return await runAskedJob({
-    request: requestOf(args, range, historical),
+    request,
     settings: jobSettingsOf(loaded),
     ...saysOf(args),
     configOf: (plan) => plan.historical ? byDay(config) : config,
@@ -67,6 +73,21 @@ async function replay(args: Arguments, host: Host): Promise<ExitCode> {
       return ranges.plan({ from: range.from, to: range.to, ...earlier, historical }, signal);
     },
   }, host);
+}
+
+/**
+ * The live collector's objects of the same records have other names, so that a replay beside them doubles its rows. What the
+ * historical topic has was put aside by it, and what only passes by is stored nowhere.
+ *
+ * @throws UsageError
+ */
+function checkPlace(args: Arguments, config: Config): void {
+  const isApart = (args.value("prefix") ?? "") !== "" || args.has("historical") || placeOf(config).trial;
+  if (isApart || args.has("into-live") || args.has("dry-run")) return;
+  throw new UsageError(
+    `without --prefix, a replay writes to ${placeOf(config).name}, where the live collector writes: rows of the same ` +
+      "records are there twice then. Write --prefix PREFIX, or --into-live when nothing else writes these records",
+  );
 }
 
 function requestOf(args: Arguments, range: AskedRange, historical: boolean): JobRequest {

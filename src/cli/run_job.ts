@@ -1,6 +1,6 @@
 /** Config and flags -> a bounded job, run or only described; what came of it -> an exit code. */
 import { join } from "node:path";
-import { assemble } from "../assemble.ts";
+import { assemble, placeOf } from "../assemble.ts";
 import { steadyBufferByteLength, threadsOf } from "../loop/limits.ts";
 import type { Config } from "../registry.ts";
 import { type Job, type JobEnd, logFailedJob, NOT_BEGUN, runJob } from "../replay/job.ts";
@@ -122,7 +122,7 @@ async function describe(job: Job, config: Config, { host, runtime, stop }: Proce
   try {
     const plan = await planOf(job, { job: file, ranges }, stop);
     const { workers } = threadsOf(config.pipeline, host.machine);
-    const target = config.target.name, template = config.encode.keyTemplate.text;
+    const target = placeOf(config).name, template = config.encode.keyTemplate.text;
     const unfinished = request.discard ? null : file?.plan ?? null;
     await print(host, formatPlan({ job: request.name, unfinished, plan, workers, target, template }));
     return plan.range.missing.length > 0 ? EXIT.incomplete : EXIT.done;

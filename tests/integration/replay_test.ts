@@ -139,7 +139,7 @@ Deno.test("replay says what it would do, and leaves nothing behind", async () =>
   assertMatch(stdout, /\n {9}a\.ndjson\/[0-9a-f]{12} +0 to \d+ /);
   assertMatch(
     stdout,
-    /\nwrites {3}file, again\/\{project\}, new objects after each 1 MB of records, with \d+ workers\n$/,
+    /\nwrites {3}file \/.*\/out, again\/\{project\}, new objects after each 1 MB of records, with \d+ workers\n$/,
   );
   assertEquals([...Deno.readDirSync(world.cwd)].map(({ name }) => name), ["in"]);
 });

@@ -53,7 +53,7 @@ export function replayCases(parts: ReplayCaseParts): void {
       "source.data-format.json.layout": "RAKAM",
       ...extra,
     };
-    return ["replay", ...flags, ...settings(config)];
+    return ["replay", "--into-live", ...flags, ...settings(config)];
   }
 
   kafkaTest(

@@ -116,7 +116,7 @@ export class ReplayWorld implements AsyncDisposable {
       "replay.unit-size": "1MB",
       ...config,
     };
-    return ["replay", ...flags, ...settings(all)];
+    return ["replay", "--into-live", ...flags, ...settings(all)];
   }
 
   start(flags: readonly string[], config: Settings = {}): CollectorProcess {

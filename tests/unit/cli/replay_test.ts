@@ -38,6 +38,20 @@ Deno.test("replay refuses what it can't do before it starts anything", async () 
   }
 });
 
+Deno.test("replay beside the live collector's rows is refused, unless that is what is meant", async () => {
+  const { code, stderr } = await replay([...CONFIG, "--set", "target.file.directory=/data/rows"]);
+  assertEquals(code, 2);
+  assertStringIncludes(stderr, "writes to file /data/rows, where the live collector writes");
+  const meant = [["--into-live"], ["--prefix", "again"], ["--dry-run"], ["--set", "target=console"]];
+  for (const flags of meant) {
+    const { code, stderr } = await replay([...CONFIG, ...flags]);
+    assertEquals(code, 1, flags.join());
+    assertStringIncludes(stderr, "there is no missing/a.ndjson");
+  }
+  const historical = await replay([...CONFIG, "--historical"]);
+  assertStringIncludes(historical.stderr, "there is no historical topic");
+});
+
 Deno.test("replay of files that aren't there fails and says so, quiet or not", async () => {
   for (const flags of [["--dry-run"], ["--dry-run", "--quiet"]]) {
     const { code, stdout, stderr } = await replay([...CONFIG, ...flags]);
