@@ -255,6 +255,30 @@ Deno.test("check says which registry doesn't answer, and which file can't be use
   assertEquals(await check({ schemaFile: "/nowhere/x.avsc" }, "JSON"), []);
 });
 
+Deno.test("check says what a reader to the letter says against schemas that are read all the same", () =>
+  inScratchDirectory(async (directory) => {
+    const check = async (schema: unknown, reader: unknown) => {
+      const paths = { schemaFile: `${directory}/E.avsc`, readerSchemaFile: `${directory}/reader.avsc` };
+      await Deno.writeTextFile(paths.schemaFile, JSON.stringify(schema));
+      await Deno.writeTextFile(paths.readerSchemaFile, JSON.stringify(reader));
+      const config = defaultConfig<SchemaConfig>(schemaSection.options, paths);
+      const options = { decode: configOf({ dataFormat: "AVRO", avroEncoding: "BARE" }), runtime: testRuntime() };
+      const findings = await checkSchemas(config, options, NEVER);
+      assertEquals(findings.map(({ ok }) => ok), findings.map(() => true));
+      return findings.slice(1).map(({ what, detail }) => `${what}: ${detail}`);
+    };
+    const of = (name: string, type: unknown, fields = {}) => ({
+      type: "record",
+      name: "shop.E",
+      fields: [{ name, type, ...fields }],
+    });
+    const says = "schema of shop.E: is read; what avsc says against it:";
+    assertEquals(await check(of("n", "int"), of("n", "long", { default: 2 ** 62 })), []);
+    assertEquals(await check(of("a-b", "int"), of("a-b", "int")), Array(2).fill(`${says} invalid field name: a-b`));
+    const [mayFail] = await check(of("n", ["null", "int"]), of("n", "int"));
+    assertEquals(mayFail.startsWith(`${says} cannot read "null" as "int"`), true, mayFail);
+  }));
+
 Deno.test("what is wrong with a reader's schema, or with a writer's seen through it, is said at the start", () =>
   inScratchDirectory(async (directory) => {
     const record = (name: string, ...fields: unknown[]) => ({ type: "record", name, fields });
