@@ -8,6 +8,8 @@ import {
   type EnumSchema,
   type FieldSchema,
   type Logical,
+  type NamedSchema,
+  type PlainLogicalName,
   type RecordSchema,
   type Schema,
   SchemaError,
@@ -19,6 +21,19 @@ import {
 const DOUBLE_DIGITS = 15;
 /** Every whole number of so many digits fits 64 bits. */
 const BIGINT_DIGITS = 18;
+
+/** What dates and times become, and the decimals of their seconds. */
+const TIMES: Readonly<Record<Exclude<PlainLogicalName, "uuid" | "duration">, [ops.Code, Kind, number]>> = {
+  "date": [ops.DATE, kinds.DATE, 0],
+  "time-millis": [ops.TIME, kinds.VARCHAR, 3],
+  "time-micros": [ops.TIME, kinds.VARCHAR, 6],
+  "timestamp-millis": [ops.TIMESTAMP_MILLIS, kinds.TIMESTAMP, 3],
+  "timestamp-micros": [ops.TIMESTAMP_MICROS, kinds.TIMESTAMP, 6],
+  "timestamp-nanos": [ops.TIMESTAMP_TEXT, kinds.VARCHAR, 9],
+  "local-timestamp-millis": [ops.LOCAL_TIMESTAMP, kinds.VARCHAR, 3],
+  "local-timestamp-micros": [ops.LOCAL_TIMESTAMP, kinds.VARCHAR, 6],
+  "local-timestamp-nanos": [ops.LOCAL_TIMESTAMP, kinds.VARCHAR, 9],
+};
 
 const utf8 = new TextEncoder();
 
@@ -161,12 +176,7 @@ function matches(writer: Schema, reader: Schema): boolean {
   }
 }
 
-interface Named {
-  readonly name: string;
-  readonly aliases: readonly string[];
-}
-
-function isSameName(writer: Named, reader: Named): boolean {
+function isSameName(writer: NamedSchema, reader: NamedSchema): boolean {
   return shortName(writer.name) === shortName(reader.name) || reader.aliases.includes(writer.name) ||
     reader.aliases.some((alias) => !alias.includes(".") && alias === shortName(writer.name));
 }
@@ -254,26 +264,8 @@ function logicalOp(logical: Logical, writer: Schema): Op | null {
       return writer.type === "fixed" ? sized(new Op(ops.DURATION, kinds.VARCHAR), size) : null;
   }
   if (writer.type !== "int" && writer.type !== "long") return null;
-  switch (logical.name) {
-    case "date":
-      return new Op(ops.DATE, kinds.DATE);
-    case "time-millis":
-      return sized(new Op(ops.TIME, kinds.VARCHAR), 0, 3);
-    case "time-micros":
-      return sized(new Op(ops.TIME, kinds.VARCHAR), 0, 6);
-    case "timestamp-millis":
-      return sized(new Op(ops.TIMESTAMP_MILLIS, kinds.TIMESTAMP), 0, 3);
-    case "timestamp-micros":
-      return sized(new Op(ops.TIMESTAMP_MICROS, kinds.TIMESTAMP), 0, 6);
-    case "timestamp-nanos":
-      return sized(new Op(ops.TIMESTAMP_TEXT, kinds.VARCHAR), 0, 9);
-    case "local-timestamp-millis":
-      return sized(new Op(ops.LOCAL_TIMESTAMP, kinds.VARCHAR), 0, 3);
-    case "local-timestamp-micros":
-      return sized(new Op(ops.LOCAL_TIMESTAMP, kinds.VARCHAR), 0, 6);
-    case "local-timestamp-nanos":
-      return sized(new Op(ops.LOCAL_TIMESTAMP, kinds.VARCHAR), 0, 9);
-  }
+  const [code, kind, digits] = TIMES[logical.name];
+  return sized(new Op(code, kind), 0, digits);
 }
 
 function sized(op: Op, size: number, scale = 0): Op {

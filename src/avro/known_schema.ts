@@ -46,3 +46,8 @@ export interface SchemaUpdate {
   readonly reader: SchemaText | null;
   readonly schemas: readonly KnownSchema[];
 }
+
+/** Of the registry's framing: a zero byte, and the schema's id, big-endian. */
+export const CONFLUENT_HEADER_BYTE_LENGTH = 5;
+/** Of single objects: C3 01, and the CRC-64-AVRO of the schema, little-endian (Avro 1.12, "Single-object encoding"). */
+export const SINGLE_OBJECT_HEADER_BYTE_LENGTH = 10;

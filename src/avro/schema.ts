@@ -1,5 +1,5 @@
 /**
- * Avro's model: schemas (here), what they compile to, containers, framing, fingerprints. Decoding records to rows is in decode/avro.
+ * Avro's model: schemas (here), what they compile to, containers, fingerprints, how records name their schema. Decoding records to rows is in decode/avro.
  *
  * Avro schemas as trees (Avro 1.12, "Schema Declaration"): JSON text -> nodes whose names are resolved, so a schema that
  * refers to itself is a tree with a loop.

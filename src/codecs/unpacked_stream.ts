@@ -1,12 +1,10 @@
-import { createZstdDecompress } from "node:zlib";
 import type { ByteStream, Look } from "./byte_stream.ts";
 import { unpackBzip2 } from "./bzip2.ts";
 import type { Compression } from "./detect_compression.ts";
 import { feeding, unpackGzip } from "./gzip.ts";
 import { CutOff, NOTHING, PackedInput } from "./packed_input.ts";
 import { unpackXz } from "./xz.ts";
-import { UNPACK_BYTE_LENGTH, ZlibDecoder } from "./zlib_decoder.ts";
-import { ZstdBlocks } from "./zstd_blocks.ts";
+import { unpackZstd } from "./zstd.ts";
 
 const READ_BYTE_LENGTH = 1024 * 1024;
 
@@ -115,25 +113,5 @@ export class UnpackedStream implements ByteStream {
       this.#error ??= new Error(`its ${this.#compression} data ${what}`, { cause: error });
       return { part: NOTHING, error: this.#error };
     }
-  }
-}
-
-/** One block after the other (see zstd_blocks.ts for why). */
-async function* unpackZstd(input: PackedInput): AsyncGenerator<Uint8Array, void> {
-  const blocks = new ZstdBlocks();
-  const decoder = new ZlibDecoder(createZstdDecompress({ chunkSize: UNPACK_BYTE_LENGTH }));
-  try {
-    for (;;) {
-      const { bytes, at } = input;
-      if (at < bytes.length) {
-        input.at = blocks.advance(bytes, at);
-        yield* decoder.write(bytes.subarray(at, input.at));
-      } else if (input.atEnd) break;
-      else if (!await input.more() && !input.atEnd) yield NOTHING;
-    }
-    if (!blocks.atFrameEnd) throw new CutOff();
-    yield* decoder.end();
-  } finally {
-    decoder.close();
   }
 }

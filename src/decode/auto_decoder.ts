@@ -1,6 +1,5 @@
 import type { TableBuilder } from "../columnar/table_builder.ts";
-import { CONFLUENT_HEADER_BYTE_LENGTH } from "../avro/framing.ts";
-import type { SchemaUpdate } from "../avro/known_schema.ts";
+import { CONFLUENT_HEADER_BYTE_LENGTH, type SchemaUpdate } from "../avro/known_schema.ts";
 import type { RecordBatch } from "../records/record_batch.ts";
 import type { AvroDecoder } from "./avro/avro_decoder.ts";
 import { LEFT_BRACE } from "./bytes.ts";

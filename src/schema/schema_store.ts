@@ -2,7 +2,6 @@
  * Schemas: where those that records need come from, files or a registry. The main isolate looks them up here before a batch goes
  * to a worker, which does no I/O.
  */
-import { CONFLUENT_HEADER_BYTE_LENGTH, SINGLE_OBJECT_HEADER_BYTE_LENGTH } from "../avro/framing.ts";
 import { parseSchema } from "../avro/schema.ts";
 import type { DecodeConfig } from "../decode/options.ts";
 import { FatalError } from "../runtime/errors.ts";
@@ -10,7 +9,15 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { RecordBatch } from "../records/record_batch.ts";
 import { bulkParts, type FileStore, namesFiles } from "../records/bulk_parts.ts";
 import { fingerprintOf } from "../avro/fingerprint.ts";
-import type { KnownSchema, RegisteredSchema, SchemaFailure, SchemaText, SchemaUpdate } from "../avro/known_schema.ts";
+import {
+  CONFLUENT_HEADER_BYTE_LENGTH,
+  type KnownSchema,
+  type RegisteredSchema,
+  type SchemaFailure,
+  type SchemaText,
+  type SchemaUpdate,
+  SINGLE_OBJECT_HEADER_BYTE_LENGTH,
+} from "../avro/known_schema.ts";
 import type { SchemaConfig } from "./options.ts";
 import { RegistryClient } from "./registry_client.ts";
 import { readReaderSchema, readSchemaDirectory, readSchemaFile } from "./schema_files.ts";

@@ -1,5 +1,14 @@
+/**
+ * Avro records -> rows. The decoder (here) finds out a record's schema and table; each class below it does one thing more with
+ * bytes: AvroReader (avro/) reads them, AvroTextWriter writes values as text, AvroColumnWriter appends them to columns,
+ * AvroFastWriter does so for what most fields are, AvroRowDecoder makes the row.
+ */
 import type { TableSet } from "../../columnar/table_set.ts";
-import type { SchemaUpdate } from "../../avro/known_schema.ts";
+import {
+  CONFLUENT_HEADER_BYTE_LENGTH,
+  type SchemaUpdate,
+  SINGLE_OBJECT_HEADER_BYTE_LENGTH,
+} from "../../avro/known_schema.ts";
 import type { RecordBatch } from "../../records/record_batch.ts";
 import type { DecodeConfig } from "../options.ts";
 import type { RecordDecoder } from "../record_decoder.ts";
@@ -19,7 +28,6 @@ import {
 } from "../../avro/container.ts";
 import { type Contained, type InnerBatch, innerBatch } from "./contained.ts";
 import { fileReference } from "../../records/bulk_parts.ts";
-import { CONFLUENT_HEADER_BYTE_LENGTH, SINGLE_OBJECT_HEADER_BYTE_LENGTH } from "../../avro/framing.ts";
 import * as ops from "../../avro/op.ts";
 import type { Op } from "../../avro/op.ts";
 import type { NameOrigin } from "./options.ts";

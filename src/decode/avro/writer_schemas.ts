@@ -65,7 +65,8 @@ export class WriterSchemas {
   readonly #byFingerprint = new Map<bigint, WriterSchema>();
   readonly #byTable = new Map<string, WriterSchema>();
   readonly #containers = new Map<string, WriterSchema>();
-  #others: WriterSchema | null = null;
+  /** For records that name no schema, of tables that have none of their own. */
+  others: WriterSchema | undefined;
   #readerText = "";
   #reader: Schema | null = null;
   #lastId = -1;
@@ -90,7 +91,7 @@ export class WriterSchemas {
       const writer = new WriterSchema(schema, this.#reader);
       if (key.by === "id") this.#byId.set(key.id, writer);
       else if (key.by === "fingerprint") this.#byFingerprint.set(key.fingerprint, writer);
-      else if (key.project === null || key.collection === null) this.#others = writer;
+      else if (key.project === null || key.collection === null) this.others = writer;
       else {
         this.#byTable.set(`${key.project}\n${key.collection}`, writer);
         this.hasTables = true;
@@ -117,11 +118,6 @@ export class WriterSchemas {
   /** For records that name no schema. */
   byTable(project: string, collection: string): WriterSchema | undefined {
     return this.#byTable.get(`${project}\n${collection}`) ?? this.others;
-  }
-
-  /** For records that name no schema, of tables that have none of their own. */
-  get others(): WriterSchema | undefined {
-    return this.#others ?? undefined;
   }
 
   /** For the contents of a container file. */
