@@ -193,7 +193,7 @@ export function assemble(
 }
 
 /** All workers' builders may hold this part of the memory; mostly they are sealed long before. */
-const BUILDERS_SHARE = 4;
+const BUILDERS_SHARE = 8;
 
 interface LoopParts {
   readonly source: Source;

@@ -39,9 +39,9 @@ export class ByteAccount {
 }
 
 /** Estimate of what a column costs besides its values: the object, the name, the entries by which it is found. */
-export const COLUMN_OVERHEAD_BYTES = 512;
+export const COLUMN_OVERHEAD_BYTES = 1024;
 /** Estimate of what values cost besides the contents of their arrays. */
-export const VALUES_OVERHEAD_BYTES = 512;
+export const VALUES_OVERHEAD_BYTES = 768;
 /** Storage for at most so many values may be small. */
 export const SMALL_CAPACITY = 16;
 /** Estimate of what a table costs besides its columns and arrays. */

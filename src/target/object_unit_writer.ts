@@ -29,6 +29,9 @@ export interface ObjectUnitWriterOptions {
   readonly runtime: Runtime;
 }
 
+/** Objects of a unit that are made ready and put at a time, as far as the sink lets them. */
+const OBJECTS_IN_WORK = 64;
+
 /** The pieces that belong into one object or, when they are too many, into several. */
 interface Group {
   readonly group: ObjectGroup;
@@ -91,7 +94,7 @@ export class ObjectUnitWriter implements UnitWriter {
 
   async write(unit: SealedUnit, signal: AbortSignal): Promise<Written> {
     const deadLetters = await this.#options.deadLetters.write(unit, signal);
-    const objects = (await Promise.all(groupPieces(unit).map((group) => this.#putGroup(unit, group, signal)))).flat();
+    const objects = await this.#putObjects(unit, signal);
     const manifest: Manifest = {
       version: 1,
       unit: unit.name,
@@ -116,19 +119,37 @@ export class ObjectUnitWriter implements UnitWriter {
     await this.#options.deadLetters.close();
   }
 
-  #putGroup(unit: SealedUnit, { group, pieces }: Group, signal: AbortSignal): Promise<ManifestObject[]> {
-    const { sink, template, compression, extension, maxObjectByteLength, runtime } = this.#options;
-    const prefix = template.render(group);
-    const parts = splitPieces(pieces, maxObjectByteLength);
-    return Promise.all(parts.map(async (partPieces, part) => {
-      const key = objectKey({ prefix, unitName: unit.name, part, extension });
-      const assembled = assembleObject(partPieces, compression);
-      await sink.put(assembled, { key, contentType: contentTypeOf(compression), purpose: "data" }, signal);
-      const described = describe(key, partPieces);
-      runtime.metrics.count("collector_written_rows_total", described.rows);
-      for (const { bytes } of partPieces) releaseIfAlone(bytes);
-      return { ...described, byteLength: assembled.byteLength, sha256: toHex(assembled.sha256) };
-    }));
+  /** A unit may have a hundred thousand objects: each is made ready when its turn comes, not before. */
+  async #putObjects(unit: SealedUnit, signal: AbortSignal): Promise<ManifestObject[]> {
+    const { maxObjectByteLength } = this.#options;
+    const parts = groupPieces(unit).flatMap(({ group, pieces }) =>
+      splitPieces(pieces, maxObjectByteLength).map((pieces, part) => ({ group, pieces, part }))
+    );
+    const objects: ManifestObject[] = new Array(parts.length);
+    let next = 0;
+    const putSome = async () => {
+      while (next < parts.length) {
+        const i = next++;
+        objects[i] = await this.#putObject(unit, parts[i], signal);
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(OBJECTS_IN_WORK, parts.length) }, putSome));
+    return objects;
+  }
+
+  async #putObject(
+    unit: SealedUnit,
+    { group, pieces, part }: Group & { readonly part: number },
+    signal: AbortSignal,
+  ): Promise<ManifestObject> {
+    const { sink, template, compression, extension, runtime } = this.#options;
+    const key = objectKey({ prefix: template.render(group), unitName: unit.name, part, extension });
+    const assembled = assembleObject(pieces, compression);
+    await sink.put(assembled, { key, contentType: contentTypeOf(compression), purpose: "data" }, signal);
+    const described = describe(key, pieces);
+    runtime.metrics.count("collector_written_rows_total", described.rows);
+    for (const { bytes } of pieces) releaseIfAlone(bytes);
+    return { ...described, byteLength: assembled.byteLength, sha256: toHex(assembled.sha256) };
   }
 
   async #putManifest(manifest: Manifest, parent: string, signal: AbortSignal): Promise<void> {
