@@ -15,9 +15,12 @@ const LEAST_ROOM = 8 << 10;
 export const COMPRESSIONS = ["gzip", "zstd", "none"] as const;
 export type Compression = typeof COMPRESSIONS[number];
 
-/** What `target.compression.level` may be. gzip 4: measured 1.7 times faster than 6, and 7% larger. */
+/**
+ * What `target.compression.level` may be. gzip 5: measured 0.5 to 5% smaller than 4
+ * for up to 15% more time, and at least 1.3 times as fast as 6, which is up to 2% smaller.
+ */
 export const COMPRESSION_LEVELS: Readonly<Record<Compression, { min: number; max: number; default: number }>> = {
-  gzip: { min: 1, max: 9, default: 4 },
+  gzip: { min: 1, max: 9, default: 5 },
   zstd: { min: 1, max: 19, default: 3 },
   none: { min: 0, max: 0, default: 0 },
 };

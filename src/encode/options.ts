@@ -36,7 +36,7 @@ export const encodeOptions = {
   compressionLevel: option.integer("target.compression.level", {
     min: 1,
     max: 19,
-    whenUnset: "4 for gzip, 3 for zstd",
+    whenUnset: "5 for gzip, 3 for zstd",
     doc: "Higher is smaller and slower: 1 to 9 for gzip, 1 to 19 for zstd.",
   }),
   fileExtension: option.string("target.file-extension", {

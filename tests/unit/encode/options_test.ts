@@ -16,10 +16,10 @@ const defaults: EncodeConfig = {
   fileExtension: encodeOptions.fileExtension.defaultValue,
 };
 
-Deno.test("the defaults are a file a project, rakam rows, gzip at level 4, .ndjson.gz", () => {
+Deno.test("the defaults are a file a project, rakam rows, gzip at level 5, .ndjson.gz", () => {
   assertEquals(defaults.keyTemplate.text, "{project}");
   assertEquals([defaults.rowFormat, defaults.compression], ["rakam", "gzip"]);
-  assertEquals([compressionLevelOf(defaults), fileExtensionOf(defaults)], [4, ".ndjson.gz"]);
+  assertEquals([compressionLevelOf(defaults), fileExtensionOf(defaults)], [5, ".ndjson.gz"]);
   assertEquals(encodeConfigProblems(defaults), []);
 });
 
