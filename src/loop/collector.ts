@@ -264,6 +264,12 @@ export class Collector implements SourceHandler {
     this.#runtime.metrics.count("collector_records_total", batch.rowCount);
     this.#runtime.metrics.count("collector_record_bytes_total", batch.offsets[batch.rowCount] - batch.offsets[0]);
     if (batch.gap !== undefined) this.#runtime.metrics.count("collector_gaps_total", 1, { reason: batch.gap.reason });
+    this.#runtime.log.debug("read", {
+      split: batch.split,
+      start: batch.start,
+      next: batch.next,
+      records: batch.rowCount,
+    });
     this.#dispatcher.dispatch(unit.id, batch);
     if (unit.recordCount >= this.#limits.unitMaxRecords) this.#flush("rows");
     else if (unit.recordByteLength >= this.#limits.unitMaxRecordByteLength) this.#flush("bytes");
@@ -333,6 +339,7 @@ export class Collector implements SourceHandler {
     this.#open = null;
     unit.trigger = trigger;
     this.#runtime.metrics.count("collector_flushes_total", 1, { trigger });
+    this.#runtime.log.debug("flushing", { trigger, records: unit.recordCount, heldBytes: this.heldByteLength });
     this.#committer.push(unit);
     this.#dispatcher.sealUnit(unit.id);
     if (this.#dispatcher.pendingSeals(unit.id) === 0) this.#committer.sealed(unit.id);

@@ -37,6 +37,8 @@ export class RetriableError extends CollectorError {
   readonly retryAfterMs?: number;
   /** True when the server said that it is overloaded: back off further. */
   readonly throttled: boolean;
+  /** Set by the innermost retry that has told of it: those around it need not. */
+  said = false;
 
   constructor(message: string, options: ErrorOptions & { retryAfterMs?: number; throttled?: boolean } = {}) {
     super("RETRIABLE", message, options);

@@ -79,7 +79,7 @@ class TapeAdapter implements Logger {
   }
 
   debug(message: string, fields?: LogFields): void {
-    this.#tape.debug(template(message), this.#properties(fields));
+    if (this.#debugs) this.#tape.debug(template(message), this.#properties(fields));
   }
 
   info(message: string, fields?: LogFields): void {

@@ -20,6 +20,8 @@ export const RETRY_UNTIL_STOPPED: RetryPolicy = { baseDelayMs: 200, maxDelayMs: 
  * are "full jitter" (AWS Architecture Blog, "Exponential Backoff And Jitter"): uniform in [0, min(max, base * 2^n)];
  * a throttled try counts double, and a server's own retry-after is the least pause.
  *
+ * Of retries inside of retries the inner one speaks.
+ *
  * @throws the last error, or the signal's reason.
  */
 export async function retry<T>(
@@ -35,15 +37,19 @@ export async function retry<T>(
       working(runtime, what);
       return result;
     } catch (error) {
-      if (!(error instanceof RetriableError) || attempts >= policy.maxAttempts) {
+      if (!(error instanceof RetriableError)) {
         givenUp(runtime, what);
         throw error;
       }
+      if (attempts >= policy.maxAttempts) {
+        error.said ||= attempts > 1;
+        throw error;
+      }
+      if (!error.said) failing(runtime, what, { error });
       exponent += error.throttled ? 2 : 1;
       const ceilingMs = Math.min(policy.maxDelayMs, policy.baseDelayMs * 2 ** Math.min(exponent, 30));
       const delayMs = Math.max(runtime.random.next() * ceilingMs, Math.min(error.retryAfterMs ?? 0, policy.maxDelayMs));
       runtime.metrics.count("collector_retries_total", 1, { what });
-      failing(runtime, what, { error });
       await runtime.clock.sleep(delayMs, signal);
     }
   }

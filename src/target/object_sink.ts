@@ -26,7 +26,7 @@ export class ObjectSink {
     labels: Pick<StoredObject, "key" | "contentType" | "purpose">,
     signal: AbortSignal,
   ): Promise<void> {
-    const { metrics, clock } = this.#runtime;
+    const { metrics, clock, log } = this.#runtime;
     await this.#limit(async () => {
       const startMs = clock.monotonicMs();
       await retry(
@@ -34,7 +34,9 @@ export class ObjectSink {
         () => this.#target.put({ ...labels, chunks, byteLength, sha256 }, signal),
         { policy: RETRY_UNTIL_STOPPED, runtime: this.#runtime, signal },
       );
-      metrics.count("collector_put_seconds_total", (clock.monotonicMs() - startMs) / 1000, { purpose: labels.purpose });
+      const tookMs = clock.monotonicMs() - startMs;
+      metrics.count("collector_put_seconds_total", tookMs / 1000, { purpose: labels.purpose });
+      log.debug("stored", { key: labels.key, purpose: labels.purpose, bytes: byteLength, tookMs: Math.round(tookMs) });
     });
     metrics.count("collector_objects_total", 1, { purpose: labels.purpose });
     metrics.count("collector_object_bytes_total", byteLength, { purpose: labels.purpose });

@@ -252,6 +252,7 @@ export class FileCatalog {
       if (this.#bySplit.has(file.split)) continue;
       if (!this.#follow) file.compression ??= "none";
       this.#add(file);
+      this.#runtime.log.debug("new file", { path: file.path, split: file.split, size: file.size });
       return file;
     }
   }

@@ -262,6 +262,11 @@ export class FileSource implements Source {
     await feeder.release(open);
     if (file === null) return;
     if (file.sizeAfterTruncation !== null) catalog.warnOfTruncation(file);
+    this.#context.runtime.log.debug("read to its end", {
+      path: file.path,
+      split: file.split,
+      position: reader.delivered,
+    });
     file.end = { position: reader.delivered, size: file.size };
     if (this.#config.follow) catalog.markGone(file);
     else catalog.save(file);

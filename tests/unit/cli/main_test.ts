@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { join } from "node:path";
 import { main } from "../../../src/cli/main.ts";
 import { SystemClock } from "../../../src/runtime/clock.ts";
@@ -87,7 +87,7 @@ Deno.test("check looks at the folder for dead letters where the target takes non
     assertMatch(stored.stdout, /^FAILED {2}dead letters: directory .*file can be written: /m);
     assertMatch(
       stored.stdout,
-      /^ok {6}machine: memory for buffers: 2\.[0-9]+ GB of 4 GB, 2 pipeline workers on 2 cores$/m,
+      /^ok {6}machine: memory for buffers: 2 GB of 4 GB, 2 pipeline workers on 2 cores$/m,
     );
     const dropped = await run({ args: [...args, "--set", "dead-letter.policy=drop"] });
     assertEquals([dropped.code, dropped.stdout.includes("dead letters:")], [0, false]);
@@ -146,6 +146,14 @@ Deno.test("run shows rows, a summary and no status line on a terminal, all in on
     assertMatch(stderr, /INFO {2}done\n {2}records +2, 60 B\n {2}rows +1, 1 of them written\n/);
     assertStringIncludes(stderr, `dead letters  1 (1 malformed-json) in ${join(scratch, "dead")}\n`);
     assertEquals([...Deno.readDirSync(join(scratch, "dead"))].length, 1);
+    const debug = await run({
+      args: [...args, "--set", "log.level=debug", "--set", "target.console.commit=false"],
+      isTerminal: false,
+    });
+    const told = debug.stderr.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
+    for (const message of ["new file", "read", "flushing", "read to its end"]) {
+      assert(told.some((line) => line.level === "DEBUG" && line.message === message), message);
+    }
     const quiet = await run({ args: [...args, "--set", "log.level=warn"], isTerminal: true });
     assertEquals(quiet, { code: 0, stdout: "", stderr: "" });
   }));

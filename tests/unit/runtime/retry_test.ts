@@ -78,3 +78,19 @@ Deno.test("retry() ends with the signal's reason when it aborts", async () => {
   assert(error === stop.signal.reason);
   assertEquals(attempts, 3);
 });
+
+Deno.test("retry() inside of retry() speaks alone", async () => {
+  const { runtime } = runtimeWith(1);
+  const lines: string[] = [];
+  const to = (message: string) => void lines.push(message);
+  const log = { ...silentLog, info: to, warn: to };
+  const attempt = failing(Array.from({ length: 5 }, () => new RetriableError("refused")));
+  const inner = () =>
+    retry("inner", attempt, {
+      policy: { baseDelayMs: 1, maxDelayMs: 1, maxAttempts: 2 },
+      runtime: { ...runtime, log },
+    });
+  const outer = retry("outer", inner, { policy: RETRY_UNTIL_STOPPED, runtime: { ...runtime, log } });
+  assertEquals(await outer, "done");
+  assertEquals(lines, ["inner fails, trying again", "inner works again after 0s"]);
+});
