@@ -206,11 +206,20 @@ interface LoopParts {
 
 function createLoop(config: Config, { source, target, limits, threads, runtime, written }: LoopParts): Collector {
   const { workers, writesInFlight } = threads;
+  const placesByTime = target.kind === "objects" && config.encode.keyTemplate.timeUnit !== null;
   const writer = createWriter(config, target, { runtime, writesInFlight, written });
   const maxByteLength = limits.memoryByteLength / Math.max(1, workers) / BUILDERS_SHARE;
   const workerConfig = workerConfigOf(config, target.kind, { source, maxByteLength });
   const ports = createPorts(workerConfig, { workers, runtime });
-  return new Collector({ source, writer, ports, limits, runtime, schemas: schemaFeedOf(config, runtime) });
+  return new Collector({
+    source,
+    writer,
+    ports,
+    limits,
+    runtime,
+    schemas: schemaFeedOf(config, runtime),
+    placesByTime,
+  });
 }
 
 /** The main part's loop has the threads; each of the others has one, which does what there is to do in its own time. */

@@ -9,6 +9,8 @@ export interface Progress {
   readonly rows: number;
   readonly deadLetters: number;
   readonly dropped: number;
+  /** Rows without an event time. */
+  readonly untimed: number;
   /** Stored objects with rows, and their bytes. 0 with targets that take pages. */
   readonly objects: number;
   readonly objectByteLength: number;
@@ -36,6 +38,7 @@ export function progressOf(metrics: Metrics): Progress {
     rows: metrics.total("collector_rows_total"),
     deadLetters: metrics.total("collector_dead_letters_total"),
     dropped: metrics.total("collector_dropped_total"),
+    untimed: metrics.total("collector_rows_without_time_total"),
     objects: metrics.value("collector_objects_total", { purpose: "data" }),
     objectByteLength: metrics.value("collector_object_bytes_total", { purpose: "data" }),
     writtenRows: metrics.total("collector_written_rows_total"),

@@ -95,6 +95,7 @@ export function statusLine(
   if (progress.lagRecords !== null) parts.push(`lag ${formatCount(progress.lagRecords)}`);
   if (progress.lagMs !== null) parts.push(`lag ${formatSeconds(progress.lagMs)}`);
   parts.push(`${formatBytes(progress.heldByteLength)} of ${formatBytes(memoryByteLength)} held`);
+  if (progress.untimed > 0) parts.push(`${Math.ceil(progress.untimed / progress.rows * 100)}% without event time`);
   if (progress.deadLetters > 0) parts.push(`${formatCount(progress.deadLetters)} dead letters`);
   if (progress.lastError !== null) parts.push(`failing: ${redactUrls(progress.lastError).replaceAll(/\p{Cc}/gu, " ")}`);
   return parts.join("  ");
@@ -123,6 +124,7 @@ function logStatus(
     limitBytes: memoryByteLength,
     objects: progress.objects,
     deadLetters: progress.deadLetters,
+    ...(progress.untimed > 0 && { rowsWithoutTime: progress.untimed }),
     processBytes: machine.usedByteLength(),
   });
 }

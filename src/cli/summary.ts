@@ -2,7 +2,7 @@
 import type { LogFields } from "../runtime/log.ts";
 import type { Metrics } from "../runtime/metrics.ts";
 import { formatBytes, formatCount, formatSeconds, perSecond } from "../runtime/format.ts";
-import { byLabel, progressOf } from "./progress.ts";
+import { byLabel, type Progress, progressOf } from "./progress.ts";
 
 export interface SummaryOptions {
   readonly metrics: Metrics;
@@ -18,9 +18,10 @@ function listed(counts: Readonly<Record<string, number>>): string {
 
 /** The summary as a log line's fields. */
 export function summaryFields({ metrics, elapsedMs, deadLettersAt }: SummaryOptions): LogFields {
-  const { records, recordByteLength, rows, writtenRows, deadLetters, dropped, objects, objectByteLength } = progressOf(
-    metrics,
-  );
+  const { records, recordByteLength, rows, writtenRows, deadLetters, dropped, untimed, objects, objectByteLength } =
+    progressOf(
+      metrics,
+    );
   return {
     records,
     recordBytes: recordByteLength,
@@ -30,6 +31,7 @@ export function summaryFields({ metrics, elapsedMs, deadLettersAt }: SummaryOpti
     ...(deadLetters === 0
       ? {}
       : { deadLettersByCode: listed(byLabel(metrics, "collector_dead_letters_total", "code")), deadLettersAt }),
+    ...(untimed > 0 && { rowsWithoutTime: untimed }),
     dropped,
     ...(dropped === 0 ? {} : { droppedByReason: listed(byLabel(metrics, "collector_dropped_total", "reason")) }),
     objects,
@@ -41,6 +43,11 @@ export function summaryFields({ metrics, elapsedMs, deadLettersAt }: SummaryOpti
   };
 }
 
+/** " (12%)", of all rows. */
+function shareOf({ untimed, rows }: Pick<Progress, "untimed" | "rows">): string {
+  return rows > 0 ? ` (${Math.ceil(untimed / rows * 100)}%)` : "";
+}
+
 /** The summary for people: some lines, aligned. */
 export function summaryText({ metrics, elapsedMs, deadLettersAt }: SummaryOptions): string {
   const progress = progressOf(metrics);
@@ -48,6 +55,7 @@ export function summaryText({ metrics, elapsedMs, deadLettersAt }: SummaryOption
     ["records", `${formatCount(progress.records)}, ${formatBytes(progress.recordByteLength)}`],
     ["rows", `${formatCount(progress.rows)}, ${formatCount(progress.writtenRows)} of them written`],
   ];
+  if (progress.untimed > 0) lines.push(["without time", `${formatCount(progress.untimed)} rows${shareOf(progress)}`]);
   if (progress.deadLetters > 0) {
     const codes = listed(byLabel(metrics, "collector_dead_letters_total", "code"));
     lines.push(["dead letters", `${formatCount(progress.deadLetters)} (${codes}) in ${deadLettersAt}`]);

@@ -1,5 +1,6 @@
 import { type ConfigOf, option } from "../config/option.ts";
 import { avroDecodeOptions } from "./avro/options.ts";
+import { TIME_UNITS } from "./times.ts";
 import { nameProblem } from "../records/names.ts";
 
 /** What `source.metadata-columns` may list. Two names each for the parent and the part, as their sources call them. */
@@ -67,8 +68,14 @@ export const decodeOptions = {
   }),
   timeField: option.string("database.time-field-name", {
     default: "_time",
-    doc: "The field with the event time: a number (epoch milliseconds) or an ISO 8601 string, UTC unless it says " +
+    doc: "The field with the event time: a number (see database.time-unit) or an ISO 8601 string, UTC unless it says " +
       "otherwise.",
+  }),
+  timeUnit: option.enumeration("database.time-unit", TIME_UNITS, {
+    default: "ms",
+    doc:
+      "What numbers in the field with the event time count since 1970: ms, s, us (microseconds) or ns; the column keeps " +
+      "them as they are. auto: by their size, seconds below 10^11, then ms, us from 10^14 on, ns from 10^17 on.",
   }),
   userField: option.string("database.user-field-name", {
     default: "_user",

@@ -15,6 +15,7 @@ import { type DeadLetters, DeadLetterWriter } from "./dead_letters.ts";
 import { metadataSettings, ownColumnNames } from "./metadata_columns.ts";
 import { MetadataWriter } from "./metadata_writer.ts";
 import type { DecodeConfig } from "./options.ts";
+import { addOddTimes, type OddTimes, oddTimesOf } from "./event_times.ts";
 import { createDecoder } from "./create_decoder.ts";
 import type { RecordDecoder } from "./record_decoder.ts";
 import type { InnerBatch } from "./avro/contained.ts";
@@ -50,6 +51,8 @@ export interface SealedBuffer {
   readonly deadLetters: DeadLetters | null;
   /** The first rejected records of each code and split that this buffer ever saw; mostly empty. */
   readonly rejected: readonly RejectedSample[];
+  /** Tables with rows whose event time is missing or odd, the first ones; mostly empty. */
+  readonly oddTimes: readonly OddTimes[];
   /** Null when there are none. Its arrays are its own. */
   readonly diverted: DivertedRecords | null;
   /** One a split that records came from. */
@@ -66,7 +69,9 @@ function settingsByName(config: DecodeConfig): (name: string) => ColumnSettings 
     DOUBLE: { numberKind: DOUBLE },
   };
   for (const name of [config.userField, config.userField.toLowerCase()]) settings.set(name, user[config.userType]);
-  for (const name of [config.timeField, config.timeField.toLowerCase()]) settings.set(name, { numbersAreTimes: true });
+  for (const name of [config.timeField, config.timeField.toLowerCase()]) {
+    settings.set(name, { numbersAreTimes: config.timeUnit === "ms" });
+  }
   const plain: ColumnSettings = {};
   return (name) => settings.get(name) ?? plain;
 }
@@ -157,8 +162,10 @@ export class StreamBuffer {
   /** Everything since the last reset. Nothing can be appended until `reset`. */
   seal(): SealedBuffer {
     this.#isSealed = true;
+    const pages = this.#tables.pages();
     return {
-      pages: this.#tables.pages(),
+      pages,
+      oddTimes: this.#oddTimesOf(pages),
       deadLetters: this.#deadLetters.collected(),
       rejected: this.#rejected,
       diverted: this.#diverter?.collected() ?? null,
@@ -285,6 +292,15 @@ export class StreamBuffer {
     if (byteLength === undefined || this.#config.deadLetterPolicy !== "store") return reason;
     const kept = offsets[index + 1] - offsets[index];
     return `${reason}; only ${kept} of its ${byteLength} bytes are kept (dead-letter.max-record-size)`;
+  }
+
+  #oddTimesOf(pages: readonly Page[]): OddTimes[] {
+    const odd: OddTimes[] = [];
+    for (const page of pages) {
+      const times = oddTimesOf(page, this.#config);
+      if (times !== null) addOddTimes(odd, times);
+    }
+    return odd;
   }
 
   #sample(batch: RecordBatch, index: number, { code, reason }: Pick<RejectedSample, "code" | "reason">): void {

@@ -7,6 +7,24 @@ const DASH = 0x2d, COLON = 0x3a, DOT = 0x2e, COMMA = 0x2c, PLUS = 0x2b, SPACE = 
 /** Times beyond this many ms from the epoch are outside JavaScript's Date and any calendar of four digits. */
 export const MAX_EPOCH_MS = 8.64e15;
 
+/** What `database.time-unit` may say of numbers. */
+export const TIME_UNITS = ["ms", "s", "us", "ns", "auto"] as const;
+export type TimeUnit = typeof TIME_UNITS[number];
+
+const MS_OF: Readonly<Record<Exclude<TimeUnit, "auto">, number>> = { ms: 1, s: 1e3, us: 1e-3, ns: 1e-6 };
+
+/** The epoch ms that a number means; NaN when no Date can hold it. */
+export function epochMsOf(value: number, unit: TimeUnit): number {
+  const ms = Math.floor(value * MS_OF[unit === "auto" ? likelyUnit(value) : unit]) + 0; // not -0
+  return Math.abs(ms) <= MAX_EPOCH_MS ? ms : NaN;
+}
+
+/** By its size: below 10^11 it is seconds (up to the year 5138), then ms, then µs from 10^14 on, ns from 10^17 on. */
+function likelyUnit(value: number): Exclude<TimeUnit, "auto"> {
+  const size = Math.abs(value);
+  return size < 1e11 ? "s" : size < 1e14 ? "ms" : size < 1e17 ? "us" : "ns";
+}
+
 /** The number in two digits; NaN, which fails every comparison, when they aren't. */
 function two(bytes: Uint8Array, at: number): number {
   const a = bytes[at] - 48, b = bytes[at + 1] - 48;

@@ -200,9 +200,11 @@ class PieceSummary {
 
   add({ table, eventTimes }: Page, start: number, end: number): void {
     this.rowCount += end - start;
-    this.#rowsOf(table).rowCount += end - start;
+    const rows = this.#rowsOf(table);
+    rows.rowCount += end - start;
     for (let row = start; row < end; row++) {
       const eventTime = eventTimes[row];
+      if (eventTime !== eventTime) rows.untimedCount++;
       if (eventTime < this.#minEventTime) this.#minEventTime = eventTime;
       if (eventTime > this.#maxEventTime) this.#maxEventTime = eventTime;
     }
@@ -223,7 +225,7 @@ class PieceSummary {
     if (last !== null && last.project === project && last.collection === collection) return last;
     const key = `${project}\n${collection}`;
     let rows = this.#tables.get(key);
-    if (rows === undefined) this.#tables.set(key, rows = { project, collection, rowCount: 0 });
+    if (rows === undefined) this.#tables.set(key, rows = { project, collection, rowCount: 0, untimedCount: 0 });
     this.#table = rows;
     return rows;
   }
@@ -232,4 +234,6 @@ class PieceSummary {
 /** A table and how many rows of it a piece has. */
 interface TableRows extends TableName {
   rowCount: number;
+  /** Those without an event time. */
+  untimedCount: number;
 }

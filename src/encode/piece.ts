@@ -19,7 +19,13 @@ export interface EncodedPiece {
   readonly rawByteLength: number;
   readonly rowCount: number;
   /** Rows by table. */
-  readonly tables: readonly { readonly project: string; readonly collection: string; readonly rowCount: number }[];
+  readonly tables: readonly {
+    readonly project: string;
+    readonly collection: string;
+    readonly rowCount: number;
+    /** Those without an event time; 0 when absent. */
+    readonly untimedCount?: number;
+  }[];
   /** Least and greatest event time of the rows, epoch ms; NaN when none has one. */
   readonly minEventTime: number;
   readonly maxEventTime: number;

@@ -9,6 +9,7 @@
  * against one limit: at a share of it the open unit is flushed early, at the limit the source is paused.
  */
 import { SplitTracker } from "./split_tracker.ts";
+import { EventTimes } from "./event_times.ts";
 import { Rejections } from "./rejections.ts";
 import { UnitCommitter } from "./unit_committer.ts";
 import { countOutput } from "../pipeline/count_output.ts";
@@ -53,6 +54,8 @@ export interface CollectorParts {
   readonly runtime: Runtime;
   /** Finds the schemas that batches need before workers get them; absent when records need none. */
   readonly schemas?: SchemaFeed;
+  /** Whether rows go to objects by their event times. */
+  readonly placesByTime?: boolean;
 }
 
 /** Batches are at most this large, so that no worker waits long and memory is counted finely. */
@@ -102,6 +105,7 @@ export class Collector implements SourceHandler {
   readonly #changed = new Condition();
   readonly #committer: UnitCommitter;
   readonly #rejections: Rejections;
+  readonly #eventTimes: EventTimes;
   #open: Unit | null = null;
   #lastUnit = 0;
   #paused = false;
@@ -116,6 +120,7 @@ export class Collector implements SourceHandler {
     this.#runtime = parts.runtime;
     this.#schemas = parts.schemas;
     this.#rejections = new Rejections({ runtime: parts.runtime, maxShare: parts.limits.maxRejectedShare ?? Infinity });
+    this.#eventTimes = new EventTimes({ log: parts.runtime.log, places: parts.placesByTime ?? false });
     this.#committer = new UnitCommitter({
       ...parts,
       tracker: this.#tracker,
@@ -360,6 +365,7 @@ export class Collector implements SourceHandler {
 
   #onSealed(unitId: number, seal: number, output: SealedOutput): void {
     countOutput(this.#runtime.metrics, output);
+    this.#eventTimes.note(output.oddTimes ?? []);
     try {
       this.#rejections.note(output);
     } catch (error) {

@@ -14,6 +14,7 @@
  * worker, whose seal has a higher number. So pieces sorted by seal hold every split's rows in order.
  */
 import type { DeadLetterPiece, EncodedPiece } from "../encode/piece.ts";
+import type { OddTimes } from "../decode/event_times.ts";
 import type { RejectedSample } from "../records/rejected_sample.ts";
 import type { SplitCounts } from "../records/split_counts.ts";
 import type { Page } from "../columnar/page.ts";
@@ -64,6 +65,8 @@ export interface SealedOutput {
   readonly deadLetters: DeadLetterPiece | null;
   /** Some of the records that can't be decoded, for people; absent mostly. */
   readonly rejected?: readonly RejectedSample[];
+  /** Tables whose rows have odd event times, or none; absent mostly. */
+  readonly oddTimes?: readonly OddTimes[];
   /** Records that go back to the source; absent when there are none. */
   readonly diverted?: DivertedRecords;
   readonly counts: readonly SplitCounts[];

@@ -129,10 +129,11 @@ export class PipelineWorker {
   }
 
   #output(): Emptied {
-    const { pages, deadLetters, diverted, counts, rejected } = this.#buffer.seal();
+    const { pages, deadLetters, diverted, counts, rejected, oddTimes } = this.#buffer.seal();
     const common = {
       ...{ counts, deadLetters: this.#compressDeadLetters(deadLetters) },
       ...(rejected.length > 0 && { rejected }),
+      ...(oddTimes.length > 0 && { oddTimes }),
       ...(diverted && { diverted }),
     };
     const decode = this.#decodeMs;

@@ -43,7 +43,13 @@ export interface ManifestObject {
   /** Event times of the rows, ISO 8601 in UTC; null when no row has one. */
   readonly minEventTime: string | null;
   readonly maxEventTime: string | null;
-  readonly tables: readonly { readonly project: string; readonly collection: string; readonly rows: number }[];
+  readonly tables: readonly {
+    readonly project: string;
+    readonly collection: string;
+    readonly rows: number;
+    /** Those without an event time; absent when all have one. */
+    readonly rowsWithoutTime?: number;
+  }[];
 }
 
 export interface ManifestDeadLetters {

@@ -52,18 +52,19 @@ function groupPieces(unit: SealedUnit): Group[] {
 }
 
 function describe(key: string, pieces: readonly EncodedPiece[]): Omit<ManifestObject, "byteLength" | "sha256"> {
-  const tables = new Map<string, { project: string; collection: string; rows: number }>();
+  const tables = new Map<string, { project: string; collection: string; rows: number; rowsWithoutTime?: number }>();
   let rows = 0, rawByteLength = 0, least = NaN, greatest = NaN;
   for (const piece of pieces) {
     rows += piece.rowCount;
     rawByteLength += piece.rawByteLength;
     if (!(least <= piece.minEventTime)) least = Number.isNaN(piece.minEventTime) ? least : piece.minEventTime;
     if (!(greatest >= piece.maxEventTime)) greatest = Number.isNaN(piece.maxEventTime) ? greatest : piece.maxEventTime;
-    for (const { project, collection, rowCount } of piece.tables) {
+    for (const { project, collection, rowCount, untimedCount = 0 } of piece.tables) {
       const id = JSON.stringify([project, collection]);
-      const table = tables.get(id);
-      if (table === undefined) tables.set(id, { project, collection, rows: rowCount });
-      else table.rows += rowCount;
+      let table = tables.get(id);
+      if (table === undefined) tables.set(id, table = { project, collection, rows: 0 });
+      table.rows += rowCount;
+      if (untimedCount > 0) table.rowsWithoutTime = (table.rowsWithoutTime ?? 0) + untimedCount;
     }
   }
   return {

@@ -1,7 +1,7 @@
 import type { ColumnBuilder } from "../../columnar/column_builder.ts";
 import { DOUBLE, UNTYPED, VARCHAR } from "../../columnar/kinds.ts";
 import type { DecodeConfig } from "../options.ts";
-import { MAX_EPOCH_MS, parseInstant } from "../times.ts";
+import { epochMsOf, parseInstant } from "../times.ts";
 import { AvroFastWriter } from "./avro_fast_writer.ts";
 import { type AvroTable, ROLE_CONVERT, ROLE_TIME, ROLE_USER } from "./avro_table.ts";
 import * as ops from "../../avro/op.ts";
@@ -135,7 +135,7 @@ export class AvroRowDecoder extends AvroFastWriter {
     }
   }
 
-  /** Reads the instant that a value means: whole numbers are epoch ms unless the type says otherwise. NaN when it is none. */
+  /** Reads the instant that a value means: numbers are in the unit of the config unless the type says otherwise. NaN when it is none. */
   #instantOf(op: Op): number {
     const value = this.#unwrap(op);
     switch (value.code) {
@@ -145,13 +145,13 @@ export class AvroRowDecoder extends AvroFastWriter {
       case ops.TIMESTAMP_TEXT:
       case ops.LOCAL_TIMESTAMP: {
         this.readWords();
-        const isPlain = value.code === ops.WHOLE;
-        return epochMs(isPlain ? this.wordsToNumber() : this.wordsToNumber() / 10 ** (value.scale - 3));
+        if (value.code === ops.WHOLE) return epochMsOf(this.wordsToNumber(), this.config.timeUnit);
+        return epochMsOf(this.wordsToNumber() / 10 ** (value.scale - 3), "ms");
       }
       case ops.FLOAT:
-        return epochMs(this.readFloat());
+        return epochMsOf(this.readFloat(), this.config.timeUnit);
       case ops.DOUBLE:
-        return epochMs(this.readDouble());
+        return epochMsOf(this.readDouble(), this.config.timeUnit);
       case ops.DATE:
         return this.readInt() * 86_400_000;
       case ops.STRING: {
@@ -205,11 +205,6 @@ export class AvroRowDecoder extends AvroFastWriter {
 
 const NO_VALUE = new ops.Op(ops.NULL, UNTYPED);
 const ascii = new TextDecoder("latin1");
-
-function epochMs(value: number): number {
-  const ms = Math.floor(value);
-  return Math.abs(ms) <= MAX_EPOCH_MS ? ms : NaN;
-}
 
 /** Whether the text is exactly what a number of this type is written as. */
 function isNumberText(text: string, type: DecodeConfig["userType"]): boolean {

@@ -19,7 +19,7 @@ import type { JsonTable } from "./table.ts";
 import { hasArrivalColumn } from "../metadata_columns.ts";
 import { MAX_FIELD_NAME_LENGTH } from "../../records/names.ts";
 import type { DecodeConfig } from "../options.ts";
-import { MAX_EPOCH_MS, parseInstant } from "../times.ts";
+import { epochMsOf, parseInstant } from "../times.ts";
 
 /** Spellings remembered for a table, as many times the columns that it may have. */
 const SPELLINGS_FACTOR = 2;
@@ -174,12 +174,11 @@ export class JsonRowDecoder extends JsonColumnWriter {
     return next;
   }
 
-  /** The instant that a JSON value [pos, end) means: a number of ms, or text in ISO 8601. */
+  /** The instant that a JSON value [pos, end) means: a number in the unit of the config, or text in ISO 8601. */
   #instantOf(pos: number, end: number): number {
     if (this.#isNumber(pos)) {
       this.readNumber(pos);
-      const value = Math.floor(this.numberValue) + 0; // not -0
-      return Math.abs(value) <= MAX_EPOCH_MS ? value : NaN;
+      return epochMsOf(this.numberValue, this.config.timeUnit);
     }
     if (this.bytes[pos] !== QUOTE) return NaN;
     for (let i = pos; i < end; i++) {

@@ -63,7 +63,7 @@ Deno.test("replay of files that aren't there fails and says so, quiet or not", a
 
 Deno.test("replay ends with 2 for a range that makes no sense for the source", async () => {
   await inScratchDirectory(async (directory) => {
-    for (const more of [[], ["--dry-run"]]) {
+    for (const more of [["--into-live"], ["--dry-run"]]) {
       const { code, stderr } = await replay([
         ...CONFIG,
         ...["--set", `replay.directory=${directory}`, "--from", "2026-11-01", "--to", "2026-11-02", ...more],

@@ -40,15 +40,15 @@ Deno.test("encodePages() sets rows of all tables of a project into one piece whe
       '{"$table":"click","id":1}\n{"$table":"click","id":2}\n{"$table":"view","id":3}\n{"$table":"click","id":5}\n',
       4,
       [
-        { project: "shop", collection: "click", rowCount: 3 },
-        { project: "shop", collection: "view", rowCount: 1 },
+        { project: "shop", collection: "click", rowCount: 3, untimedCount: 3 },
+        { project: "shop", collection: "view", rowCount: 1, untimedCount: 1 },
       ],
     ],
     [
       { project: "blog", collection: null, timeMs: null },
       '{"$table":"click","id":4}\n',
       1,
-      [{ project: "blog", collection: "click", rowCount: 1 }],
+      [{ project: "blog", collection: "click", rowCount: 1, untimedCount: 1 }],
     ],
   ]);
 });

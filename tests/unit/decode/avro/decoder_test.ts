@@ -155,6 +155,13 @@ Deno.test("the event time is the time field's, or one inside of a nested record"
   assertEquals(decodeEvent({}).pages[0].eventTimes[0], 1000);
   assertEquals(decodeEvent({ avroTimeField: "header.sent" }).pages[0].eventTimes[0], 2000);
   assert(Number.isNaN(decodeEvent({ avroTimeField: "header.none" }).pages[0].eventTimes[0]));
+  const timeUnit = "s";
+  assertEquals(decodeEvent({ timeUnit }).pages[0].eventTimes[0], 1_000_000);
+  assertEquals(
+    decodeEvent({ timeUnit, avroTimeField: "header.sent" }).pages[0].eventTimes[0],
+    2000,
+    "its type says ms",
+  );
   const times: [type: unknown, value: unknown, ms: number][] = [
     ["long", -1, -1],
     ["double", 5.5, 5],
