@@ -70,6 +70,8 @@ export class KinesisSource implements Source {
   readonly #meter: ShardMeter;
   #ports: KinesisPorts | null = null;
   #opened: Opened | null = null;
+  /** Settles when our row among a fleet's workers is retired. */
+  #published = Promise.resolve();
   #failure: unknown = undefined;
   readonly workerId: string;
 
@@ -139,6 +141,8 @@ export class KinesisSource implements Source {
     if (!this.#closing.signal.aborted) {
       this.#closing.abort(new DOMException("the source is closed", "AbortError"));
     }
+    // Before the leases go: a leader would assign them to us again.
+    await this.#published;
     await this.#opened?.coordinator.close();
     await this.#background.ended();
     this.#shards.clear();
@@ -180,7 +184,7 @@ export class KinesisSource implements Source {
     this.#background.run(sync.loop(shardSyncIntervalMs, this.#closing.signal));
     this.#background.run(this.#meter.loop(() => this.#shards.readers(), this.#closing.signal));
     const row = new WorkerRow(ports.store, { workerId: this.workerId, runtime });
-    this.#background.run(row.publish(() => assignment.current, this.#closing.signal));
+    this.#published = row.publish(() => assignment.current, signal);
     this.#background.run(assignment.loop(this.#closing.signal));
     if (ports.publish !== undefined) this.#background.run(ports.publish(this, this.#closing.signal));
   }

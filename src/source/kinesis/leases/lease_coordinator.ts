@@ -115,13 +115,24 @@ export class LeaseCoordinator {
     while (this.#takes.size > 0) await Promise.allSettled(this.#takes);
     const leases = this.held();
     this.#held.clear();
+    const giveUp = (key: string, write: Promise<unknown>) =>
+      write.catch((error) => runtime.log.warn("could not give a lease up; it expires", { lease: key }, error));
     await eachLimited(leases, CONCURRENCY, async (held) => {
       held.letGo();
-      await held.release(this.#giveUpNow.signal).catch((error) =>
-        runtime.log.warn("could not give a lease up; it expires", { lease: held.key }, error)
-      );
+      await giveUp(held.key, held.release(this.#giveUpNow.signal));
     });
+    for (const lease of await this.#assignedLate()) {
+      await giveUp(lease.key, this.#options.table.giveUp(lease, this.#giveUpNow.signal));
+    }
     ended.abort();
+  }
+
+  /** What a leader has assigned to us since we stopped taking: nobody would look at it until it expires. */
+  async #assignedLate(): Promise<Lease[]> {
+    const { table, workerId, assignment } = this.#options;
+    if (assignment() !== "leader") return [];
+    const leases = await table.list(this.#giveUpNow.signal).catch(() => []);
+    return leases.filter(({ owner, checkpointOwner }) => owner === workerId && checkpointOwner === undefined);
   }
 
   /** One look at the table. */
