@@ -62,12 +62,13 @@ function rangeName(range: FlushRange): string {
  */
 export function unitName(ranges: readonly FlushRange[]): string {
   const hash = createHash("sha256");
-  for (const { split, start, next } of ranges) hash.update(JSON.stringify([split, start, next]));
+  for (const { split, start, next, log = [] } of ranges) hash.update(JSON.stringify([split, start, next].concat(log)));
   return `${rangeName(ranges[0]).slice(0, 102)}_${hash.digest("hex").slice(0, 16)}`;
 }
 
 interface OpenRange {
   readonly epoch: Epoch;
+  readonly log?: string;
   readonly start: Position;
   next: Position;
   gaps?: Gap[];
@@ -103,16 +104,17 @@ export class Unit {
     return this.#groupByteLength.size;
   }
 
-  /** Whether the batch can go into this unit: a split's range has one epoch. */
+  /** Whether the batch can go into this unit: a split's range has one epoch, and is of one log. */
   fits(batch: RecordBatch): boolean {
     const range = this.#ranges.get(batch.split);
-    return range === undefined || range.epoch === batch.epoch;
+    return range === undefined || range.epoch === batch.epoch && range.log === batch.log;
   }
 
   add(batch: RecordBatch): void {
     let range = this.#ranges.get(batch.split);
     if (range === undefined) {
-      range = { epoch: batch.epoch, start: batch.start, next: batch.next };
+      const { epoch, start, next, log } = batch;
+      range = { epoch, start, next, ...(log !== undefined && { log }) };
       this.#ranges.set(batch.split, range);
     } else range.next = batch.next;
     if (batch.gap !== undefined) addGap(range.gaps ??= [], batch.gap);

@@ -7,6 +7,8 @@ export interface FlushRange {
   readonly epoch: Epoch;
   readonly start: Position;
   readonly next: Position;
+  /** As in RecordBatch. */
+  readonly log?: string;
   /** What of it is lost, in order; absent mostly. */
   readonly gaps?: readonly Gap[];
 }
@@ -14,7 +16,7 @@ export interface FlushRange {
 /** A sealed set of ranges that is written, and then committed, as a whole. */
 export interface FlushUnit {
   /**
-   * Made from the ranges' splits and positions alone, so the same ranges have the same name whenever and by whomever
+   * Made from the ranges' splits, logs and positions alone, so the same ranges have the same name whenever and by whomever
    * they are written: what a retry writes replaces what it wrote before. Safe as a file name, at most 120 characters.
    */
   readonly name: string;

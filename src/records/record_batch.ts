@@ -56,6 +56,11 @@ export interface RecordBatch {
   readonly cut?: Cut;
   /** What of [start, next) is lost, before all rows of the batch; absent mostly. Stands in the manifest. */
   readonly gap?: Gap;
+  /**
+   * Which log of this name it is from, where one may take another's place: two clusters, or a topic made anew. Part of what
+   * units are named by. Absent where the split's name and positions say it.
+   */
+  readonly log?: string;
 }
 
 /** The split that the records come from: their topic or stream, and the partition or shard. */

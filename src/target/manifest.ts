@@ -14,6 +14,8 @@ export interface ManifestRange {
   /** Positions [start, next). */
   readonly start: string;
   readonly next: string;
+  /** Which log of the split's name it was; absent where the name says it, and in manifests of earlier collectors. */
+  readonly log?: string;
   /** records = rows + deadLetters + the sum of dropped. */
   readonly records: number;
   readonly recordBytes: number;
@@ -97,13 +99,14 @@ export function manifestRanges(unit: SealedUnit): ManifestRange[] {
       total.maxTimestamp = -earlier(-total.maxTimestamp, -numbers.maxTimestamp);
     }
   }
-  return unit.ranges.map(({ split, epoch, start, next, gaps }) => {
+  return unit.ranges.map(({ split, epoch, start, next, log, gaps }) => {
     const { minTimestamp, maxTimestamp, ...counts } = totals.get(split) ?? newCounts();
     return {
       split,
       epoch: epoch.toString(),
       start,
       next,
+      ...(log !== undefined && { log }),
       ...counts,
       minTimestamp: isoOrNull(minTimestamp),
       maxTimestamp: isoOrNull(maxTimestamp),

@@ -82,8 +82,8 @@ export interface CoverageOptions {
   readonly acceptUncovered: boolean;
   /** Whether what manifests say is lost is all right. */
   readonly acceptLoss: boolean;
-  /** Called once a split, in order. */
-  readonly report: (split: SplitReport, reach: Reach) => void;
+  /** Called once a log of a split, in order; `reach` is null but for the one that goes furthest. */
+  readonly report: (split: SplitReport, reach: Reach | null) => void;
 }
 
 /** Takes the ranges of all splits in the order of `encodeRange`, and reports each split when the next one begins. */
@@ -92,8 +92,10 @@ export class CoverageSweep {
   readonly #committed: ReadonlyMap<SplitId, Position> | null;
   readonly #acceptUncovered: boolean;
   readonly #acceptLoss: boolean;
-  readonly #report: (split: SplitReport, reach: Reach) => void;
-  #state: SplitSweep | null = null;
+  readonly #report: (split: SplitReport, reach: Reach | null) => void;
+  #split: SplitId | null = null;
+  /** Of the split: its logs, one mostly. What one of them lacks isn't in another. */
+  readonly #logs = new Map<string, SplitSweep>();
   /** Of those with a committed position. */
   readonly #seen = new Set<SplitId>();
 
@@ -106,12 +108,16 @@ export class CoverageSweep {
   }
 
   add(range: ListedRange): void {
-    if (this.#state?.split !== range.split) {
-      this.#finish();
-      const committed = this.#committed?.get(range.split) ?? null;
-      this.#state = new SplitSweep(range.split, { committed, findings: this.#findings, acceptLoss: this.#acceptLoss });
+    const { split, log } = range;
+    if (this.#split !== split) this.#finish();
+    this.#split = split;
+    let sweep = this.#logs.get(log);
+    if (sweep === undefined) {
+      const committed = this.#committed?.get(split) ?? null;
+      sweep = new SplitSweep(split, { committed, findings: this.#findings, acceptLoss: this.#acceptLoss });
+      this.#logs.set(log, sweep);
     }
-    this.#state.add(range);
+    sweep.add(range);
   }
 
   /** After the last range: the last split, and splits that were committed and of which there is no range at all. */
@@ -132,10 +138,13 @@ export class CoverageSweep {
   }
 
   #finish(): void {
-    const state = this.#state;
-    if (state === null) return;
-    this.#state = null;
-    state.finish();
+    const sweeps = [...this.#logs.values()];
+    this.#logs.clear();
+    for (const sweep of sweeps) sweep.finish();
+    // Which of them is the log of now isn't written anywhere: the one that goes furthest is held against what is committed.
+    sweeps.sort((a, b) => comparePositions(a.end, b.end));
+    const state = sweeps.pop();
+    if (state === undefined) return;
     const committed = this.#committed?.get(state.split) ?? null;
     if (committed !== null) {
       this.#seen.add(state.split);
@@ -149,6 +158,7 @@ export class CoverageSweep {
         });
       }
     }
+    for (const earlier of sweeps) this.#report(earlier.report(), null);
     this.#report(state.report(), state.reach());
   }
 }

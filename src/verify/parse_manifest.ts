@@ -8,6 +8,8 @@ export interface AuditedRange {
   readonly split: string;
   readonly start: Position;
   readonly next: Position;
+  /** "" when the manifest doesn't say. */
+  readonly log: string;
   readonly records: number;
   readonly rows: number;
   readonly deadLetters: number;
@@ -114,6 +116,7 @@ function readPositions(range: Json): Pick<AuditedRange, "start" | "next"> {
 function readRange(range: Json): AuditedRange {
   return {
     ...readStretch(range),
+    log: range.log === undefined ? "" : text(range.log, "log"),
     records: count(range.records, "records"),
     rows: count(range.rows, "rows"),
     deadLetters: count(range.deadLetters, "deadLetters"),

@@ -81,9 +81,9 @@ export function decodeExpected(record: Uint8Array): ExpectedObject {
 
 /** Sorted by split, then by positions. */
 export function encodeRange(range: ListedRange): string {
-  const { split, start, next, manifest, records, rows, deadLetters, dropped, minTimestamp, maxTimestamp } = range;
+  const { split, start, next, manifest, records, rows, deadLetters, dropped, minTimestamp, maxTimestamp, log } = range;
   const counts = [records, rows, deadLetters, dropped, minTimestamp, maxTimestamp];
-  const rest = [start, next, manifest, ...counts, range.gap, range.counted];
+  const rest = [start, next, manifest, ...counts, range.gap, range.counted, log];
   return `${split}\0${sortablePosition(start)}\0${sortablePosition(next)}\0${JSON.stringify(rest)}`;
 }
 
@@ -96,9 +96,9 @@ export function decodeRange(record: Uint8Array): ListedRange | Claim {
   const [split, , , json] = decoder.decode(record).split("\0");
   const [start, next, key, ...counts] = JSON.parse(json);
   if (counts.length === 0) return { split, start, next, report: key };
-  const manifest = key, [records, rows, deadLetters, dropped, min, max, gap, counted] = counts;
+  const manifest = key, [records, rows, deadLetters, dropped, min, max, gap, counted, log] = counts;
   return {
-    ...{ split, start, next, manifest, records, rows, deadLetters, dropped, gap, counted },
+    ...{ split, start, next, manifest, records, rows, deadLetters, dropped, gap, counted, log },
     minTimestamp: min ?? NaN,
     maxTimestamp: max ?? NaN,
   };

@@ -273,7 +273,7 @@ class Audit {
         addRecords(this.#totals.totals, split);
         addGone(this.#totals.gone, split.gone);
         this.#splits.add(split);
-        onReach?.(reach);
+        if (reach !== null) onReach?.(reach);
       },
     });
     for await (const record of this.#ranges.sorted()) {

@@ -121,7 +121,14 @@ rangesTest(
     const { splits } = await ranges({ topic: "b,a" }).plan(WHOLE, soon());
     const others = [0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11].map((i) => `b/${i}`);
     assertEquals(splits.map(({ split }) => split), ["a/0", ...others]);
-    assertEquals(splits[0], { split: "a/0", start: "0", end: "2", after: [], weight: 2, details: {} });
+    assertEquals(splits[0], {
+      split: "a/0",
+      start: "0",
+      end: "2",
+      after: [],
+      weight: 2,
+      details: { log: "fake/00000000000000000000000000000002" },
+    });
   },
 );
 

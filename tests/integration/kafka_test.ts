@@ -664,6 +664,29 @@ for (const fault of ["hang up", "silence"] as const) {
   }, { users: { alice: "wonderland" } });
 }
 
+kafkaTest("says which transaction holds a partition back", async ({ cluster, reader }) => {
+  const [log] = cluster.createTopic("events", 1);
+  log.values(["a"]);
+  log.write({ records: [recordOf("open")], attributes: 16, producerId: 7n });
+  log.values(["b", "c"]);
+  const one = await reader();
+  const held = () => one.logs.find(({ message }) => message.startsWith("an open transaction holds the partition back"));
+  await one.until("the warning", () => held() !== undefined);
+  assertEquals([one.values, held()!.fields], [["a"], { split: "events/0", offset: 1, records: 3 }]);
+  log.endTransaction(7n, false);
+  await one.until("the rest", () => one.values.length === 3);
+});
+
+kafkaTest("a group that begins at the end says how much it leaves out", async ({ cluster, reader }) => {
+  const logs = cluster.createTopic("events", 2);
+  for (const log of logs) log.values(numbers(0, 3));
+  const one = await reader({ offset: "latest" });
+  await one.until("both are assigned", () => one.owned.size === 2);
+  const [warning] = one.logs.filter(({ level }) => level === "warn");
+  assertStringIncludes(warning.message, "what is there already is left out");
+  assertEquals([warning.fields.partitions, warning.fields.records], [2, 6]);
+});
+
 kafkaTest("leaves out aborted transactions and control records, and moves past them", async ({ cluster, reader }) => {
   const [log] = cluster.createTopic("events", 1);
   const transactional = (producerId: bigint, ...values: string[]) =>

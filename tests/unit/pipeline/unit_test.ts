@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertFalse, assertMatch, assertNotEquals } from "@std/assert";
 import type { Gap } from "../../../src/records/gap.ts";
-import { gapBatch } from "../../../src/records/record_batch.ts";
+import { emptyBatch, gapBatch } from "../../../src/records/record_batch.ts";
 import { Unit, unitName } from "../../../src/pipeline/unit.ts";
 import { EMPTY_OUTPUT, fakeBatch } from "./fake_port.ts";
 
@@ -78,4 +78,21 @@ Deno.test("Unit knows the size that its largest object will have", () => {
   unit.addOutput(1, { ...EMPTY_OUTPUT, pieces: [piece("p", 10), piece("q", 15), piece("p", 10)] });
   assertEquals(unit.largestObjectByteLength, 20);
   assert(unit.heldByteLength > 3 * 500, "small pieces hold more than their bytes");
+});
+
+Deno.test("unitName() tells logs of one name apart, and leaves names as they were where there is but one", () => {
+  const one = range("events/3", "0", "10");
+  const logs = ["cluster-1/a", "cluster-1/b", "cluster-2/a"];
+  const names = [one, ...logs.map((log) => ({ ...one, log }))]
+    .map((range) => unitName([range]));
+  assertEquals(new Set(names).size, 4);
+  assertEquals(names[0], "events-3_000000000000_99a6dfa01feb44eb");
+});
+
+Deno.test("Unit takes one log of a split only", () => {
+  const unit = new Unit(1, 0);
+  const batch = { ...emptyBatch("events/3", "0", "10"), log: "a" };
+  unit.add(batch);
+  assertEquals([unit.fits({ ...batch, start: "10", next: "20" }), unit.fits({ ...batch, log: "b" })], [true, false]);
+  assertEquals(unit.ranges()[0].log, "a");
 });

@@ -19,7 +19,9 @@ function sweep(ranges: readonly Stretch[], claims: readonly Stretch[]) {
     maxTimestamp: NaN,
   };
   const records = [
-    ...ranges.map(([start, next, split = "a/0"]) => encodeRange({ ...counts, split, start, next, manifest: "m" })),
+    ...ranges.map(([start, next, split = "a/0"]) =>
+      encodeRange({ ...counts, split, start, next, manifest: "m", log: "" })
+    ),
     ...claims.map(([start, next, split = "a/0"], i) => encodeClaim({ split, start, next, report: `r${i}` })),
   ].map((record) => Buffer.from(record));
   const findings = new Findings(), claimed = new ClaimSweep(findings);

@@ -10,10 +10,11 @@ function range(
   next: string,
   times: [number, number] = [NaN, NaN],
   name = "",
+  log = "",
 ): ListedRange {
   return {
     ...{ split, start, next, manifest: `m${name || start}`, records: 10, rows: 7, deadLetters: 2, dropped: 1 },
-    ...{ minTimestamp: times[0], maxTimestamp: times[1], gap: null, counted: true },
+    ...{ minTimestamp: times[0], maxTimestamp: times[1], gap: null, counted: true, log },
   };
 }
 
@@ -29,7 +30,7 @@ function sweep(
   const splits: SplitReport[] = [], reaches: Reach[] = [];
   const coverage = new CoverageSweep({
     ...{ findings, committed, acceptUncovered, acceptLoss },
-    report: (split, reach) => void (splits.push(split), reaches.push(reach)),
+    report: (split, reach) => void (splits.push(split), reach && reaches.push(reach)),
   });
   const records = ranges.map((range) => new TextEncoder().encode(encodeRange(range)));
   for (const record of records.sort((a, b) => compare(a, b))) coverage.add(decodeRange(record) as ListedRange);
@@ -268,3 +269,12 @@ for (const [title, [ranges, covered, expected, [expired, records, unknown]]] of 
     if (!found.includes("pending-gap")) assertEquals(accepted.reaches[0].next, accepted.reaches[0].end);
   });
 }
+
+Deno.test("CoverageSweep holds logs of one name apart: what one lacks isn't in another, and nothing is there twice", () => {
+  const of = (log: string, start: string, next: string) => range("a/0", start, next, [NaN, NaN], "", log);
+  const ranges = [of("old", "0", "100"), of("new", "0", "50"), of("new", "60", "300")];
+  const { findings, splits, reaches } = sweep(ranges, { committed: new Map([["a/0", "300"]]) });
+  assertEquals(findings.map(({ kind, start, next }) => [kind, start, next]), [["gap", "50", "60"]]);
+  assertEquals(splits.map(({ covered }) => covered.length), [1, 2]);
+  assertEquals(reaches.map(({ end }) => end), ["300"]);
+});

@@ -14,6 +14,7 @@ function range(records: number, minTimestamp: number, maxTimestamp: number): Aud
     minTimestamp,
     maxTimestamp,
     gaps: [],
+    log: "",
   };
 }
 

@@ -19,7 +19,7 @@ Deno.test("parseManifest() reads what an audit needs", () => {
   assertEquals(parse(MANIFEST), {
     ranges: [{
       ...{ split: "a/0", start: "0", next: "10", records: 10, rows: 7, deadLetters: 2, dropped: 1 },
-      ...{ minTimestamp: Date.UTC(2026, 10, 1), maxTimestamp: NaN, gaps: [] },
+      ...{ minTimestamp: Date.UTC(2026, 10, 1), maxTimestamp: NaN, gaps: [], log: "" },
     }],
     objects: [{ key: "p/u.gz", byteLength: 5, rawByteLength: 9, sha256: "ab".repeat(32), rows: 7 }],
     deadLetters: {

@@ -38,7 +38,7 @@ Deno.test("records come back as they were, unknown times too", () => {
       rows: 2,
       deadLetters: 3,
     },
-    ...{ dropped: 4, minTimestamp: NaN, maxTimestamp: 6, gap: null, counted: true },
+    ...{ dropped: 4, minTimestamp: NaN, maxTimestamp: 6, gap: null, counted: true, log: "" },
   };
   assertEquals(decodeRange(new TextEncoder().encode(encodeRange(range))), range);
   const claim = { split: "a/0", start: "5", next: "7:1", report: '_replays/j/"x".json' };

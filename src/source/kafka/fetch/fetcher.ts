@@ -50,6 +50,8 @@ const BUSY_WAIT_MS = 10;
 const BACKOFF_MS = 100;
 const OF_PARTITION = "kafka fetch of a partition";
 const MAX_BACKOFF_MS = 5000;
+/** Transactions are open for a moment; this long is worth a word. */
+const OPEN_TRANSACTION_MS = 5000;
 /** The most bytes that a request can ask for. */
 const MAX_INT32 = 2 ** 31 - 1;
 /** Smaller requests than this aren't worth the trip. */
@@ -287,6 +289,7 @@ export class Fetcher {
       this.#part(partition, Number(diverging.endOffset), diverging.epoch);
       return null;
     }
+    this.#watchTransactions(fetched, partition);
     if (records.length === 0) {
       const { highWatermark, lastStableOffset } = fetched;
       const end = this.#settings.isolation === READ_COMMITTED ? lastStableOffset : highWatermark;
@@ -313,6 +316,20 @@ export class Fetcher {
     partition.leaderEpochs.note(partition.fetchOffset, leaderEpoch);
     partition.add({ reader, byteLength: own.length, next });
     return own;
+  }
+
+  /** A producer that died in a transaction holds everybody back until it times out, which may be never. */
+  #watchTransactions({ records, highWatermark, lastStableOffset }: FetchedPartition, partition: Partition): void {
+    const isHeldBack = records.length === 0 && this.#settings.isolation === READ_COMMITTED && lastStableOffset >= 0n &&
+      lastStableOffset < highWatermark;
+    if (!isHeldBack) return void (partition.heldBack = null);
+    const nowMs = this.#runtime.clock.monotonicMs(), held = partition.heldBack ??= { sinceMs: nowMs, told: false };
+    if (held.told || nowMs - held.sinceMs < OPEN_TRANSACTION_MS) return;
+    held.told = true;
+    this.#runtime.log.warn(
+      "an open transaction holds the partition back: kafka-transactions.sh find-hanging names it, and abort ends it",
+      { split: partition.split, offset: Number(lastStableOffset), records: Number(highWatermark - lastStableOffset) },
+    );
   }
 
   /** What was fetched from `offset` on isn't in the log any more, whose records before it are of `epoch`. */

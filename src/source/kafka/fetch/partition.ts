@@ -20,6 +20,8 @@ export interface PartitionPlace {
   /** Exclusive; absent when there is none. */
   readonly end?: number;
   readonly topicId?: TopicId;
+  /** As in RecordBatch. */
+  readonly log?: string;
   /** The leader's epoch of the record before `start`; -1 or absent when it isn't known. */
   readonly leaderEpoch?: number;
 }
@@ -32,6 +34,8 @@ export class Partition implements TopicPartition {
   readonly epoch: Epoch;
   /** Of the log that is read: one of the same name may take its place. */
   readonly topicId: TopicId;
+  /** As in RecordBatch. */
+  readonly log: string | undefined;
   readonly leaderEpochs: LeaderEpochs;
   /** Nothing is read from here on. */
   readonly end: number;
@@ -58,6 +62,8 @@ export class Partition implements TopicPartition {
   preferredReplica = -1;
   /** Then the leader is asked again, monotonic ms: a replica that hears nothing of it looks like one that is idle. */
   preferredUntilMs = 0;
+  /** Since when an open transaction lets nothing through, monotonic ms, and whether that was said; null when none does. */
+  heldBack: { readonly sinceMs: number; told: boolean } | null = null;
   /** Offset of a batch that couldn't be read; the second time in a row is final. */
   corruptAt = -1;
   /** Behind what is buffered the position moves to this offset: nothing is fetched before that. -1 for no move. */
@@ -70,8 +76,9 @@ export class Partition implements TopicPartition {
   highWatermark = -1;
 
   constructor({ topic, partition }: TopicPartition, epoch: Epoch, place: PartitionPlace) {
-    const { start, end = Infinity, topicId = null, leaderEpoch = -1 } = place;
+    const { start, end = Infinity, topicId = null, log, leaderEpoch = -1 } = place;
     this.topicId = topicId;
+    this.log = log;
     this.leaderEpochs = new LeaderEpochs(start - 1, leaderEpoch);
     this.topic = topic;
     this.partition = partition;

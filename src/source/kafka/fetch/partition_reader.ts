@@ -31,6 +31,11 @@ export class PartitionReader {
    * @throws FatalError when it was damaged the second time too.
    */
   read(partition: Partition, limit: PollLimit): RecordBatch | null {
+    const batch = this.#read(partition, limit), { log } = partition;
+    return batch === null || log === undefined ? batch : { ...batch, log };
+  }
+
+  #read(partition: Partition, limit: PollLimit): RecordBatch | null {
     const { wants, maxRecordByteLength, maxRows } = this.#options;
     const start = partition.position;
     const builder = new BatchBuilder({

@@ -31,6 +31,7 @@ export class TopicWatch {
   readonly #gone = new Map<string, TopicId>();
   /** Since when a topic is missing that must be there, monotonic ms. */
   #absentSinceMs: number | null = null;
+  #clusterId: string | null = null;
   #topics = new Map<string, TopicState>();
   #subscribed: string[] = [];
   #loaded = false;
@@ -79,6 +80,12 @@ export class TopicWatch {
   /** Null when the brokers have none, or the topic isn't known. */
   idOf(topic: string): TopicId {
     return this.#topics.get(topic)?.id ?? null;
+  }
+
+  /** What tells the topic's log from others of its name; undefined when the brokers don't say. */
+  logOf(topic: string): string | undefined {
+    const names = [this.#clusterId, this.idOf(topic)].filter((name) => name !== null);
+    return names.length === 0 ? undefined : names.join("/");
   }
 
   /** Whether an offset that was committed for the log of `id` (null: nobody said of which) is one of the log of now. */
@@ -132,6 +139,7 @@ export class TopicWatch {
     const previous = this.#topics, topics = readTopics(metadata, this.#selection, previous);
     for (const { topic, errorCode } of metadata.topics) this.#report(topic, errorCode);
     this.#topics = topics;
+    this.#clusterId = metadata.clusterId;
     this.#subscribed = selectTopics(this.#selection, [...topics.keys()]).filter(this.#isOurs);
     if (this.#loaded) {
       for (const topic of topics.keys()) {

@@ -189,7 +189,8 @@ export class Ownership implements GroupListener {
   }
 
   #placeOf({ topic }: TopicPartition, start: number, leaderEpoch: number): PartitionPlace {
-    return { start, leaderEpoch, topicId: this.#parts.starts.topics.idOf(topic) };
+    const { topics } = this.#parts.starts;
+    return { start, leaderEpoch, topicId: topics.idOf(topic), log: topics.logOf(topic) };
   }
 
   /** Going back is only possible in a new epoch, after everything of the old one was written. */

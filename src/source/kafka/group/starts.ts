@@ -182,6 +182,7 @@ export async function resolveStarts(
     if (group.length === 0) continue;
     const listed = await listKnownOffsets(parts, group, policy, signal);
     failure ??= listed.failure;
+    if (policy === "latest") await warnOfLeftOut(parts, group, listed.found, signal);
     for (const { topic, partition } of group) {
       const offset = listed.found.get(splitOf({ topic, partition }));
       if (offset === undefined) continue;
@@ -190,6 +191,24 @@ export async function resolveStarts(
     }
   }
   return { starts, failure };
+}
+
+/** A group that is new, or whose offsets expired, begins behind what is there: nobody may notice. */
+async function warnOfLeftOut(
+  { log, ...parts }: StartsParts,
+  partitions: readonly TopicPartition[],
+  latest: ReadonlyMap<string, bigint>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { found: first } = await listKnownOffsets(parts, partitions, "earliest", signal);
+  let records = 0n;
+  for (const [split, offset] of latest) records += offset - (first.get(split) ?? offset);
+  if (records === 0n) return;
+  log.warn(
+    "the group has no offsets of these partitions (it is new, or they expired): with kafka.offset=latest, what is there " +
+      "already is left out",
+    { partitions: latest.size, split: [...latest.keys()][0], records: Number(records) },
+  );
 }
 
 /**

@@ -126,13 +126,14 @@ export class KafkaRanges implements RangeSource {
     });
   }
 
-  begin({ split, start, end }: PlannedSplit, position: Position): void {
+  begin({ split, start, end, details: { log } }: PlannedSplit, position: Position): void {
     if (this.#fetcher === null) throw new InvariantError(`${split} was begun before the source was opened`);
     if (this.#readings.has(split)) throw new InvariantError(`${split} was begun twice`);
     const partition = new Partition(partitionOf(split), RANGE_EPOCH, {
       start: Number(position),
       end: Number(end),
       topicId: this.#topics!.idOf(partitionOf(split).topic),
+      ...(typeof log === "string" && { log }), // as planned: its units are named by it
     });
     partition.ready = true;
     this.#readings.set(split, { partition, start: Number(start), failure: null, asking: false });

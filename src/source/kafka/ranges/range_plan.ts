@@ -3,7 +3,7 @@ import { FatalError, MisuseError } from "../../../runtime/errors.ts";
 import { retry, type RetryPolicy } from "../../../runtime/retry.ts";
 import type { Runtime } from "../../../runtime/runtime.ts";
 import type { PlannedSplit, RangeEdge, RangePlan, RangeRequest } from "../../../records/range.ts";
-import type { SplitId } from "../../../records/position.ts";
+import { type SplitId, splitParent } from "../../../records/position.ts";
 import { splitOf } from "../fetch/partition.ts";
 import type { TopicPartition } from "../protocol/topic_partition.ts";
 import { type OffsetEdge, parseOffsets } from "./range_positions.ts";
@@ -52,7 +52,9 @@ export async function planRange(
   const missing: string[] = [], splits: PlannedSplit[] = [];
   for (const facts of await lookUp(parts, chosen, { from, to }, signal)) {
     const planned = planSplit(facts, request.resume.get(facts.split), missing);
-    if (planned !== null) splits.push(planned);
+    if (planned === null) continue;
+    const log = parts.topics.logOf(splitParent(planned.split));
+    splits.push(log === undefined ? planned : { ...planned, details: { log } });
   }
   const more = missing.length - MAX_MISSING;
   return {
