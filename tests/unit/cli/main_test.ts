@@ -138,22 +138,19 @@ Deno.test("run shows rows, a summary and no status line on a terminal, all in on
     const trial = await run({ args, isTerminal: true });
     assertEquals([trial.code, JSON.parse(trial.stdout).id], [0, 1]);
     assertStringIncludes(trial.stderr, "a trial: no position is moved");
+    const debug = await run({ args: [...args, "--set", "log.level=debug"] });
+    const told = debug.stderr.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
+    for (const message of ["new file", "read", "flushing", "read to its end"]) {
+      assert(told.some((line) => line.level === "DEBUG" && line.message === message), message);
+    }
     args.push("--set", "target.console.commit=true");
     const { code, stdout, stderr } = await run({ args, isTerminal: true, environment: { NO_COLOR: "1" } });
     assertEquals(code, 0, stderr);
     assertEquals(JSON.parse(stdout).id, 1, "a trial leaves everything unread");
     assertMatch(stderr, /^\d\d:\d\d:\d\d\.\d{3} INFO {2}collecting {2}version=1\.2\.3 source=file target=console /);
-    assertMatch(stderr, /INFO {2}done\n {2}records +2, 60 B\n {2}rows +1, 1 of them written\n/);
+    assertMatch(stderr, /WARN {2}done\n {2}records +2, 60 B\n {2}rows +1, 1 of them written\n/);
     assertStringIncludes(stderr, `dead letters  1 (1 malformed-json) in ${join(scratch, "dead")}\n`);
     assertEquals([...Deno.readDirSync(join(scratch, "dead"))].length, 1);
-    const debug = await run({
-      args: [...args, "--set", "log.level=debug", "--set", "target.console.commit=false"],
-      isTerminal: false,
-    });
-    const told = debug.stderr.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
-    for (const message of ["new file", "read", "flushing", "read to its end"]) {
-      assert(told.some((line) => line.level === "DEBUG" && line.message === message), message);
-    }
     const quiet = await run({ args: [...args, "--set", "log.level=warn"], isTerminal: true });
     assertEquals(quiet, { code: 0, stdout: "", stderr: "" });
   }));

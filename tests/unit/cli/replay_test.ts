@@ -66,7 +66,16 @@ Deno.test("replay ends with 2 for a range that makes no sense for the source", a
     for (const more of [["--into-live"], ["--dry-run"]]) {
       const { code, stderr } = await replay([
         ...CONFIG,
-        ...["--set", `replay.directory=${directory}`, "--from", "2026-11-01", "--to", "2026-11-02", ...more],
+        ...[
+          "--set",
+          `replay.directory=${directory}`,
+          "--from",
+          "2026-11-01",
+          "--to",
+          "2026-11-02",
+          "--into-live",
+          ...more,
+        ],
       ]);
       assertEquals(code, 2);
       assertStringIncludes(stderr, "files are replayed whole: leave the range out");
