@@ -183,6 +183,7 @@ export class Collector implements SourceHandler {
     const held = this.#tracker.epochOf(split);
     if (held !== undefined && this.#open?.has(split)) this.#flush("lost");
     this.#tracker.assign(split, epoch, start);
+    if (held !== undefined) this.#committer.released();
     // Of a replay, which reads very many one after the other, its own lines say enough.
     const level = this.#cuts ? "debug" : "info";
     this.#runtime.log[level]("split assigned", { split, epoch, start, committed: options.committed });
@@ -208,11 +209,13 @@ export class Collector implements SourceHandler {
     timeout.abort();
     // Meanwhile a split may have been lost and assigned again: only the epoch that was revoked ends.
     splits.forEach((split, i) => this.#tracker.release(split, epochs[i]));
+    this.#committer.released();
   }
 
   lost(splits: readonly SplitId[]): void {
     for (const split of splits) this.#tracker.release(split, this.#tracker.epochOf(split));
     if (splits.some((split) => this.#open?.has(split))) this.#flush("lost");
+    this.#committer.released();
     this.#runtime.log.warn("splits lost; nothing more is committed for them", { splits: splits.join(" ") });
   }
 

@@ -1,6 +1,6 @@
 import type { SealedOutput, UnitId } from "../pipeline/messages.ts";
 import type { Unit } from "../pipeline/unit.ts";
-import { withAbort } from "../runtime/abort.ts";
+import { withAbort, withEitherSignal } from "../runtime/abort.ts";
 import { SplitLostError } from "../runtime/errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Epoch, Position, SplitId } from "../records/position.ts";
@@ -16,6 +16,8 @@ interface PendingUnit {
   readonly unit: Unit;
   /** Resolves when every seal has come back. */
   readonly seals: PromiseWithResolvers<void>;
+  /** Aborts when nothing of the unit may be committed any more: its next owners write it. */
+  readonly givenUp: AbortController;
   /** Settles when the unit is committed or given up; never rejects. */
   readonly done: Promise<void>;
 }
@@ -61,11 +63,14 @@ export class UnitCommitter {
   /** Takes over a flushed unit. `sealed` must be called when its last seal has come back. */
   push(unit: Unit): void {
     const seals = Promise.withResolvers<void>();
-    const done = this.#finish(unit, seals.promise).catch((error) => this.#parts.failed(error)).finally(() => {
-      this.#pending.splice(this.#pending.indexOf(pending), 1);
-      this.#parts.done();
-    });
-    const pending: PendingUnit = { unit, seals, done };
+    const givenUp = new AbortController();
+    const done = this.#finish(unit, seals.promise, givenUp.signal).catch((error) => this.#parts.failed(error)).finally(
+      () => {
+        this.#pending.splice(this.#pending.indexOf(pending), 1);
+        this.#parts.done();
+      },
+    );
+    const pending: PendingUnit = { unit, seals, givenUp, done };
     this.#pending.push(pending);
   }
 
@@ -77,6 +82,15 @@ export class UnitCommitter {
   /** Every seal of the unit is back. */
   sealed(id: UnitId): void {
     this.#pending.find(({ unit }) => unit.id === id)?.seals.resolve();
+  }
+
+  /** Splits were released: what can't be committed any more is written no further. */
+  released(): void {
+    for (const { unit, givenUp } of this.#pending) if (!this.#mayCommitAny(unit)) givenUp.abort();
+  }
+
+  #mayCommitAny(unit: Unit): boolean {
+    return unit.some((split, epoch) => this.#parts.tracker.mayCommit(split, epoch));
   }
 
   /** Resolves when nothing of these splits is on its way any more, committed or given up. Never rejects. */
@@ -92,8 +106,8 @@ export class UnitCommitter {
   }
 
   /** Waits for the unit's seals, writes it, waits for the commits before it, commits it. */
-  async #finish(unit: Unit, seals: Promise<void>): Promise<void> {
-    const { source, tracker, writer, runtime, signal } = this.#parts;
+  async #finish(unit: Unit, seals: Promise<void>, givenUp: AbortSignal): Promise<void> {
+    const { runtime, signal } = this.#parts;
     const earlier = this.#lastCommit;
     const flushedAtMs = runtime.clock.monotonicMs();
     let written: Written | null = null;
@@ -101,19 +115,30 @@ export class UnitCommitter {
     this.#lastCommit = committed.promise;
     await withAbort(seals, signal);
     const ranges = unit.ranges();
-    // When nothing of it may be committed any more, its next owners write it.
-    if (ranges.some(({ split, epoch }) => tracker.mayCommit(split, epoch))) {
-      const sealed = unit.toSealed();
-      for (const { diverted } of sealed.outputs) {
-        if (diverted !== undefined) await withAbort(source.divert!(diverted, signal), signal);
-      }
-      written = await withAbort(writer.write(sealed, signal), signal);
-    }
+    if (this.#mayCommitAny(unit)) written = await this.#write(unit, givenUp);
     await withAbort(earlier, signal);
     // One wait for all of them: with a listener each on the signal, a unit of 100,000 files took longer than an hour.
     await withAbort(Promise.all(ranges.map(({ split, epoch, next }) => this.#commit(split, epoch, next))), signal);
     committed.resolve();
     if (written !== null) this.#tell(unit, written, runtime.clock.monotonicMs() - flushedAtMs);
+  }
+
+  /** Null when everything of it was given up meanwhile: what isn't stored by then its next owners store. */
+  async #write(unit: Unit, givenUp: AbortSignal): Promise<Written | null> {
+    const { source, writer, runtime } = this.#parts;
+    try {
+      return await withEitherSignal([this.#parts.signal, givenUp], async (signal) => {
+        const sealed = unit.toSealed();
+        for (const { diverted } of sealed.outputs) {
+          if (diverted !== undefined) await withAbort(source.divert!(diverted, signal), signal);
+        }
+        return await withAbort(writer.write(sealed, signal), signal);
+      });
+    } catch (error) {
+      if (!givenUp.aborted || this.#parts.signal.aborted) throw error;
+      runtime.log.warn("a unit is written no further: all its splits were given up", { records: unit.recordCount });
+      return null;
+    }
   }
 
   /** A replay has very many units, and lines of its own. */
@@ -146,6 +171,7 @@ export class UnitCommitter {
       if (!(error instanceof SplitLostError)) throw error;
       runtime.log.warn("split lost before its commit; the next owner reads it again", { split, epoch }, error);
       tracker.release(split, epoch);
+      this.released();
     }
   }
 }

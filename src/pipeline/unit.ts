@@ -126,6 +126,12 @@ export class Unit {
     return this.#ranges.has(split);
   }
 
+  /** Whether it is so of any range. */
+  some(is: (split: string, epoch: Epoch) => boolean): boolean {
+    for (const [split, { epoch }] of this.#ranges) if (is(split, epoch)) return true;
+    return false;
+  }
+
   addOutput(seal: number, output: SealedOutput): void {
     this.#outputs.push({ seal, output });
     this.heldByteLength += outputByteLength(output);

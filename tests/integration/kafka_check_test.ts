@@ -5,6 +5,7 @@ import type { KafkaConfig } from "../../src/source/kafka/options.ts";
 import { ApiKey } from "../../src/source/kafka/protocol/api.ts";
 import { ErrorCode } from "../../src/source/kafka/protocol/errors.ts";
 import { defaultConfig } from "../support/default_config.ts";
+import { recordOf } from "../support/kafka_log.ts";
 import { FakeKafka, type FakeKafkaOptions } from "../support/kafka_broker.ts";
 import { testRuntime } from "../support/stored_object.ts";
 
@@ -50,6 +51,24 @@ checkTest("says where the group is, and joins nothing", async (cluster, check) =
     "6 records behind; 1 partitions have no committed offset, a new group starts at earliest, which makes 11 records to read",
   );
   assertEquals(cluster.requests.filter(({ apiKey }) => apiKey === ApiKey.JoinGroup).length, 0);
+});
+
+checkTest("names partitions that an open transaction holds back", async (cluster, check) => {
+  const log = cluster.log("events", 0), end = log.end;
+  log.write({ records: [recordOf("a")], attributes: 16, producerId: 7n });
+  log.values(["b"]);
+  const found = (results: readonly CheckResult[]) => results.filter(({ what }) => what.includes("transaction"));
+  const results = await check();
+  assertEquals(failures(results), []);
+  assertEquals(found(results), [{
+    ok: true,
+    what: "partition events/0 has an open transaction",
+    detail: `nothing from offset ${end} on can be read until it ends, 2 offsets wait behind it; if it stays, ` +
+      "kafka-transactions.sh find-hanging --topic events --partition 0 shows whose it is, and abort ends it",
+  }]);
+  assertEquals(found(await check({ isolationLevel: "read_uncommitted" })), []);
+  log.endTransaction(7n, true);
+  assertEquals(found(await check()), []);
 });
 
 checkTest("names the broker that doesn't answer, and goes on with the others", async (cluster, check) => {

@@ -332,6 +332,31 @@ Deno.test("Collector drops what it holds of lost splits and commits nothing for 
   assertEquals(units.map(({ ranges }) => ranges[0].epoch), [2n], "the old epoch's rows were not written");
 });
 
+for (const how of ["lost", "revoked too late"] as const) {
+  Deno.test(`Collector writes a unit no further when all its splits are ${how}`, async () => {
+    const { source, until, block, run, stop, units } = setup({ unitMaxRecords: 1 });
+    let asked = false;
+    block({ then: () => asked = true } as unknown as Promise<void>); // the store never answers
+    source.feed(fakeBatch("a/0", 0));
+    await until(() => asked);
+    if (how === "lost") source.handler.lost(["a/0"]);
+    else {
+      let given = false;
+      void source.handler.revoking(["a/0"], 1000).then(() => given = true);
+      await until(() => given);
+    }
+    block(Promise.resolve());
+    await source.handler.assigned("a/0", 2n, "0", { committed: true });
+    source.feed(fakeBatch("a/0", 0, { epoch: 2n }));
+    await until(() => source.commits.length > 0);
+    stop.abort(new DOMException("stop", "AbortError"));
+    await until(() => source.closed);
+    await run;
+    assertEquals(source.commits, ["a/0@2 1"]);
+    assertEquals(units.map(({ ranges }) => ranges[0].epoch), [2n]);
+  });
+}
+
 Deno.test("Collector goes on with its other splits when one is lost in a commit", async () => {
   const { source, until, run, stop } = setup({ unitMaxRecords: 1 });
   source.commitError = new SplitLostError("a/0", "epoch 1 is over");

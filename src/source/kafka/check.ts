@@ -11,12 +11,13 @@ import { Coordinator } from "./group/coordinator.ts";
 import type { KafkaConfig } from "./options.ts";
 import { splitOf } from "./fetch/partition.ts";
 import { ErrorCode, errorName } from "./protocol/errors.ts";
-import { fetchRequest, READ_UNCOMMITTED } from "./protocol/fetch.ts";
+import { fetchRequest, READ_COMMITTED, READ_UNCOMMITTED } from "./protocol/fetch.ts";
 import { heartbeatRequest } from "./protocol/group.ts";
 import { type ClusterMetadata, metadataRequest, type TopicMetadata, WRITE_RIGHT } from "./protocol/metadata.ts";
 import { saslSettings } from "./network/sasl.ts";
 import { committedOffsets, listOffsets } from "./group/starts.ts";
 import { tlsOptions } from "./network/tls.ts";
+import { isolationOf } from "./fetch/fetch_settings.ts";
 import { TopicWatch } from "./fetch/topic_watch.ts";
 import { selectionOf } from "./historical.ts";
 import { selectTopics } from "./fetch/topics.ts";
@@ -154,6 +155,22 @@ function describeLag(
   return { ok: true, what: `group ${config.groupId} in topic ${topic.topic}`, detail: `${lag} records behind${fresh}` };
 }
 
+/** Nothing when no partition is held back. One that is may be read on in a moment: this is no failure. */
+function describeTransactions(
+  { topic, partitions }: TopicMetadata,
+  { stable, ends }: Record<"stable" | "ends", ReadonlyMap<string, bigint>>,
+): CheckResult[] {
+  return partitions.flatMap(({ partition }) => {
+    const split = splitOf({ topic, partition }), offset = stable.get(split), end = ends.get(split);
+    if (offset === undefined || end === undefined || offset >= end) return [];
+    const detail =
+      `nothing from offset ${offset} on can be read until it ends, ${end - offset} offsets wait behind it; ` +
+      `if it stays, kafka-transactions.sh find-hanging --topic ${topic} --partition ${partition} shows whose it is, and ` +
+      "abort ends it";
+    return [{ ok: true, what: `partition ${split} has an open transaction`, detail }];
+  });
+}
+
 /** A heartbeat of nobody: the broker looks at the right first, and then at who it is. */
 async function mayJoin(coordinator: Coordinator, signal: AbortSignal): Promise<boolean> {
   const nobody = { groupId: coordinator.groupId, generation: -1, memberId: "", instanceId: null };
@@ -214,7 +231,14 @@ async function checkCluster(
       const starts = config.offset === "earliest" && uncommitted.length > 0
         ? await listOffsets(parts, uncommitted, "earliest", signal)
         : new Map();
-      return [await checkRead(client, topic, ends, signal), describeLag(topic, committed, { starts, ends }, config)];
+      const stable = isolationOf(config) === READ_COMMITTED
+        ? await listOffsets({ ...parts, isolation: READ_COMMITTED }, partitions, "latest", signal)
+        : ends;
+      return [
+        await checkRead(client, topic, ends, signal),
+        describeLag(topic, committed, { starts, ends }, config),
+        ...describeTransactions(topic, { stable, ends }),
+      ];
     } catch (error) {
       return [{ ok: false, what: `topic ${topic.topic} may be read`, detail: messageOf(error) }];
     }
