@@ -10,6 +10,7 @@ import type { ExitCode } from "./exit_code.ts";
 import type { Host } from "./host.ts";
 import type { JobRequest } from "../replay/job_plan.ts";
 import { type AskedJob, runAskedJob } from "./run_job.ts";
+import { replaceUnits } from "./replace.ts";
 import { jobSettingsOf } from "../replay/job_settings.ts";
 import { CONFIG_FLAGS, loadConfig } from "./load_config.ts";
 import { type AskedRange, parseRate, RANGE_FLAGS, rangeOf } from "./replay_range.ts";
@@ -41,6 +42,10 @@ collector help replay says more: ranges, jobs, cron, reports.`,
     },
     { name: "prefix", value: "PREFIX", doc: "write below this prefix of the target" },
     {
+      name: "replace",
+      doc: "write again, in place and under the same names, the units whose manifests cover the range, as a repair",
+    },
+    {
       name: "into-live",
       doc: "write beside the rows of the live collector: those of the same records are there twice then",
     },
@@ -62,8 +67,12 @@ async function replay(args: Arguments, host: Host): Promise<ExitCode> {
   const historical = args.has("historical");
   const range = rangeOf(args, { nowMs: host.clock.now(), whole: component.finite === true, historical });
   const request = requestOf(args, range, historical);
-  checkPlace(args, config);
-  return await runAskedJob({
+  const isReplacing = args.has("replace");
+  if (isReplacing && (historical || range.resumes || args.has("into-live"))) {
+    throw new UsageError("--replace goes with a range of its own: leave --historical, --until-now and --into-live out");
+  }
+  if (!isReplacing) checkPlace(args, config);
+  const asked: AskedJob = {
     request,
     settings: jobSettingsOf(loaded),
     ...saysOf(args),
@@ -72,7 +81,8 @@ async function replay(args: Arguments, host: Host): Promise<ExitCode> {
     plan: (ranges, earlier, signal) => {
       return ranges.plan({ from: range.from, to: range.to, ...earlier, historical }, signal);
     },
-  }, host);
+  };
+  return await runAskedJob(asked, host, isReplacing ? replaceUnits : undefined);
 }
 
 /**

@@ -42,16 +42,16 @@ const EXIT_CODES: Readonly<Record<JobEnd, ExitCode>> = {
   closed: EXIT.outputClosed,
 };
 
-/** Runs the job to its end, or says what a run would do. */
-export async function runAskedJob(asked: AskedJob, host: Host): Promise<ExitCode> {
+/** Runs the job to its end, or says what a run would do. `run`: another way to do it. */
+export async function runAskedJob(asked: AskedJob, host: Host, run = runAloud): Promise<ExitCode> {
   const held = asked.quiet ? holdBack(host) : null;
-  const { code, rejected } = await runAloud(asked, held?.host ?? host);
+  const { code, rejected } = await run(asked, held?.host ?? host);
   if (code !== EXIT.done || rejected) held?.release();
   return asked.strict && rejected && code === EXIT.done ? EXIT.rejected : code;
 }
 
 /** What came of it, and whether records could not be decoded. */
-interface Told {
+export interface Told {
   readonly code: ExitCode;
   readonly rejected: boolean;
 }

@@ -61,16 +61,16 @@ export async function* bulkParts(
     files.push({ key: reference.key, bytes });
     byteLength += bytes?.length ?? 0;
     if (byteLength < PART_BYTE_LENGTH || row + 1 === batch.rowCount) continue;
-    yield { ...rowsOf(batch, first, row + 1), files };
+    yield { ...sliceBatch(batch, first, row + 1), files };
     files = [];
     byteLength = 0;
     first = row + 1;
   }
-  yield { ...rowsOf(batch, first, batch.rowCount), files };
+  yield { ...sliceBatch(batch, first, batch.rowCount), files };
 }
 
 /** Rows [from, to) as a batch of their own. */
-function rowsOf(batch: RecordBatch, from: number, to: number): RecordBatch {
+export function sliceBatch(batch: RecordBatch, from: number, to: number): RecordBatch {
   const { bytes, offsets } = sliceBytes({ bytes: batch.bytes, offsets: batch.offsets, nulls: null }, from, to);
   const { positions, keys, headers, gap, cutRows = [], ...rest } = batch;
   const cut = [...cutRows].flatMap(([row, length]) => row < from || row >= to ? [] : [[row - from, length] as const]);
