@@ -1,4 +1,6 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { FatalError } from "../../src/runtime/errors.ts";
+import { silentLog } from "../../src/runtime/log.ts";
 import { checkKinesis } from "../../src/source/kinesis/check.ts";
 import { openSdkPorts } from "../../src/source/kinesis/aws/sdk_ports.ts";
 import type { KinesisSettings } from "../../src/source/kinesis/settings.ts";
@@ -6,6 +8,7 @@ import type { CheckResult } from "../../src/runtime/check_result.ts";
 import { type FaultFront, startFaultFront } from "../support/kinesis_front.ts";
 import { createSource, sharedServers } from "../support/kinesis_harness.ts";
 import { KinesisServers } from "../support/kinesis_servers.ts";
+import { until } from "../support/until.ts";
 import { testRuntime } from "../support/stored_object.ts";
 
 const NEVER = new AbortController().signal;
@@ -187,4 +190,48 @@ test("check says who assigns shards, and when the config contradicts that", asyn
   const led = "the leader of a KCL 3 fleet (workers alive: 1)";
   const [auto2, take2] = await Promise.all([look("auto"), look("take")]);
   assertEquals([auto2, take2], [[led], [led, "is take, but a leader takes that back: leave it out"]]);
+});
+
+test("leases of a stream that was made anew are named with the way out, by check and by a run", async () => {
+  const { servers, settings } = await streamWithLeases();
+  const [lease] = await servers.items(settings.leaseTable);
+  // Of another stream's first shard.
+  const checkpoint = { S: "49600000000000000000000000000000000000000000000000000002" };
+  await servers.putItem(settings.leaseTable, { ...lease, checkpoint });
+  const wayOut = `table ${settings.leaseTable} has leases of the old one: stop all workers of the table and delete it`;
+  const found = find(await check(settings), "this stream's");
+  assert(!found.ok && found.detail.includes(wayOut), found.detail);
+
+  const source = createSource(settings);
+  await source.open({ assigned: async () => {}, revoking: async () => {}, lost() {} }, NEVER);
+  const error = await assertRejects(() => source.poll({ maxRows: 10, maxBytes: 1 << 20 }, NEVER), FatalError);
+  assert(error.message.includes(wayOut), error.message);
+  await source.close();
+
+  // Here the new stream has fewer shards.
+  await servers.putItem(settings.leaseTable, lease);
+  await servers.putItem(settings.leaseTable, { ...lease, leaseKey: { S: "shardId-000000000007" }, checkpoint });
+  const warnings: string[] = [];
+  const runtime = testRuntime({ log: { ...silentLog, warn: (message) => void warnings.push(message) } });
+  const second = createSource(settings, { runtime });
+  await second.open({ assigned: async () => {}, revoking: async () => {}, lost() {} }, NEVER);
+  await until("it is said", () => warnings.some((message) => message.includes(wayOut)));
+  await second.close();
+});
+
+test("an open shard whose lease has ended is named by check, and warned of at the start", async () => {
+  const { servers, settings } = await streamWithLeases();
+  const [lease] = await servers.items(settings.leaseTable);
+  await servers.putItem(settings.leaseTable, { ...lease, checkpoint: { S: "SHARD_END" } });
+  const wayOut = `delete their rows from table ${settings.leaseTable}`;
+  const found = find(await check(settings), "have ended");
+  assert(!found.ok && found.detail.includes(wayOut) && found.detail.endsWith(lease.leaseKey.S!), found.detail);
+
+  const warnings: string[] = [];
+  const runtime = testRuntime({ log: { ...silentLog, warn: (message) => void warnings.push(message) } });
+  const source = createSource(settings, { runtime });
+  await source.open({ assigned: async () => {}, revoking: async () => {}, lost() {} }, NEVER);
+  await source.close();
+  assertEquals(warnings.length, 1);
+  assert(warnings[0].startsWith("1 open shards have leases that have ended") && warnings[0].includes(wayOut));
 });

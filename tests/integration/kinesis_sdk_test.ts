@@ -2,7 +2,12 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { FatalError, RetriableError } from "../../src/runtime/errors.ts";
 import { connectToAws } from "../../src/source/kinesis/aws/connect.ts";
-import { ExpiredIteratorError, type PushedPage, ShardGoneError } from "../../src/source/kinesis/aws/kinesis_api.ts";
+import {
+  ExpiredIteratorError,
+  ForeignSequenceError,
+  type PushedPage,
+  ShardGoneError,
+} from "../../src/source/kinesis/aws/kinesis_api.ts";
 import { SdkKinesisApi } from "../../src/source/kinesis/aws/sdk_kinesis.ts";
 import type { KinesisSettings } from "../../src/source/kinesis/settings.ts";
 import { pushedEvent } from "../support/event_stream.ts";
@@ -80,6 +85,8 @@ test("shards are listed over all pages", async () => {
   assertEquals(asked[3].ShardFilter, { Type: "FROM_TIMESTAMP", Timestamp: 5 });
 });
 
+const FOREIGN = "used in GetShardIterator on shard x is invalid because it did not come from this stream.";
+
 test("refusals are told apart by what is to be done", async () => {
   const cases: [string, string, "getIterator" | "getRecords" | "subscribe", new (...args: never[]) => Error][] = [
     ["ExpiredIteratorException", "Iterator expired.", "getRecords", ExpiredIteratorError],
@@ -89,6 +96,8 @@ test("refusals are told apart by what is to be done", async () => {
     ["AccessDeniedException", "not authorized", "getRecords", FatalError],
     ["ResourceNotFoundException", "Shard x in stream events does not exist", "getIterator", ShardGoneError],
     ["ResourceNotFoundException", "Stream events not found", "getIterator", FatalError],
+    ["InvalidArgumentException", `StartingSequenceNumber 1 ${FOREIGN}`, "getIterator", ForeignSequenceError],
+    ["InvalidArgumentException", `StartingSequenceNumber 1 ${FOREIGN}`, "subscribe", ForeignSequenceError],
     ["ResourceInUseException", "Another active subscription exists for this consumer", "subscribe", RetriableError],
     ["LimitExceededException", "Rate exceeded", "subscribe", RetriableError],
     ["ResourceNotFoundException", "Shard x in stream events does not exist", "subscribe", ShardGoneError],

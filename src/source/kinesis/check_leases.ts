@@ -1,13 +1,14 @@
-import { FatalError, RetriableError } from "../../runtime/errors.ts";
+import { FatalError, messageOf, RetriableError } from "../../runtime/errors.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { isSentinel } from "./leases/checkpoint.ts";
 import { eachLimited } from "./concurrency.ts";
 import type { Findings } from "./findings.ts";
 import { type Fleet, isLed, lookAtFleet } from "./leases/fleet.ts";
-import { type IteratorPlace, type Shard, ShardGoneError } from "./aws/kinesis_api.ts";
+import { ForeignSequenceError, type IteratorPlace, type Shard, ShardGoneError } from "./aws/kinesis_api.ts";
 import type { KinesisPorts } from "./aws/kinesis_ports.ts";
 import { isEnded, type Lease, parseLease } from "./leases/lease.ts";
 import type { Item } from "./leases/lease_store.ts";
+import { madeAnewWayOut, unreadShards, unreadWayOut } from "./leases/stale_leases.ts";
 import { kinesisOptions } from "./options.ts";
 import type { KinesisSettings } from "./settings.ts";
 
@@ -46,6 +47,11 @@ export class LeaseCheck {
       ...(others > 0 ? [`${others} rows are no leases`] : []),
     ];
     this.#findings.add("leases", detail.join(", "));
+    const unread = unreadShards(shards, leases);
+    if (unread.length > 0) {
+      const detail = unreadWayOut(unread, this.#settings.leaseTable);
+      this.#findings.fail(`leases of ${unread.length} open shards have ended: nobody reads them`, detail);
+    }
     if (items.length > 0) await this.#assignment();
     if (active.length === 0) return;
     await this.#owners(active);
@@ -82,17 +88,25 @@ export class LeaseCheck {
     const asked = leases.filter(({ key }) => listed.has(key)).slice(0, MAX_LAGS);
     const lags: { key: string; lagMs: number }[] = [];
     let unknown = leases.length - asked.length;
+    let foreign: ForeignSequenceError | undefined;
     await eachLimited(asked, CONCURRENCY, async (lease) => {
       try {
         lags.push({ key: lease.key, lagMs: await this.#lagOf(lease) });
       } catch (error) {
         this.#findings.signal.throwIfAborted();
-        if (!(error instanceof RetriableError || error instanceof FatalError || error instanceof ShardGoneError)) {
+        if (error instanceof ForeignSequenceError) foreign = error;
+        else if (!(error instanceof RetriableError || error instanceof FatalError || error instanceof ShardGoneError)) {
           throw error;
         }
         unknown++;
       }
     });
+    if (foreign !== undefined) {
+      this.#findings.fail(
+        "leases are this stream's",
+        `${messageOf(foreign)}: ${madeAnewWayOut(this.#settings.leaseTable)}`,
+      );
+    }
     if (lags.length === 0) return;
     const worst = lags.reduce((most, lag) => lag.lagMs > most.lagMs ? lag : most);
     const more = unknown === 0 ? "" : `; ${unknown} shards could not be asked`;

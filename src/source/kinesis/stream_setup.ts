@@ -29,7 +29,7 @@ export async function prepareStream(
 ): Promise<ShardSync> {
   const { leaseTable, initialPosition, initialTimestampMs, enhancedFanOut } = settings;
   const initial = { type: initialPosition, timestampMs: initialTimestampMs };
-  const sync = new ShardSync(api, table, { runtime, initial });
+  const sync = new ShardSync(api, table, { runtime, initial, leaseTable });
   const options = { runtime, signal };
   const wait = () => waitForTable(store, { runtime, table: leaseTable, signal });
   await persistently("kinesis find lease table", wait, options);

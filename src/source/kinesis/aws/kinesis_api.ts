@@ -1,4 +1,5 @@
 /** The port to the stream: the service in life, memory in the simulation. */
+import { FatalError } from "../../../runtime/errors.ts";
 
 export interface Shard {
   readonly id: string;
@@ -60,7 +61,10 @@ export class ShardGoneError extends Error {
   override readonly name = "ShardGoneError";
 }
 
-/** Errors of all: RetriableError when a later try may succeed, FatalError when it can't, and the two above. */
+/** The sequence number is none of this stream's: reading can't begin there. */
+export class ForeignSequenceError extends FatalError {}
+
+/** Errors of all: RetriableError when a later try may succeed, FatalError when it can't, and those above. */
 export interface KinesisApi {
   describeStream(signal: AbortSignal): Promise<StreamInfo>;
   /** All shards, over all pages; with `timestampMs` those that were open then or later. */

@@ -17,6 +17,7 @@ import { withTimeLimit } from "../../../runtime/time_limit.ts";
 import type { AwsConnection } from "./connect.ts";
 import {
   ExpiredIteratorError,
+  ForeignSequenceError,
   type IteratorPlace,
   type KinesisApi,
   type PushedPage,
@@ -216,8 +217,12 @@ export class SdkKinesisApi implements KinesisApi {
       if (code === "ResourceNotFoundException" && aboutShard && /shard/i.test(message)) {
         throw new ShardGoneError(message, { cause: error });
       }
+      const what = this.#describe(operation);
+      if (code === "InvalidArgumentException" && aboutShard && /sequence ?number/i.test(message)) {
+        throw new ForeignSequenceError(`cannot ${what}: ${message}`, { cause: error });
+      }
       throw serviceError(error, {
-        what: this.#describe(operation),
+        what,
         right: `kinesis:${operation}`,
         whenMissing: "create the stream, or correct kinesis.stream or aws.region",
         fixedKeys: settings.accessKey !== undefined,

@@ -8,6 +8,7 @@ import { eachLimited } from "../concurrency.ts";
 import type { KinesisApi, Shard } from "../aws/kinesis_api.ts";
 import { isEnded, type Lease, type NewLease } from "./lease.ts";
 import type { LeaseTable } from "./lease_table.ts";
+import { unreadShards, unreadWayOut } from "./stale_leases.ts";
 
 export interface InitialPosition {
   readonly type: "TRIM_HORIZON" | "LATEST" | "AT_TIMESTAMP";
@@ -117,16 +118,18 @@ export class ShardSync {
   readonly #table: LeaseTable;
   readonly #runtime: Runtime;
   readonly #initial: InitialPosition;
+  readonly #leaseTable: string;
 
   constructor(
     api: KinesisApi,
     table: LeaseTable,
-    { runtime, initial }: { runtime: Runtime; initial: InitialPosition },
+    { runtime, initial, leaseTable }: { runtime: Runtime; initial: InitialPosition; leaseTable: string },
   ) {
     this.#api = api;
     this.#table = table;
     this.#runtime = runtime;
     this.#initial = initial;
+    this.#leaseTable = leaseTable;
   }
 
   /** Looks again about every so often, until the signal aborts. Never rejects. */
@@ -155,6 +158,11 @@ export class ShardSync {
     const list = (timestampMs?: number) =>
       retry("kinesis list shards", () => this.#api.listShards(signal, timestampMs), options);
     const shards = await list();
+    const unread = unreadShards(shards, leases);
+    if (unread.length > 0) {
+      const message = `${unread.length} open shards have leases that have ended: nobody reads them`;
+      this.#runtime.log.warn(`${message}; ${unreadWayOut(unread, this.#leaseTable)}`);
+    }
     const { type, timestampMs } = this.#initial;
     const nowMs = this.#api.serverTimeMs() ?? this.#runtime.clock.now();
     const atTimestamp = type === "AT_TIMESTAMP" ? await list(timestampMs) : [];

@@ -1,9 +1,10 @@
 import { withAbort } from "../../../runtime/abort.ts";
 import { ByteBudget } from "../../../runtime/byte_budget.ts";
-import { SplitLostError } from "../../../runtime/errors.ts";
+import { FatalError, SplitLostError } from "../../../runtime/errors.ts";
 import type { SourceContext, SourceHandler } from "../../source.ts";
 import { isSentinel, positionAfter } from "../leases/checkpoint.ts";
-import type { KinesisApi } from "../aws/kinesis_api.ts";
+import { ForeignSequenceError, type KinesisApi } from "../aws/kinesis_api.ts";
+import { madeAnewWayOut } from "../leases/stale_leases.ts";
 import type { OwnedShard, OwnedShards } from "./owned_shards.ts";
 import { MAX_PAGE_BYTES } from "./page_size.ts";
 import type { ParentGate } from "../leases/parent_gate.ts";
@@ -54,7 +55,12 @@ export class ShardServing {
     }
     reader.paused = shards.isPaused(split);
     await reader.run();
-    if (reader.failure !== undefined) throw reader.failure;
+    const { failure, shardGone } = reader;
+    const { settings: { leaseTable }, context: { runtime: { log } } } = this.#options;
+    if (shardGone) log.warn(madeAnewWayOut(leaseTable), { split });
+    if (failure === undefined) return;
+    if (!(failure instanceof ForeignSequenceError)) throw failure;
+    throw new FatalError(`${failure.message}: ${madeAnewWayOut(leaseTable)}`, { cause: failure });
   }
 
   #newReader({ held, split, startMs }: OwnedShard): ShardReader {

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { Shard } from "../../../../src/source/kinesis/aws/kinesis_api.ts";
 import { type Lease, parseLease } from "../../../../src/source/kinesis/leases/lease.ts";
+import { unreadShards } from "../../../../src/source/kinesis/leases/stale_leases.ts";
 import { finishedLeases, initialShards, neededShards } from "../../../../src/source/kinesis/leases/shard_sync.ts";
 
 /** "c<a,b" is c, whose parents are a and b; a shard that is nobody's parent is open. */
@@ -86,4 +87,14 @@ Deno.test("ancestors without leases are found once, however many ways lead up to
   for (let i = 0; i < 40; i++) texts.push(`x${i}<b${i}`, `y${i}<b${i}`, `b${i + 1}<x${i},y${i}`);
   const found = needed(stream(...texts, "m<a,b40"), table("a."));
   assertEquals([found.length, found[0], found[1], found.at(-1)], [122, "b0 initial", "x0 child", "m child"]);
+});
+
+Deno.test("an open shard with an ended lease is noticed, and is read anew once its row is deleted", () => {
+  assertEquals(unreadShards(FAMILY, table("c.", "d.", "e", "f.")), ["d", "f"]);
+  assertEquals(unreadShards(FAMILY, table("c.", "d", "e-", "f")), []);
+  assertEquals(needed(FAMILY, table("c.", "d.", "e", "f.")), []);
+  assertEquals(needed(FAMILY, table("c.", "e")), ["d child", "f initial"]);
+  // The list is late: it shows a shard as open that has children.
+  const late = FAMILY.map((shard) => ({ ...shard, open: true }));
+  assertEquals(unreadShards(late, table("c.", "d", "e", "f")), []);
 });
