@@ -6,7 +6,7 @@
  * node:zlib would read them by itself, but loses what it has unpacked of a piece in which something else follows a member.
  */
 import { crc32, createInflateRaw, inflateRawSync } from "node:zlib";
-import { CutOff, NOTHING, type PackedInput } from "./packed_input.ts";
+import { CutOff, feeding, NOTHING, type PackedInput } from "./packed_input.ts";
 import { UNPACK_BYTE_LENGTH, ZlibDecoder } from "./zlib_decoder.ts";
 
 const HEADER_BYTE_LENGTH = 10, TRAILER_BYTE_LENGTH = 8;
@@ -33,21 +33,6 @@ export async function* unpackGzip(input: PackedInput): AsyncGenerator<Uint8Array
       throw new Error("wrong checksum");
     }
     input.at += TRAILER_BYTE_LENGTH;
-  }
-}
-
-/** Feeds a decoder that yields NOTHING where it needs more; yields NOTHING itself while there is none. */
-export async function* feeding<T>(input: PackedInput, parts: Generator<Uint8Array, T>): AsyncGenerator<Uint8Array, T> {
-  for (let isStalled = false;;) {
-    const { value, done } = parts.next();
-    if (done) return value;
-    if (value.length > 0) {
-      yield value;
-      isStalled = false;
-      continue;
-    }
-    if (isStalled) yield NOTHING; // it can't go on without more, either
-    isStalled = !await input.more();
   }
 }
 

@@ -70,6 +70,21 @@ export class PackedInput {
   }
 }
 
+/** Feeds a decoder that yields NOTHING where it needs more; yields NOTHING itself while there is none. */
+export async function* feeding<T>(input: PackedInput, parts: Generator<Uint8Array, T>): AsyncGenerator<Uint8Array, T> {
+  for (let isStalled = false;;) {
+    const { value, done } = parts.next();
+    if (done) return value;
+    if (value.length > 0) {
+      yield value;
+      isStalled = false;
+      continue;
+    }
+    if (isStalled) yield NOTHING; // it can't go on without more, either
+    isStalled = !await input.more();
+  }
+}
+
 /**
  * What all parts of whole bytes are together.
  *

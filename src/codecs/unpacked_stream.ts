@@ -1,8 +1,8 @@
 import type { ByteStream, Look } from "./byte_stream.ts";
 import { unpackBzip2 } from "./bzip2.ts";
 import type { Compression } from "./detect_compression.ts";
-import { feeding, unpackGzip } from "./gzip.ts";
-import { CutOff, NOTHING, PackedInput } from "./packed_input.ts";
+import { unpackGzip } from "./gzip.ts";
+import { CutOff, feeding, NOTHING, PackedInput } from "./packed_input.ts";
 import { unpackXz } from "./xz.ts";
 import { unpackZstd } from "./zstd.ts";
 
