@@ -93,11 +93,6 @@ export class Encoder {
     return stageMs;
   }
 
-  /** Memory that it holds, bytes. */
-  get byteLength(): number {
-    return this.#out.bytes.length + this.#mixed.bytes.length + this.#scratch.byteLength;
-  }
-
   get #keptByteLength(): number {
     return this.#pieceByteLength + RUN_BYTES;
   }

@@ -15,11 +15,6 @@ export class Scratch {
     this.offsets = new Uint32Array(offsetCount);
   }
 
-  /** Memory that it holds, bytes. */
-  get byteLength(): number {
-    return this.text.bytes.length + this.offsets.byteLength;
-  }
-
   /** @returns the index of the first of `count` offsets, which are the caller's to set. */
   takeOffsets(count: number): number {
     const first = this.#taken;

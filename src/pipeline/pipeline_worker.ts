@@ -116,8 +116,7 @@ export class PipelineWorker {
   }
 
   get #heldByteLength(): number {
-    const own = this.#buffer.byteLength + (this.#encoder?.byteLength ?? 0);
-    return this.#emptied.reduce((sum, { output }) => sum + outputByteLength(output), own);
+    return this.#emptied.reduce((sum, { output }) => sum + outputByteLength(output), this.#buffer.byteLength);
   }
 
   /** Takes everything out of the buffer. */
