@@ -92,7 +92,9 @@ async function unitsOf(
 /** @throws FatalError when it would be written under another name now. */
 function unitOf(key: string, { ranges }: AuditedManifest): StoredUnit {
   const name = splitPart(key).replace(/\.json$/, "");
-  const stretches = ranges.map(({ split, start, next }) => ({ split, epoch: 0n, start, next }));
+  const stretches = ranges.map(({ split, start, next, log }) => {
+    return { split, epoch: 0n, start, next, ...(log !== "" && { log }) };
+  });
   if (unitName(stretches) !== name) {
     throw new FatalError(`${key}: this version would write the unit under another name, beside the one that is there`);
   }

@@ -11,7 +11,15 @@ import type { Source, SourceHandler } from "../source/source.ts";
 export interface StoredUnit {
   readonly name: string;
   /** Sorted by split, one a split. */
-  readonly ranges: readonly { readonly split: SplitId; readonly start: Position; readonly next: Position }[];
+  readonly ranges: readonly StoredRange[];
+}
+
+interface StoredRange {
+  readonly split: SplitId;
+  readonly start: Position;
+  readonly next: Position;
+  /** As in RecordBatch; absent where the manifest has none. */
+  readonly log?: string;
 }
 
 export interface ReplaceSourceOptions {
@@ -57,10 +65,11 @@ export class ReplaceSource implements Source {
       if (this.#unit + 1 === units.length) return "end";
       await this.#beginUnit(++this.#unit);
     }
-    const { ranges } = units[this.#unit], { split, start, next } = ranges[this.#range];
-    const batch = await this.#read({ split, start: this.#position ?? start, next }, limit, signal);
+    const { ranges } = units[this.#unit], range = ranges[this.#range];
+    const read = await this.#read({ ...range, start: this.#position ?? range.start }, limit, signal);
+    const batch = this.#sameLog(read, range);
     this.#position = batch.next;
-    if (comparePositions(batch.next, next) < 0) return batch;
+    if (comparePositions(batch.next, range.next) < 0) return batch;
     await this.#endRange();
     return this.#range < ranges.length ? batch : { ...batch, cut: "unit" };
   }
@@ -108,8 +117,15 @@ export class ReplaceSource implements Source {
     this.#range++;
   }
 
+  /** The batch under the name of the log that the manifest has, if it has one: it is part of the unit's name. */
+  #sameLog({ log: found, ...batch }: RecordBatch, { split, log }: StoredRange): RecordBatch {
+    if (log === undefined) return batch;
+    if (batch.rowCount === 0 || found === log) return { ...batch, log };
+    throw new FatalError(`${split} is another log now (${found}) than the one that was read (${log})`);
+  }
+
   /** The next records of the range, none beyond it. */
-  async #read(range: StoredUnit["ranges"][number], limit: PollLimit, signal: AbortSignal): Promise<RecordBatch> {
+  async #read(range: StoredRange, limit: PollLimit, signal: AbortSignal): Promise<RecordBatch> {
     const { split, start, next } = range, epoch = this.#epoch;
     const batch = comparePositions(start, next) < 0
       ? await (await this.#opened(range, signal)).read(split, limit, signal)
@@ -122,7 +138,7 @@ export class ReplaceSource implements Source {
     return { ...sliceBatch(batch, 0, row), next, epoch };
   }
 
-  async #opened({ split, start, next }: StoredUnit["ranges"][number], signal: AbortSignal): Promise<RangeSource> {
+  async #opened({ split, start, next }: StoredRange, signal: AbortSignal): Promise<RangeSource> {
     if (this.#reader !== null) return this.#reader;
     const now = this.#options.known.get(split)!;
     const planned: PlannedSplit = { ...now, start, end: now.end === null ? null : next, after: [] };

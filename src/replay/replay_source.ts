@@ -47,6 +47,8 @@ export class ReplaySource implements Source {
   /** How far each split was returned by `poll`. */
   readonly #read = new Map<SplitId, Position>();
   readonly #begun = new Set<SplitId>();
+  /** As in RecordBatch, of splits that have one. */
+  readonly #logs = new Map<SplitId, string>();
   /** Of the unit that is being read. */
   #moved = new Set<SplitId>();
   readonly #cutUnits: CutUnit[] = [];
@@ -139,6 +141,7 @@ export class ReplaySource implements Source {
   #deliver(batch: RecordBatch): RecordBatch {
     const { split, offsets, rowCount, next } = batch;
     this.#read.set(split, next);
+    if (batch.log !== undefined) this.#logs.set(split, batch.log);
     this.#moved.add(split);
     const byteLength = offsets[rowCount] - offsets[0];
     this.#options.rate?.spend(byteLength, rowCount);
@@ -175,7 +178,8 @@ export class ReplaySource implements Source {
   /** The cut came with the news that the split has ended, after its last batch. */
   #emptyBatch(split: SplitId, cut: Cut): RecordBatch {
     const position = this.#read.get(split)!;
-    return { ...emptyBatch(split, position, position), cut };
+    const log = this.#logs.get(split);
+    return { ...emptyBatch(split, position, position), ...(log !== undefined && { log }), cut };
   }
 
   /** Units become durable in the order in which they were cut. */

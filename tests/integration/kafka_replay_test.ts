@@ -94,6 +94,23 @@ kafkaTest(
   },
 );
 
+kafkaTest("--replace writes what is missing again, and nothing besides", async (world, cluster, config) => {
+  send(cluster, "events", 0, 6000);
+  const flags = ["--from", arrivalOf(0), "--to", arrivalOf(6000)];
+  const first = await world.run(flags, config);
+  assertEquals(first.code, 0, first.stderr);
+  const before = await world.objects("out");
+  const data = Array.from(before.keys()).filter((key) => !key.startsWith("_"));
+  assert(data.length > 1, data.join());
+  send(cluster, "events", 6000, 7000);
+  await Deno.remove(world.path(`out/${data[0]}`));
+  const { code, stderr } = await world.run(["--replace", ...flags], config);
+  assertEquals(code, 0, stderr);
+  const after = await world.objects("out");
+  assertEquals(Array.from(after.keys()).sort(), Array.from(before.keys()).sort());
+  assertEquals(idsIn(after), range(0, 6000));
+});
+
 kafkaTest(
   "--until-now reads what is new since the last run, also on another machine",
   async (world, cluster, config) => {

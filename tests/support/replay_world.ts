@@ -116,7 +116,8 @@ export class ReplayWorld implements AsyncDisposable {
       "replay.unit-size": "1MB",
       ...config,
     };
-    return ["replay", "--into-live", ...flags, ...settings(all)];
+    const place = flags.includes("--replace") ? [] : ["--into-live"];
+    return ["replay", ...place, ...flags, ...settings(all)];
   }
 
   start(flags: readonly string[], config: Settings = {}): CollectorProcess {
