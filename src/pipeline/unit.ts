@@ -107,7 +107,10 @@ export class Unit {
   /** Whether the batch can go into this unit: a split's range has one epoch, and is of one log. */
   fits(batch: RecordBatch): boolean {
     const range = this.#ranges.get(batch.split);
-    return range === undefined || range.epoch === batch.epoch && range.log === batch.log;
+    if (range === undefined) return true;
+    // A batch without rows (a cut, a stretch of nothing) may not say of which log it is.
+    const ofSameLog = range.log === batch.log || (batch.log === undefined && batch.rowCount === 0);
+    return range.epoch === batch.epoch && ofSameLog;
   }
 
   add(batch: RecordBatch): void {

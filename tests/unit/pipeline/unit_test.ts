@@ -94,5 +94,6 @@ Deno.test("Unit takes one log of a split only", () => {
   const batch = { ...emptyBatch("events/3", "0", "10"), log: "a" };
   unit.add(batch);
   assertEquals([unit.fits({ ...batch, start: "10", next: "20" }), unit.fits({ ...batch, log: "b" })], [true, false]);
+  assert(unit.fits(emptyBatch("events/3", "10", "10")), "a cut without rows is of any log");
   assertEquals(unit.ranges()[0].log, "a");
 });
