@@ -507,8 +507,34 @@ kafkaTest("a log that lost its end in an unclean election is read again from the
     "the log lost its end in an unclean election, and has other records there now: they are read, too",
   );
   assertEquals(error.fields, { split: "events/0", offset: 10, goesOnAt: 6 });
-  await one.until("committed", () => cluster.group("readers").offsets.get("events/0")?.offset === 14n);
+  const committed = () => cluster.group("readers").offsets.get("events/0");
+  await one.until("committed", () => committed()?.offset === 14n);
+  // The same offsets stand for other records: units of theirs have other names, after a restart, too.
+  const [before, after] = [one.batches[0].log!, one.batches.at(-1)!.log!];
+  assertEquals(after, `${before}#1`);
+  assertEquals(committed()!.metadata, JSON.stringify({ topicId: before.split("/")[1], cuts: 1 }));
+  await one.close();
+  log.values(["more"]);
+  const two = await reader();
+  await two.until("what came then", () => two.values.length === 1);
+  assertEquals([two.turns, two.batches[0].log], [["assigned events/0 from 14"], after]);
 });
+
+kafkaTest("a follower that is behind isn't taken for a log that lost its end", async ({ cluster, reader }) => {
+  const [log] = cluster.createTopic("events", 1);
+  for (let i = 0; i < 10; i++) log.values([String(i)]);
+  const one = await reader({ rack: "here" }, { autoCommit: true });
+  await one.until("everything", () => one.values.length === 10);
+  const asked = () => cluster.requests.filter(({ apiKey, nodeId }) => apiKey === ApiKey.Fetch && nodeId === 2).length;
+  log.followerEnd = 6;
+  log.follower = 2;
+  await until("the follower is asked", () => asked() > 1);
+  log.follower = null;
+  log.values(["10"]);
+  await one.until("the rest", () => one.values.length > 10);
+  assertEquals(one.values, numbers(0, 11));
+  assertEquals(one.turns, ["assigned events/0 from 0"]);
+}, { brokers: 2 });
 
 kafkaTest(
   "an unclean election while nobody reads is noticed by the epoch of the committed offset",

@@ -488,7 +488,12 @@ export class FakeKafka {
     let sent = 0;
     writer.array(asked, (one) => {
       const log = logs[asked.indexOf(one)];
-      const diverging = typeof log === "number" ? null : log.divergence(one.offset, one.lastEpoch);
+      const behind = typeof log !== "number" && log.follower === nodeId && one.offset > log.followerEnd;
+      const diverging = typeof log === "number"
+        ? null
+        : behind
+        ? { epoch: one.lastEpoch, endOffset: log.followerEnd }
+        : log.divergence(one.offset, one.lastEpoch);
       const outOfRange = typeof log !== "number" && diverging === null &&
         (one.offset < log.start || one.offset > log.end);
       const code = typeof log === "number" ? log : outOfRange ? ErrorCode.OFFSET_OUT_OF_RANGE : errorCode;
@@ -502,9 +507,9 @@ export class FakeKafka {
           { committedOnly, first: sent === 0 },
         );
       sent += read.length;
-      const behind = read.length > 0 ? this.endsBehind : 0;
-      this.endsBehind -= behind;
-      const end = typeof log === "number" ? -1 : log.end - behind,
+      const hidden = read.length > 0 ? this.endsBehind : 0;
+      this.endsBehind -= hidden;
+      const end = typeof log === "number" ? -1 : log.end - hidden,
         stableEnd = typeof log === "number" ? -1 : log.stableEnd;
       const aborted = typeof log === "number" || !committedOnly
         ? []

@@ -289,6 +289,7 @@ export class Fetcher {
       this.#part(partition, Number(diverging.endOffset), diverging.epoch);
       return null;
     }
+    partition.partedAt = -1;
     this.#watchTransactions(fetched, partition);
     if (records.length === 0) {
       const { highWatermark, lastStableOffset } = fetched;
@@ -332,9 +333,18 @@ export class Fetcher {
     );
   }
 
-  /** What was fetched from `offset` on isn't in the log any more, whose records before it are of `epoch`. */
+  /**
+   * What was fetched from `offset` on isn't in the log any more, whose records before it are of `epoch`. A follower that is
+   * behind, and a leader of an earlier time, say the same: it counts when the leader of now says it again.
+   */
   #part(partition: Partition, offset: number, epoch: number): void {
-    const { leaderEpochs } = partition;
+    const { leaderEpochs, preferredReplica, partedAt } = partition;
+    partition.preferredReplica = -1;
+    partition.partedAt = preferredReplica < 0 ? offset : -1;
+    if (partition.partedAt < 0 || partedAt !== offset) {
+      this.#backOff(partition, this.#runtime.clock.monotonicMs());
+      return void this.#refresh();
+    }
     leaderEpochs.cut(offset);
     leaderEpochs.note(offset - 1, epoch);
     if (partition.position > offset) return this.#events.diverged(partition, offset);

@@ -66,6 +66,8 @@ export class Partition implements TopicPartition {
   heldBack: { readonly sinceMs: number; told: boolean } | null = null;
   /** Offset of a batch that couldn't be read; the second time in a row is final. */
   corruptAt = -1;
+  /** Where the log parts from what was read, as its leader said once; -1 when it doesn't. */
+  partedAt = -1;
   /** Behind what is buffered the position moves to this offset: nothing is fetched before that. -1 for no move. */
   skipTo = -1;
   /** Why there are no records up to there; null when there never were any. */

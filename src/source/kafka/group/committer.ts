@@ -16,7 +16,7 @@ import { offsetCommitRequest, type OffsetToCommit } from "../protocol/offsets.ts
 import { commitMetadata } from "./starts.ts";
 
 /** What is committed of. */
-type CommittedPartition = Pick<Partition, "topic" | "partition" | "topicId" | "leaderEpochs">;
+type CommittedPartition = Pick<Partition, "topic" | "partition" | "topicId" | "log" | "leaderEpochs">;
 
 interface PendingCommit extends OffsetToCommit {
   readonly owned: Epoch;
@@ -61,8 +61,8 @@ export class Committer {
    */
   commit(of: CommittedPartition, owned: Epoch, offset: bigint): Promise<void> {
     return new Promise((resolve, reject) => {
-      const { topic, partition, topicId, leaderEpochs } = of;
-      const epoch = leaderEpochs.before(Number(offset)), metadata = commitMetadata(topicId);
+      const { topic, partition, topicId, log, leaderEpochs } = of;
+      const epoch = leaderEpochs.before(Number(offset)), metadata = commitMetadata(topicId, log);
       leaderEpochs.forgetBefore(Number(offset));
       this.#pending.push({ topic, partition, offset, epoch, metadata, owned, resolve, reject });
       if (this.#running) return;

@@ -8,7 +8,7 @@ import type { OutOfRange } from "./out_of_range.ts";
 import type { OwnedPartitions } from "./owned_partitions.ts";
 import { type Partition, type PartitionPlace, splitOf } from "../fetch/partition.ts";
 import { exactOffset, type TopicPartition } from "../protocol/topic_partition.ts";
-import { logRange, resolveStarts, type Start, startHints, type StartsParts } from "./starts.ts";
+import { cutLog, cutsOf, logRange, resolveStarts, type Start, startHints, type StartsParts } from "./starts.ts";
 
 export interface OwnershipParts {
   readonly partitions: OwnedPartitions;
@@ -72,7 +72,7 @@ export class Ownership implements GroupListener {
     const taken = this.#partitions.take(
       starts.map((start) => ({
         partition: start,
-        place: this.#placeOf(start, exactOffset(start.offset), start.leaderEpoch),
+        place: this.#placeOf(start, { ...start, start: exactOffset(start.offset) }),
       })),
       this.#parts.generation(),
     );
@@ -139,7 +139,7 @@ export class Ownership implements GroupListener {
     try {
       const { to, reason } = await retry("kafka offsets", () => outOfRange.decide(partition, signal), signal);
       if (!this.#stays(partition)) return;
-      if (to < partition.fetchOffset) return await this.#startOver(partition, to);
+      if (to < partition.fetchOffset) return await this.#startOver(partition, to, cutsOf(partition.log) + 1);
       if (to > partition.fetchOffset) {
         partition.skipTo = to;
         partition.skipReason = reason;
@@ -166,7 +166,7 @@ export class Ownership implements GroupListener {
           "the topic was deleted and made anew: what was not read of the old one is gone; the new one is read from its start",
           { split, offset: position, goesOnAt: first, oldTopicId: topicId, topicId: starts.topics.idOf(topic) },
         );
-        await this.#startOver(partition, first);
+        await this.#startOver(partition, first, 0);
       } catch (error) {
         if (!signal.aborted) this.#parts.failed(error);
       }
@@ -182,23 +182,26 @@ export class Ownership implements GroupListener {
       { split, offset: position, goesOnAt: offset },
     );
     try {
-      await this.#startOver(partition, offset);
+      await this.#startOver(partition, offset, cutsOf(partition.log) + 1);
     } catch (error) {
       if (!this.#parts.signal.aborted) this.#parts.failed(error);
     }
   }
 
-  #placeOf({ topic }: TopicPartition, start: number, leaderEpoch: number): PartitionPlace {
+  #placeOf(
+    { topic }: TopicPartition,
+    { start, leaderEpoch, cuts }: { start: number; leaderEpoch: number; cuts: number },
+  ): PartitionPlace {
     const { topics } = this.#parts.starts;
-    return { start, leaderEpoch, topicId: topics.idOf(topic), log: topics.logOf(topic) };
+    return { start, leaderEpoch, topicId: topics.idOf(topic), log: cutLog(topics.logOf(topic), cuts) };
   }
 
   /** Going back is only possible in a new epoch, after everything of the old one was written. */
-  async #startOver(partition: Partition, offset: number): Promise<void> {
+  async #startOver(partition: Partition, start: number, cuts: number): Promise<void> {
     this.#stopReading(partition);
     await this.handler.revoking([partition.split], this.#parts.rebalanceTimeoutMs);
     if (!this.#stays(partition)) return;
-    const place = this.#placeOf(partition, offset, partition.leaderEpochs.before(offset));
+    const place = this.#placeOf(partition, { start, leaderEpoch: partition.leaderEpochs.before(start), cuts });
     const [again] = this.#partitions.take([{ partition, place }], this.#parts.generation());
     await this.#announce(again, false);
   }

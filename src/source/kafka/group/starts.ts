@@ -19,6 +19,8 @@ export interface Start extends TopicPartition {
   readonly offset: bigint;
   /** See PartitionPlace. */
   readonly leaderEpoch: number;
+  /** How often the log had lost its end, and other records took the places of those that were read. */
+  readonly cuts: number;
   readonly committed: boolean;
 }
 
@@ -32,13 +34,28 @@ export interface StartsParts {
 }
 
 /** What is committed beside an offset: which log it is one of. Null for brokers without ids of topics. */
-export function commitMetadata(topicId: TopicId): string | null {
-  return topicId === null ? null : JSON.stringify({ topicId });
+export function commitMetadata(topicId: TopicId, log: string | undefined): string | null {
+  const cuts = cutsOf(log);
+  return topicId === null && cuts === 0 ? null : JSON.stringify({ topicId, ...(cuts > 0 && { cuts }) });
+}
+
+/** How often the log of this name (see `cutLog`) had lost its end. */
+export function cutsOf(log: string | undefined): number {
+  return Number(/#(\d{1,9})$/.exec(log ?? "")?.[1] ?? 0);
+}
+
+/** The name of a log that lost its end so often: offsets that come a second time stand for other records. */
+export function cutLog(log: string | undefined, cuts: number): string | undefined {
+  return cuts === 0 ? log : `${log ?? ""}#${cuts}`;
 }
 
 /** Null when whoever committed it didn't say. */
 function committedFor({ metadata }: CommittedOffset): TopicId {
   return /^\{"topicId":"([0-9a-f]{32})"/.exec(metadata)?.[1] ?? null;
+}
+
+function cutsOfCommit(metadata: string): number {
+  return Number(/^\{"topicId":(?:"[0-9a-f]{32}"|null),"cuts":(\d{1,9})\}$/.exec(metadata)?.[1] ?? 0);
 }
 
 /** What the group has committed for these partitions, or (null) for all. @throws RetriableError, FatalError */
@@ -167,9 +184,10 @@ export async function resolveStarts(
       { split: splitOf(one), offset: String(one.offset), topicId: topics.idOf(one.topic) },
     );
   }
-  const starts: Start[] = committed.map(({ topic, partition, offset, epoch }) => ({
+  const starts: Start[] = committed.map(({ topic, partition, offset, epoch, metadata }) => ({
     ...{ topic, partition, offset },
     leaderEpoch: epoch,
+    cuts: cutsOfCommit(metadata),
     committed: true,
   }));
   const known = new Set(committed.map(splitOf));
@@ -186,7 +204,7 @@ export async function resolveStarts(
     for (const { topic, partition } of group) {
       const offset = listed.found.get(splitOf({ topic, partition }));
       if (offset === undefined) continue;
-      starts.push({ topic, partition, offset, leaderEpoch: -1, committed: false });
+      starts.push({ topic, partition, offset, leaderEpoch: -1, cuts: 0, committed: false });
       if (policy === "earliest") topics.believe(topic);
     }
   }
