@@ -170,13 +170,13 @@ export class KinesisSource implements Source {
 
   async #start(handler: SourceHandler, signal: AbortSignal): Promise<void> {
     const { runtime } = this.#context;
-    const { streamName, shardSyncIntervalMs } = this.#settings;
+    const { streamName, shardSyncIntervalMs, assignment: configured, failoverTimeMs } = this.#settings;
     const ports = this.#ports = await this.#connect(signal);
     if (this.#closing.signal.aborted) this.#closePorts();
     this.#closing.signal.throwIfAborted();
     const table = new LeaseTable(ports.store, this.workerId, runtime);
     const sync = await prepareStream(ports, { table, settings: this.#settings, runtime, signal });
-    const assignment = new AssignmentWatch(ports.store, runtime, this.#settings.assignment);
+    const assignment = new AssignmentWatch(ports.store, runtime, { configured, failoverTimeMs });
     await persistently("kinesis look at the fleet", () => assignment.look(signal), { runtime, signal });
     const { coordinator } = this.#opened = this.#assemble(ports, { table, handler, assignment });
     runtime.log.info("kinesis worker started", { stream: streamName, workerId: this.workerId });
@@ -185,7 +185,7 @@ export class KinesisSource implements Source {
     this.#background.run(this.#meter.loop(() => this.#shards.readers(), this.#closing.signal));
     const row = new WorkerRow(ports.store, { workerId: this.workerId, runtime });
     this.#published = row.publish(() => assignment.current, signal);
-    this.#background.run(assignment.loop(this.#closing.signal));
+    this.#background.run(assignment.loop(this.#closing.signal, () => this.#takeNow()));
     if (ports.publish !== undefined) this.#background.run(ports.publish(this, this.#closing.signal));
   }
 
@@ -274,9 +274,13 @@ export class KinesisSource implements Source {
     coordinator.drop(held);
     this.#context.runtime.log.info("shard ended", { split, shard: splitPart(split) });
     gate.wake();
-    // Its children are free: take them now instead of at the next turn.
+    this.#takeNow(); // its children are free
+  }
+
+  /** Looks at the leases now instead of at the next turn. */
+  #takeNow(): void {
     this.#background.run(
-      coordinator.takeRound(this.#closing.signal).catch((error) => {
+      this.#opened!.coordinator.takeRound(this.#closing.signal).catch((error) => {
         if (!this.#closing.signal.aborted) failing(this.#context.runtime, "kinesis take leases", { error });
       }),
     );

@@ -51,7 +51,7 @@ async function look(configured: "auto" | "take" | "leader", tables: Tables): Pro
   const note = (level: string) => (message: string) => void said.push(`${level} ${message}`);
   const base = testRuntime({ clock });
   const runtime = { ...base, log: { ...base.log, info: note("info"), warn: note("warn") } };
-  const watch = new AssignmentWatch(storeOf(tables), runtime, configured);
+  const watch = new AssignmentWatch(storeOf(tables), runtime, { configured, failoverTimeMs: 30_000 });
   await watch.look(NEVER);
   await watch.look(NEVER);
   assertEquals(said.length <= 1, true, said.join("|")); // it isn't said again
@@ -103,9 +103,12 @@ Deno.test("what the config says is kept, and a contradiction is said", async () 
   assertEquals(await look("leader", {}), ["leader", "warn no KCL 3 worker that could lead is "]);
 });
 
+const AUTO = { configured: "auto", failoverTimeMs: 30_000 } as const;
+const LOCK: Item = { leaseKey: { S: "Leader" }, entityType: { S: "LEADER" } };
+
 Deno.test("auto notices that a fleet begins, and that it ends", async () => {
   const lease: Item[] = [];
-  const watch = new AssignmentWatch(storeOf({ lease }), testRuntime({ clock }), "auto");
+  const watch = new AssignmentWatch(storeOf({ lease }), testRuntime({ clock }), AUTO);
   const stop = new AbortController();
   const running = watch.loop(stop.signal);
   const next = async (expected: string) => {
@@ -115,12 +118,93 @@ Deno.test("auto notices that a fleet begins, and that it ends", async () => {
     while (clock.sleeping === 0) await Promise.resolve();
   };
   await next("take");
-  lease.push(V3, leaseTableRow("w", -120)); // of the next look
+  lease.push(V3, LOCK, leaseTableRow("w", -120)); // of the next look
   await next("leader");
   await next("leader");
   await next("take");
   stop.abort();
   await running;
+});
+
+/** Time goes on in steps of 5 s, as often as leases are renewed here; returns after how long the watch sees no leader, s. */
+async function timeToNotice(
+  { before, after, renewed = 0, maxS = 90 }: {
+    before: readonly Item[];
+    after: readonly Item[];
+    renewed?: number;
+    maxS?: number;
+  },
+): Promise<number | undefined> {
+  const clock = new ManualClock(), lease: Item[] = [], coordinator: Item[] = [];
+  const fill = (items: readonly Item[], counter: number) => {
+    const locks = items.filter(({ key }) => key !== undefined);
+    coordinator.splice(0, Infinity, ...locks.map(({ key, ...lock }) => ({ ...lock, leaseKey: key })));
+    const others = items.filter(({ key }) => key === undefined);
+    lease.splice(
+      0,
+      Infinity,
+      ...others.map((item) => item.leaseCounter === undefined ? item : { ...item, leaseCounter: { N: `${counter}` } }),
+    );
+  };
+  const watch = new AssignmentWatch(storeOf({ lease, coordinator }), testRuntime({ clock }), AUTO);
+  const stop = new AbortController();
+  let changes = 0;
+  fill(before, 1);
+  await watch.look(NEVER);
+  const running = watch.loop(stop.signal, () => changes++);
+  const step = async () => {
+    clock.advance(5_000);
+    for (let i = 0; i < 200; i++) await Promise.resolve();
+  };
+  for (let i = 0; i < 7; i++) {
+    fill(before, 2 + i);
+    await step();
+  }
+  assertEquals([watch.current, changes], ["leader", 0]);
+  let seconds = 0;
+  for (; watch.current === "leader" && seconds < maxS; seconds += 5) {
+    fill(after, renewed === 0 ? 100 : 100 + Math.floor(seconds / renewed));
+    await step();
+  }
+  assertEquals(changes, watch.current === "take" ? 1 : 0);
+  stop.abort();
+  await running;
+  return watch.current === "take" ? seconds : undefined;
+}
+
+const leaseOwnedBy = (owner: string): Item => ({
+  leaseKey: { S: "shard-1" },
+  leaseOwner: { S: owner },
+  leaseCounter: { N: "0" },
+  checkpoint: { S: "100" },
+});
+
+Deno.test("auto notices a fleet that has stopped in order within 30 s, however fresh its rows are", async () => {
+  const fresh = leaseTableRow("w", -600), kept = leaseOwnedBy("w"), free = { ...kept, leaseOwner: undefined! };
+  const oldLock: Item = { key: { S: "Leader" } };
+  const us: Item = { ...leaseTableRow("c", 0), collector: { S: "1" } };
+  const cases: [string, Parameters<typeof timeToNotice>[0], boolean][] = [
+    ["keeps its leases", { before: [V3, LOCK, fresh, kept], after: [V3, fresh, kept] }, true],
+    ["gives its leases up", { before: [V3, LOCK, fresh, kept], after: [V3, fresh, free] }, true],
+    ["lock in the other table", { before: [V3, oldLock, fresh, kept], after: [V3, fresh, kept] }, true],
+    [
+      "a collector renews",
+      { before: [V3, LOCK, fresh, us, kept], after: [V3, fresh, us, leaseOwnedBy("c")], renewed: 5 },
+      true,
+    ],
+    [
+      "another of its workers renews",
+      { before: [V3, LOCK, fresh, kept], after: [V3, fresh, kept], renewed: 10 },
+      false,
+    ],
+    ["its leader is there", { before: [V3, LOCK, fresh, kept], after: [V3, LOCK, fresh, kept] }, false],
+    ["its leader is there, elsewhere", { before: [V3, oldLock, fresh], after: [V3, oldLock, fresh] }, false],
+  ];
+  for (const [name, world, stopped] of cases) {
+    const seconds = await timeToNotice(world);
+    assertEquals([name, seconds !== undefined && seconds <= 30], [name, stopped]);
+    if (!stopped) assertEquals([name, seconds], [name, undefined]);
+  }
 });
 
 Deno.test("a worker's row goes where the fleet's rows are", async () => {
