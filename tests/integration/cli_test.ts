@@ -110,7 +110,7 @@ Deno.test("collector reads plain and compressed files and stores every row once"
     assertEquals(await storedIds(join(cwd, "out")), range(5000));
     const { records, rows, writtenRows, deadLetters, deadLettersByCode, objects, level } = logged(first.stderr, "done");
     assertEquals([records, rows, writtenRows, deadLetters, objects], [5001, 5000, 5000, 1, 2]);
-    assertEquals([deadLettersByCode, level], ["1 malformed-json", "INFO"]);
+    assertEquals([deadLettersByCode, level], ["1 malformed-json", "WARN"]);
     assertEquals(logged(first.stderr, "collecting").version, denoConfig.version);
 
     const second = await runCollector(["-", "--set", "pipeline.workers=0"], { cwd, stdin: config });
