@@ -108,16 +108,22 @@ export class CoverageSweep {
   }
 
   add(range: ListedRange): void {
-    const { split, log } = range;
-    if (this.#split !== split) this.#finish();
-    this.#split = split;
-    let sweep = this.#logs.get(log);
-    if (sweep === undefined) {
-      const committed = this.#committed?.get(split) ?? null;
-      sweep = new SplitSweep(split, { committed, findings: this.#findings, acceptLoss: this.#acceptLoss });
-      this.#logs.set(log, sweep);
-    }
-    sweep.add(range);
+    if (this.#split !== range.split) this.#finish();
+    this.#split = range.split;
+    this.#sweepOf(range).add(range);
+  }
+
+  /** Earlier collectors didn't say of which log a range is: theirs begin the log that goes on behind them. */
+  #sweepOf({ split, log, start }: ListedRange): SplitSweep {
+    const known = this.#logs.get(log), unnamed = this.#logs.get("");
+    if (known !== undefined) return known;
+    const goesOn = unnamed !== undefined && comparePositions(start, unnamed.end) >= 0;
+    if (goesOn) this.#logs.delete("");
+    const committed = this.#committed?.get(split) ?? null;
+    const options = { committed, findings: this.#findings, acceptLoss: this.#acceptLoss };
+    const sweep = goesOn ? unnamed : new SplitSweep(split, options);
+    this.#logs.set(log, sweep);
+    return sweep;
   }
 
   /** After the last range: the last split, and splits that were committed and of which there is no range at all. */

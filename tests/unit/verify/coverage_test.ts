@@ -278,3 +278,14 @@ Deno.test("CoverageSweep holds logs of one name apart: what one lacks isn't in a
   assertEquals(splits.map(({ covered }) => covered.length), [1, 2]);
   assertEquals(reaches.map(({ end }) => end), ["300"]);
 });
+
+Deno.test("manifests that name no log are the beginning of the one that goes on behind them", () => {
+  const named = (start: string, next: string, log: string) => ({ ...range("a/0", start, next), log });
+  const whole = sweep([named("0", "100", ""), named("100", "200", "x")]);
+  assertEquals([whole.findings, whole.splits.length], [[], 1]);
+  const gap = sweep([named("0", "100", ""), named("150", "200", "x")]);
+  assertEquals(gap.findings.map(({ kind, start, next }) => [kind, start, next]), [["gap", "100", "150"]]);
+  // A topic made anew begins before their end: that is another log, and covers nothing of the first one.
+  const anew = sweep([named("0", "100", ""), named("0", "300", "y"), named("120", "200", "x")]);
+  assertEquals(anew.findings.map(({ kind, start, next }) => [kind, start, next]), [["gap", "100", "120"]]);
+});
