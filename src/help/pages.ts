@@ -13,6 +13,7 @@ import memory from "./memory.md" with { type: "text" };
 import migrating from "./migrating.md" with { type: "text" };
 import output from "./output.md" with { type: "text" };
 import performance from "./performance.md" with { type: "text" };
+import promises from "./promises.md" with { type: "text" };
 import redrive from "./redrive.md" with { type: "text" };
 import replay from "./replay.md" with { type: "text" };
 import running from "./running.md" with { type: "text" };
@@ -38,6 +39,7 @@ export const PAGES: Readonly<Record<string, string>> = {
   verify,
   memory,
   performance,
+  promises,
   security,
   running,
   upgrading,

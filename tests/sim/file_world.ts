@@ -44,7 +44,7 @@ export const FILE_FAULTS = {
 } as const;
 export type FileFault = keyof typeof FILE_FAULTS;
 
-const IN = "/in", OUT = "/data/out", CHECKPOINT = "/data/state/checkpoint.json", LAST_GOOD = `${CHECKPOINT}.last`;
+const IN = "/in", OUT = "/store/out", CHECKPOINT = "/data/state/checkpoint.json", LAST_GOOD = `${CHECKPOINT}.last`;
 const CALM_AFTER_MS = 40_000, RECOVERY_MS = 120_000, PERIOD_MS = 500;
 const WRITER_COUNT = 3;
 const encoder = new TextEncoder(), decoder = new TextDecoder();
@@ -89,8 +89,13 @@ export class FileWorld {
   #rotten = false;
   #violation: unknown;
   #crashes = 0;
-  /** A crash that waits for the moment when it hurts. */
-  #crashing: { readonly how: "kill" | "power"; readonly when: "writing" | "committing" } | null = null;
+  #lookAtMs = 0;
+  /** A crash that waits for the moment when it hurts, and the soonest of it. */
+  #crashing:
+    | { readonly how: "kill" | "power"; readonly when: "writing" | "committing"; readonly fromMs: number }
+    | null = null;
+  /** Writers rest while a crash waits, and until what it cost is read again: so the same unit comes once more. */
+  #quietUntilMs = 0;
 
   constructor(options: { seed: number; faults: Profile<FileFault>; coverage?: Coverage; log?: Logger }) {
     this.#seed = options.seed;
@@ -128,7 +133,7 @@ export class FileWorld {
           this.#happen();
         }
         this.#time.step();
-        if (this.#crashing !== null && (this.#process?.[this.#crashing.when] ?? 0) > 0) this.#crash(this.#crashing.how);
+        this.#crashWhenDue();
         this.#mustRecover();
       }
       this.#process?.stop.abort(new DOMException("stop", "AbortError"));
@@ -159,7 +164,7 @@ export class FileWorld {
 
   #happen(): void {
     if (!this.#isCalm) {
-      for (const writer of this.#writers) this.#append(writer);
+      if (this.#time.nowMs >= this.#quietUntilMs) { for (const writer of this.#writers) this.#append(writer); }
       this.#strike();
     } else for (const writer of this.#writers) this.#finishLine(writer);
     if (this.#process === null && this.#time.nowMs >= this.#startAtMs) this.#start();
@@ -214,7 +219,10 @@ export class FileWorld {
       if (this.#process === null || this.#random.next() >= this.#faults[how] * PERIOD_MS / 1000) continue;
       const when = pick(this.#random, ["writing", "committing", null] as const);
       if (when === null) this.#crash(how);
-      else this.#crashing = { how, when };
+      else {
+        this.#crashing = { how, when, fromMs: this.#time.nowMs + this.#random.next() * 2000 };
+        this.#quietUntilMs = this.#time.nowMs + 10_000;
+      }
     }
     if (this.#process === null) return;
     if (strikes("second")) this.#start();
@@ -230,6 +238,12 @@ export class FileWorld {
     if (this.#process === null || this.#process.isStopping) return;
     this.#process.isStopping = true;
     this.#process.stop.abort(new DOMException("stop", "AbortError"));
+  }
+
+  #crashWhenDue(): void {
+    const crashing = this.#crashing;
+    if (crashing === null || this.#process === null || this.#time.nowMs < crashing.fromMs) return;
+    if (this.#process[crashing.when] > 0) this.#crash(crashing.how);
   }
 
   #crash(how: "kill" | "power"): void {
@@ -311,7 +325,7 @@ export class FileWorld {
   #failed(error: unknown): void {
     this.#mayRepeat = true;
     const text = textOf(error);
-    if (this.#rotten && text.includes(CHECKPOINT)) {
+    if (this.#rotten && text.includes(`use the checkpoint file ${CHECKPOINT}`)) {
       // What the message says: there is no good copy when the process was killed just when it had given it its name.
       demand("itGoesOn", { error: /put back|delete/.test(text) ? undefined : error });
       const good = this.#disk.read(LAST_GOOD);
@@ -432,7 +446,8 @@ export class FileWorld {
   }
 
   #isDone(): boolean {
-    if (this.#process === null || this.#random.next() > 0.05) return false; // it costs a look at everything
+    if (this.#process === null || this.#time.nowMs < this.#lookAtMs) return false;
+    this.#lookAtMs = this.#time.nowMs + 2000; // it costs a look at everything
     return this.#misplaced().length === 0;
   }
 

@@ -49,6 +49,9 @@ export class SimTime {
   }
 }
 
+/** A wait for what rounding leaves of a duration takes time, too: else it would be waited for without end. */
+const LEAST_SLEEP_MS = 0.001;
+
 /**
  * One process's clock. Its wall time is off and drifts against the others'; its monotonic time starts anywhere. Once
  * `alive` is aborted (a crash), its sleepers never wake.
@@ -89,7 +92,7 @@ export class SimClock implements Clock {
         forget();
         reject(signal!.reason);
       };
-      const sleeper = this.#time.add(this.#time.nowMs + durationMs / this.#drift, () => {
+      const sleeper = this.#time.add(this.#time.nowMs + Math.max(durationMs, LEAST_SLEEP_MS) / this.#drift, () => {
         forget();
         resolve();
       });
