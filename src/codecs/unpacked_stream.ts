@@ -1,3 +1,4 @@
+import { RetriableError } from "../runtime/errors.ts";
 import type { ByteStream, Look } from "./byte_stream.ts";
 import { unpackBzip2 } from "./bzip2.ts";
 import type { Compression } from "./detect_compression.ts";
@@ -106,6 +107,7 @@ export class UnpackedStream implements ByteStream {
       this.#ended = done ?? false;
       return { part: value ?? NOTHING, error: null };
     } catch (error) {
+      if (error instanceof RetriableError) return { part: NOTHING, error: this.#error ??= error }; // of what is unpacked
       const { message, code } = error as Error & { code?: string };
       const what = error instanceof CutOff || code === "Z_BUF_ERROR"
         ? "ends in the middle: it is truncated"

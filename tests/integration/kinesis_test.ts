@@ -175,7 +175,7 @@ test("shards that split and merge under load are read parents first, without los
 test("every record arrives when servers throttle, fail, lose answers and expire iterators", async () => {
   const fleet = await Fleet.create(4);
   const { kinesis, dynamodb } = fleet.useFronts();
-  Object.assign(kinesis.faults, { throttled: 0.1, failed: 0.05, lostAnswer: 0.05, expiredIterator: 0.1 });
+  Object.assign(kinesis.faults, { throttled: 0.1, failed: 0.1, lostAnswer: 0.05, expiredIterator: 0.1 });
   Object.assign(dynamodb.faults, { throttled: 0.05, failed: 0.05, lostAnswer: 0.1 });
   for (let i = 0; i < 3; i++) fleet.start();
   for (let i = 0; i < 5; i++) {

@@ -32,8 +32,8 @@ export const CANARIES: Readonly<Record<string, Canary>> = {
     world: "loop",
     changes: [change(
       "loop/unit_committer.ts",
-      "written = await withAbort(writer.write(sealed, signal), signal);",
-      "writer.write(sealed, signal).catch(() => {});",
+      "return await withAbort(writer.write(sealed, signal), signal);",
+      "writer.write(sealed, signal).catch(() => {}); return { objects: 0, rows: 0, byteLength: 0 };",
     )],
     invariants: [...LOST, "manifestsAddUp"],
   },
@@ -90,8 +90,8 @@ export const CANARIES: Readonly<Record<string, Canary>> = {
     world: "files",
     changes: [change(
       "pipeline/unit.ts",
-      "for (const { split, start, next } of ranges) hash.update(JSON.stringify([split, start, next]));",
-      "for (const r of ranges) hash.update(JSON.stringify([r.split, String(r.epoch), r.start, r.next]));",
+      "hash.update(JSON.stringify([split, start, next].concat(log)));",
+      "hash.update(JSON.stringify([split, start, next, String(ranges[0].epoch)].concat(log)));",
     )],
     invariants: ["sameUnitSameName"],
   },

@@ -116,7 +116,7 @@ export class ReplayWorld implements AsyncDisposable {
       "replay.unit-size": "1MB",
       ...config,
     };
-    const place = flags.includes("--replace") ? [] : ["--into-live"];
+    const place = flags.some((flag) => flag === "--replace" || flag === "--prefix") ? [] : ["--into-live"];
     return ["replay", ...place, ...flags, ...settings(all)];
   }
 

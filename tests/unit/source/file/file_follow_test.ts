@@ -370,7 +370,7 @@ test("reads what is appended to a growing file without waiting for a scan, and s
   await world.append("a.log", block(10, 11));
   assertEquals(await run.until(5), [...lines(0, 4), ...lines(10, 11)]);
   assertEquals(warnings(world), ["warn a file was truncated or rewritten: reading it from its beginning"]);
-  assertEquals(world.fields.at(-1)!.missedBytes, 0);
+  assertEquals(world.fields.find(({ missedBytes }) => missedBytes !== undefined)?.missedBytes, 0);
 });
 
 test("says how much of a file was cut away unread", async (world) => {
