@@ -194,16 +194,23 @@ Deno.test("collector keeps a signal that comes while it starts", {
   inScratchDirectory(async (cwd) => {
     await Deno.mkdir(join(cwd, "in"));
     await Deno.writeTextFile(join(cwd, "in/a.ndjson"), events(0, 10));
-    const { promise: stdin, resolve: configure } = Promise.withResolvers<string>();
-    await using collector = new CollectorProcess(["run", "-"], { cwd, stdin });
-    const catches = async () => {
-      const [, mask] = /^SigCgt:\s*(\w+)$/m.exec(await Deno.readTextFile(`/proc/${collector.pid}/status`))!;
-      return (BigInt(`0x${mask}`) >> 14n & 1n) === 1n; // SIGTERM is 15, and the first bit is that of 1
+    const config = Object.entries({ ...FILE_TO_FILE, "file.follow": "true" }).map(([k, v]) => `${k}=${v}\n`).join("");
+    const stopEarly = async () => {
+      const { promise: stdin, resolve: configure } = Promise.withResolvers<string>();
+      await using collector = new CollectorProcess(["run", "-"], { cwd, stdin });
+      const catches = async () => {
+        const [, mask] = /^SigCgt:\s*(\w+)$/m.exec(await Deno.readTextFile(`/proc/${collector.pid}/status`))!;
+        return (BigInt(`0x${mask}`) >> 14n & 1n) === 1n; // SIGTERM is 15, and the first bit is that of 1
+      };
+      await collector.until(until("it catches SIGTERM", catches));
+      collector.kill("SIGTERM");
+      configure(config);
+      return await collector.end();
     };
-    await collector.until(until("it catches SIGTERM", catches));
-    collector.kill("SIGTERM");
-    configure(Object.entries({ ...FILE_TO_FILE, "file.follow": "true" }).map(([k, v]) => `${k}=${v}\n`).join(""));
-    const { code, stderr } = await collector.end();
+    let end = await stopEarly();
+    // Deno itself catches SIGTERM for a moment before the collector's code runs, and ends by it.
+    for (let tries = 1; end.code === 143 && tries < 10; tries++) end = await stopEarly();
+    const { code, stderr } = end;
     assertEquals(code, 0, stderr);
     assertMatch(stderr, /SIGTERM: writing what is in memory/);
   }));
