@@ -8,7 +8,16 @@ import type { OutOfRange } from "./out_of_range.ts";
 import type { OwnedPartitions } from "./owned_partitions.ts";
 import { type Partition, type PartitionPlace, splitOf } from "../fetch/partition.ts";
 import { exactOffset, type TopicPartition } from "../protocol/topic_partition.ts";
-import { cutLog, cutsOf, logRange, resolveStarts, type Start, startHints, type StartsParts } from "./starts.ts";
+import {
+  cutLog,
+  cutsOf,
+  logRange,
+  MADE_ANEW,
+  resolveStarts,
+  type Start,
+  startHints,
+  type StartsParts,
+} from "./starts.ts";
 
 export interface OwnershipParts {
   readonly partitions: OwnedPartitions;
@@ -163,7 +172,7 @@ export class Ownership implements GroupListener {
         const { first } = await retry("kafka offsets", () => logRange(starts, partition, signal), signal);
         if (!this.#stays(partition)) return;
         starts.log.error(
-          "the topic was deleted and made anew: what was not read of the old one is gone; the new one is read from its start",
+          MADE_ANEW,
           { split, offset: position, goesOnAt: first, oldTopicId: topicId, topicId: starts.topics.idOf(topic) },
         );
         await this.#startOver(partition, first, 0);

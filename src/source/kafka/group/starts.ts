@@ -13,6 +13,10 @@ import type { TopicPartition } from "../protocol/topic_partition.ts";
 import { type CommittedOffset, offsetFetchRequest } from "../protocol/offsets.ts";
 import type { TopicWatch } from "../fetch/topic_watch.ts";
 
+/** For the log, wherever it turns out. */
+export const MADE_ANEW =
+  "the topic was deleted and made anew: what was not read of the old one is gone; the new one is read from its start";
+
 export type StartPolicy = "earliest" | "latest";
 
 export interface Start extends TopicPartition {
@@ -180,7 +184,7 @@ export async function resolveStarts(
   );
   for (const one of ofOthers) {
     log.error(
-      "the topic was deleted and made anew: what was not read of the old one is gone; the new one is read from its start",
+      MADE_ANEW,
       { split: splitOf(one), offset: String(one.offset), topicId: topics.idOf(one.topic) },
     );
   }
